@@ -1,0 +1,85 @@
+/*===- ProgramABI.h - What program.so exports and what it may call -*- C -*-===*
+ *
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * The border between a package's native code and the runtime. `program.so`
+ * exports one symbol, `nvfp4_program`, and imports nothing but memcpy, memset
+ * and memmove. Everything else reaches it through the context that comes in as
+ * the first argument of `run`: there are no globals, so several packages,
+ * devices and threads live in one process. Both structs are append-only: a
+ * reader looks at `struct_size` before it reads a later field.
+ *
+ *===----------------------------------------------------------------------===*/
+
+#ifndef NVFP4_RUNTIME_PROGRAMABI_H
+#define NVFP4_RUNTIME_PROGRAMABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NVFP4_PROGRAM_ABI_VERSION 1
+
+/** The exported symbol: a constant `nvfp4_program_descriptor`. */
+#define NVFP4_PROGRAM_SYMBOL "nvfp4_program"
+
+/** Buffers passed to `run` start at multiples of this many bytes. */
+#define NVFP4_BUFFER_ALIGNMENT 64
+
+/** Bytes at the start of every workspace that belong to the runtime: an int32
+ * error word at offset 0 (0: no error; n > 0: check n-1 of the entry's
+ * `checks` in the manifest was violated first), the rest reserved. `run`
+ * clears the word before any other work. */
+#define NVFP4_WORKSPACE_HEADER_BYTES 64
+
+/** What a program may ask of the runtime. */
+typedef struct nvfp4_context {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /** The runtime's own; first argument of every function below. */
+  void *user;
+  /** Records an error (`message` is copied) and returns the status that `run`
+   * shall return at once. */
+  int32_t (*fail)(void *user, const char *message);
+  /** Calls body(state, begin, end) on disjoint ranges that cover [0, count),
+   * possibly from several threads at once, and returns when all are done. */
+  void (*parallel_for)(void *user, int64_t count,
+                       void (*body)(void *state, int64_t begin, int64_t end),
+                       void *state);
+} nvfp4_context;
+
+/** One entry point. Dimensions, arguments and results are in the order of the
+ * manifest. All tensors are contiguous and row-major. */
+typedef struct nvfp4_entry {
+  const char *name;
+  uint32_t num_dims;    /* named dynamic dimensions */
+  uint32_t num_args;    /* inputs and weights */
+  uint32_t num_results;
+  uint32_t reserved;
+  /** Computes from the values of the dimensions the extents of all results
+   * (one after the other, rank by rank) and the bytes of workspace, header
+   * included. Touches no tensor. Returns 0. */
+  int32_t (*plan)(const int64_t *dims, int64_t *result_extents,
+                  int64_t *workspace_bytes);
+  /** Enqueues the computation. Returns 0, or what `fail` returned. Arguments
+   * are not written; results and workspace do not overlap anything. */
+  int32_t (*run)(const nvfp4_context *context, const int64_t *dims,
+                 const void *const *args, void *const *results,
+                 void *workspace);
+} nvfp4_entry;
+
+typedef struct nvfp4_program_descriptor {
+  uint32_t abi_version; /* NVFP4_PROGRAM_ABI_VERSION */
+  uint32_t struct_size;
+  uint32_t num_entries;
+  uint32_t reserved;
+  const nvfp4_entry *entries;
+} nvfp4_program_descriptor;
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* NVFP4_RUNTIME_PROGRAMABI_H */
