@@ -71,8 +71,7 @@ def _parse_tensor_type(text: str) -> tuple[list[int | None], str]:
 def _port_attributes(port: Port, type_text: str) -> str:
     dims, _ = _parse_tensor_type(type_text)
     fits = len(dims) == len(port.shape) and all(
-        isinstance(want, str) if have is None else have == want
-        for have, want in zip(dims, port.shape)
+        isinstance(want, str) if have is None else have == want for have, want in zip(dims, port.shape)
     )
     if not fits:
         raise ExportError(f"expected `{port.name}` of shape {list(port.shape)}, but got `{type_text}`")
@@ -135,7 +134,7 @@ def annotate(
     top. Raises `ExportError` if a name, shape or dtype does not fit.
     """
     header = read_header(weights_file)
-    text = re.sub(r" loc\([^()]*(?:\([^()]*\))*[^()]*\)|^#loc.*\n", "", text, flags=re.M)
+    text = re.sub(r" loc\([^()]*(?:\([^()]*\))*[^()]*\)|^#loc.*\n", "", text, flags=re.MULTILINE)
     text = _inline_resources(text)
 
     match = re.search(r"func\.func @main\((.*?)\) -> (.+?) \{\n", text)

@@ -44,7 +44,9 @@ def main() -> int:
     encodings = tokenizer.encode_batch(sentences)
     for sentence, encoding in zip(sentences, encodings):
         if len(encoding.ids) != SEQUENCE:
-            print(f"error: expected at most {SEQUENCE} tokens, but got {len(encoding.ids)}: {sentence}", file=sys.stderr)
+            print(
+                f"error: expected at most {SEQUENCE} tokens, but got {len(encoding.ids)}: {sentence}", file=sys.stderr
+            )
             return 1
     ids = torch.tensor([e.ids for e in encodings])
     mask = torch.tensor([e.attention_mask for e in encodings])
