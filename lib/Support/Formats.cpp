@@ -19,7 +19,7 @@ static constexpr BlockFormat kFormats[] = {
     // name         block   scale encoding        global  bound
     {"nvfp4", 1, 16, ScaleEncoding::E4M3, true, kE4M3Max},
     {"mxfp4", 1, 32, ScaleEncoding::E8M0, false, 1.0f},
-    {"nvfp4-ue5m3", 1, 16, ScaleEncoding::UE5M3, true, kUE5M3Max},
+    {"nvfp4_ue5m3", 1, 16, ScaleEncoding::UE5M3, true, kUE5M3Max},
 };
 
 BlockFormat BlockFormat::withBlock(int64_t rows, int64_t cols) const {
@@ -77,6 +77,7 @@ static constexpr Named<GlobalScaleConvention> kConventions[] = {
 static constexpr Named<GlobalScaleGranularity> kGranularities[] = {
     {GlobalScaleGranularity::None, "none"},
     {GlobalScaleGranularity::Tensor, "tensor"},
+    {GlobalScaleGranularity::Slice, "slice"},
     {GlobalScaleGranularity::Row, "row"},
 };
 

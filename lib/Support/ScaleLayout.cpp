@@ -16,19 +16,19 @@
 
 using namespace nvfp4;
 
-std::string_view nvfp4::stringifyDataLayout(DataLayout layout) {
-  return layout == DataLayout::Linear ? "linear" : "tiled";
+std::string_view nvfp4::stringifyBlockLayout(BlockLayout layout) {
+  return layout == BlockLayout::Linear ? "linear" : "tiled";
 }
 
-std::optional<DataLayout> nvfp4::parseDataLayout(std::string_view name) {
-  for (DataLayout layout : {DataLayout::Linear, DataLayout::Tiled})
-    if (stringifyDataLayout(layout) == name)
+std::optional<BlockLayout> nvfp4::parseBlockLayout(std::string_view name) {
+  for (BlockLayout layout : {BlockLayout::Linear, BlockLayout::Tiled})
+    if (stringifyBlockLayout(layout) == name)
       return layout;
   return std::nullopt;
 }
 
 StorageLayout nvfp4::getStorageLayout(const BlockFormat &format,
-                                      DataLayout layout, int64_t rows,
+                                      BlockLayout layout, int64_t rows,
                                       int64_t cols) {
   StorageLayout result{};
   result.layout = layout;
@@ -37,13 +37,13 @@ StorageLayout nvfp4::getStorageLayout(const BlockFormat &format,
   result.cols = cols;
   result.scaleCols = ceilDiv(cols, format.blockCols);
   switch (layout) {
-  case DataLayout::Linear:
+  case BlockLayout::Linear:
     result.codePitch = ceilDiv(cols, 2);
     result.scaleRows = ceilDiv(rows, format.blockRows);
     result.paddedScaleRows = result.scaleRows;
     result.paddedScaleCols = result.scaleCols;
     break;
-  case DataLayout::Tiled:
+  case BlockLayout::Tiled:
     result.codePitch = roundUpTo(cols, kTiledCodeCols) / 2;
     result.scaleRows = rows;
     result.paddedScaleRows = roundUpTo(rows, kScaleTileRows);
@@ -57,7 +57,7 @@ StorageLayout nvfp4::getStorageLayout(const BlockFormat &format,
 
 /// The row of linear scales that scale row `row` of `layout` repeats.
 static int64_t getLinearScaleRow(const StorageLayout &layout, int64_t row) {
-  return layout.layout == DataLayout::Tiled ? row / layout.format.blockRows
+  return layout.layout == BlockLayout::Tiled ? row / layout.format.blockRows
                                             : row;
 }
 
@@ -66,7 +66,7 @@ void nvfp4::packScales(const StorageLayout &to, const uint8_t *linear,
   std::memset(out, 0, size_t(to.scaleBytes));
   for (int64_t row = 0; row < to.scaleRows; ++row) {
     const uint8_t *source = linear + getLinearScaleRow(to, row) * linearPitch;
-    if (to.layout == DataLayout::Linear) {
+    if (to.layout == BlockLayout::Linear) {
       std::memcpy(out + row * to.paddedScaleCols, source, size_t(to.scaleCols));
       continue;
     }

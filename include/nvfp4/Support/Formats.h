@@ -46,7 +46,7 @@ struct BlockFormat {
   bool operator!=(const BlockFormat &other) const { return !(*this == other); }
 };
 
-/// All named formats: nvfp4, mxfp4, nvfp4-ue5m3.
+/// All named formats: nvfp4, mxfp4, nvfp4_ue5m3.
 const BlockFormat *getFormats(size_t &count);
 /// The format called `name`, or null.
 const BlockFormat *findFormat(std::string_view name);
@@ -58,6 +58,7 @@ const BlockFormat &getMXFP4Format();
 enum class GlobalScaleGranularity {
   None,   ///< The format has none.
   Tensor, ///< One.
+  Slice,  ///< One per matrix of a batch.
   Row,    ///< One per row.
 };
 
@@ -69,7 +70,7 @@ enum class GlobalScaleConvention {
   Divide,   ///< g = P/A: value = code * scale / g (compressed-tensors).
 };
 
-/// "amax", "multiply", "divide"; "none", "tensor", "row".
+/// "amax", "multiply", "divide"; "none", "tensor", "slice", "row".
 std::string_view stringifyConvention(GlobalScaleConvention convention);
 std::optional<GlobalScaleConvention> parseConvention(std::string_view name);
 std::string_view stringifyGranularity(GlobalScaleGranularity granularity);

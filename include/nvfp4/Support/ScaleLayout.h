@@ -42,14 +42,14 @@ constexpr int64_t kScaleTileBytes = kScaleTileRows * kScaleTileCols;
 constexpr int64_t kTiledCodeCols = 64;
 constexpr int64_t kTiledCodeAlignment = 128;
 
-enum class DataLayout {
+enum class BlockLayout {
   Linear,
   Tiled,
 };
 
 /// "linear", "tiled".
-std::string_view stringifyDataLayout(DataLayout layout);
-std::optional<DataLayout> parseDataLayout(std::string_view name);
+std::string_view stringifyBlockLayout(BlockLayout layout);
+std::optional<BlockLayout> parseBlockLayout(std::string_view name);
 
 /// Byte offset of scale (row, col) of a tiled [*, cols] scale matrix.
 constexpr int64_t getTiledScaleOffset(int64_t row, int64_t col, int64_t cols) {
@@ -62,7 +62,7 @@ constexpr int64_t getTiledScaleOffset(int64_t row, int64_t col, int64_t cols) {
 /// Sizes of the stored form of one [rows, cols] matrix, in bytes unless said
 /// otherwise. Sizes of a batch are those times the number of slices.
 struct StorageLayout {
-  DataLayout layout;
+  BlockLayout layout;
   BlockFormat format;
   /// Elements of the matrix.
   int64_t rows;
@@ -82,14 +82,14 @@ struct StorageLayout {
 
   /// Offset of the scale in scale row `row` and scale column `col`.
   int64_t getScaleOffset(int64_t row, int64_t col) const {
-    return layout == DataLayout::Tiled
+    return layout == BlockLayout::Tiled
                ? getTiledScaleOffset(row, col, scaleCols)
                : row * paddedScaleCols + col;
   }
   /// Offset of the scale of the element (row, col) of the matrix.
   int64_t getScaleOffsetOfElement(int64_t row, int64_t col) const {
     int64_t scaleRow =
-        layout == DataLayout::Tiled ? row : row / format.blockRows;
+        layout == BlockLayout::Tiled ? row : row / format.blockRows;
     return getScaleOffset(scaleRow, col / format.blockCols);
   }
   /// Offset of the byte with the code of the element (row, col).
@@ -99,7 +99,7 @@ struct StorageLayout {
 };
 
 /// Sizes of a [rows, cols] matrix; extents are not negative.
-StorageLayout getStorageLayout(const BlockFormat &format, DataLayout layout,
+StorageLayout getStorageLayout(const BlockFormat &format, BlockLayout layout,
                                int64_t rows, int64_t cols);
 
 /// Writes linear scales ([ceil(rows/blockRows), scaleCols], `linearPitch` bytes

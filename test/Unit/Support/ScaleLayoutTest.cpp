@@ -51,14 +51,14 @@ TEST(ScaleLayout, TiledOffsetsArePermutation) {
 
 TEST(ScaleLayout, Sizes) {
   StorageLayout linear =
-      getStorageLayout(getNVFP4Format(), DataLayout::Linear, 3, 40);
+      getStorageLayout(getNVFP4Format(), BlockLayout::Linear, 3, 40);
   EXPECT_EQ(linear.codePitch, 20);
   EXPECT_EQ(linear.codeBytes, 60);
   EXPECT_EQ(linear.scaleCols, 3);
   EXPECT_EQ(linear.scaleBytes, 9);
 
   StorageLayout tiled =
-      getStorageLayout(getNVFP4Format(), DataLayout::Tiled, 129, 80);
+      getStorageLayout(getNVFP4Format(), BlockLayout::Tiled, 129, 80);
   EXPECT_EQ(tiled.codePitch, 64);
   EXPECT_EQ(tiled.codeBytes, 129 * 64);
   EXPECT_EQ(tiled.scaleCols, 5);
@@ -67,18 +67,18 @@ TEST(ScaleLayout, Sizes) {
   EXPECT_EQ(tiled.scaleBytes, 2048);
 
   StorageLayout mx =
-      getStorageLayout(getMXFP4Format(), DataLayout::Tiled, 1, 48);
+      getStorageLayout(getMXFP4Format(), BlockLayout::Tiled, 1, 48);
   EXPECT_EQ(mx.scaleCols, 2);
   EXPECT_EQ(mx.scaleBytes, 512);
 
   StorageLayout square = getStorageLayout(getNVFP4Format().withBlock(16, 16),
-                                          DataLayout::Linear, 33, 17);
+                                          BlockLayout::Linear, 33, 17);
   EXPECT_EQ(square.scaleRows, 3);
   EXPECT_EQ(square.scaleCols, 2);
   EXPECT_EQ(square.codePitch, 9);
 
   StorageLayout empty =
-      getStorageLayout(getNVFP4Format(), DataLayout::Tiled, 0, 64);
+      getStorageLayout(getNVFP4Format(), BlockLayout::Tiled, 0, 64);
   EXPECT_EQ(empty.codeBytes, 0);
   EXPECT_EQ(empty.scaleBytes, 0);
 }
@@ -92,9 +92,9 @@ const Shape kShapes[] = {{1, 16},   {1, 1},    {5, 33},    {128, 64},
 TEST(ScaleLayout, ScalesRoundTripAndPaddingIsZero) {
   for (BlockFormat format :
        {getNVFP4Format(), getMXFP4Format(), getNVFP4Format().withBlock(16, 16)})
-    for (DataLayout kind : {DataLayout::Linear, DataLayout::Tiled})
+    for (BlockLayout kind : {BlockLayout::Linear, BlockLayout::Tiled})
       for (Shape shape : kShapes) {
-        StorageLayout linear = getStorageLayout(format, DataLayout::Linear,
+        StorageLayout linear = getStorageLayout(format, BlockLayout::Linear,
                                                 shape.rows, shape.cols);
         StorageLayout to =
             getStorageLayout(format, kind, shape.rows, shape.cols);
@@ -106,7 +106,7 @@ TEST(ScaleLayout, ScalesRoundTripAndPaddingIsZero) {
         for (int64_t row = 0; row < to.scaleRows; ++row)
           for (int64_t col = 0; col < to.scaleCols; ++col) {
             int64_t source =
-                kind == DataLayout::Tiled ? row / format.blockRows : row;
+                kind == BlockLayout::Tiled ? row / format.blockRows : row;
             uint8_t &scale = packed[to.getScaleOffset(row, col)];
             ASSERT_EQ(scale, scales[source * linear.scaleCols + col]);
             ++used;
@@ -125,7 +125,7 @@ TEST(ScaleLayout, ScalesRoundTripAndPaddingIsZero) {
 
 TEST(ScaleLayout, UnpackRejectsTilesThatDisagree) {
   BlockFormat format = getNVFP4Format().withBlock(16, 16);
-  StorageLayout tiled = getStorageLayout(format, DataLayout::Tiled, 32, 32);
+  StorageLayout tiled = getStorageLayout(format, BlockLayout::Tiled, 32, 32);
   std::vector<uint8_t> scales = makeBytes(4), back(4);
   std::vector<uint8_t> packed(tiled.scaleBytes);
   packScales(tiled, scales.data(), 2, packed.data());
@@ -134,7 +134,7 @@ TEST(ScaleLayout, UnpackRejectsTilesThatDisagree) {
 }
 
 TEST(ScaleLayout, CodesRoundTripAndPaddingIsZero) {
-  for (DataLayout kind : {DataLayout::Linear, DataLayout::Tiled})
+  for (BlockLayout kind : {BlockLayout::Linear, BlockLayout::Tiled})
     for (Shape shape : kShapes) {
       StorageLayout to =
           getStorageLayout(getNVFP4Format(), kind, shape.rows, shape.cols);
@@ -158,13 +158,13 @@ TEST(ScaleLayout, CodesRoundTripAndPaddingIsZero) {
 TEST(ScaleLayout, PanelsOfTileRowsAreContiguous) {
   const int64_t rows = 300, cols = 80;
   BlockFormat format = getNVFP4Format();
-  StorageLayout whole = getStorageLayout(format, DataLayout::Tiled, rows, cols);
+  StorageLayout whole = getStorageLayout(format, BlockLayout::Tiled, rows, cols);
   std::vector<uint8_t> scales = makeBytes(rows * whole.scaleCols);
   std::vector<uint8_t> packed(whole.scaleBytes), joined;
   packScales(whole, scales.data(), whole.scaleCols, packed.data());
   for (int64_t first = 0; first < rows; first += 128) {
     StorageLayout panel = getStorageLayout(
-        format, DataLayout::Tiled, std::min<int64_t>(128, rows - first), cols);
+        format, BlockLayout::Tiled, std::min<int64_t>(128, rows - first), cols);
     std::vector<uint8_t> part(panel.scaleBytes);
     packScales(panel, scales.data() + first * whole.scaleCols, whole.scaleCols,
                part.data());
@@ -174,9 +174,9 @@ TEST(ScaleLayout, PanelsOfTileRowsAreContiguous) {
 }
 
 TEST(ScaleLayout, NamesRoundTrip) {
-  EXPECT_EQ(parseDataLayout("linear"), DataLayout::Linear);
-  EXPECT_EQ(parseDataLayout("tiled"), DataLayout::Tiled);
-  EXPECT_EQ(parseDataLayout("swizzled"), std::nullopt);
+  EXPECT_EQ(parseBlockLayout("linear"), BlockLayout::Linear);
+  EXPECT_EQ(parseBlockLayout("tiled"), BlockLayout::Tiled);
+  EXPECT_EQ(parseBlockLayout("swizzled"), std::nullopt);
 }
 
 } // namespace
