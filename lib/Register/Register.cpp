@@ -1,0 +1,18 @@
+//===- Register.cpp - Everything of this project, for a tool --------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "nvfp4/Register.h"
+
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+
+using namespace mlir;
+
+void nvfp4::registerNVFP4Dialects(DialectRegistry &registry) {
+  registry.insert<NVFP4Dialect>();
+}
+
+void nvfp4::registerNVFP4Passes() { registerNVFP4TransformsPasses(); }

@@ -1,0 +1,90 @@
+// RUN: nvfp4-opt %s --verify-roundtrip | FileCheck %s
+
+// CHECK-LABEL: func.func @global_scale_dynamic_f32(
+//       CHECK:   nvfp4.global_scale %{{.+}} : tensor<?x384xf32> -> tensor<f32>
+//       CHECK:   nvfp4.global_scale %{{.+}} per_row : tensor<?x384xf32> -> tensor<?xf32>
+//       CHECK:   nvfp4.global_scale %{{.+}} format <nvfp4<convention = multiply>> : tensor<?x384xf32> -> tensor<f32>
+func.func @global_scale_dynamic_f32(%x: tensor<?x384xf32>) -> (tensor<f32>, tensor<?xf32>, tensor<f32>) {
+  %t = nvfp4.global_scale %x : tensor<?x384xf32> -> tensor<f32>
+  %r = nvfp4.global_scale %x per_row : tensor<?x384xf32> -> tensor<?xf32>
+  %m = nvfp4.global_scale %x format <nvfp4<convention = multiply>> : tensor<?x384xf32> -> tensor<f32>
+  return %t, %r, %m : tensor<f32>, tensor<?xf32>, tensor<f32>
+}
+
+// CHECK-LABEL: func.func @global_scale_slice(
+//       CHECK:   nvfp4.global_scale %{{.+}} per_slice : tensor<8x64x32xf32> -> tensor<8xf32>
+func.func @global_scale_slice(%x: tensor<8x64x32xf32>) -> tensor<8xf32> {
+  %r = nvfp4.global_scale %x per_slice : tensor<8x64x32xf32> -> tensor<8xf32>
+  return %r : tensor<8xf32>
+}
+
+// CHECK-LABEL: func.func @quantize_dynamic_bf16(
+//       CHECK:   nvfp4.quantize %{{.+}} global_scale %{{.+}} : tensor<?x384xbf16>, tensor<?xf32> -> !nvfp4.tensor<?x384, nvfp4<global = row>>
+func.func @quantize_dynamic_bf16(%x: tensor<?x384xbf16>, %g: tensor<?xf32>) -> !nvfp4.tensor<?x384, nvfp4<global = row>> {
+  %q = nvfp4.quantize %x global_scale %g rounding<nearest_even> : tensor<?x384xbf16>, tensor<?xf32> -> !nvfp4.tensor<?x384, nvfp4<global = row>>
+  return %q : !nvfp4.tensor<?x384, nvfp4<global = row>>
+}
+
+// CHECK-LABEL: func.func @quantize_static_stochastic(
+//       CHECK:   nvfp4.quantize %{{.+}} global_scale %{{.+}} rounding<stochastic> state %{{.+}} : tensor<64x384xf32>, tensor<f32>, tensor<2xi64> -> !nvfp4.tensor<64x384, nvfp4>
+func.func @quantize_static_stochastic(%x: tensor<64x384xf32>, %g: tensor<f32>, %s: tensor<2xi64>) -> !nvfp4.tensor<64x384, nvfp4> {
+  %q = nvfp4.quantize %x global_scale %g rounding<stochastic> state %s : tensor<64x384xf32>, tensor<f32>, tensor<2xi64> -> !nvfp4.tensor<64x384, nvfp4>
+  return %q : !nvfp4.tensor<64x384, nvfp4>
+}
+
+// CHECK-LABEL: func.func @quantize_static_mxfp4(
+//       CHECK:   nvfp4.quantize %{{[^ ]+}} : tensor<64x48xf16> -> !nvfp4.tensor<64x48, mxfp4>
+func.func @quantize_static_mxfp4(%x: tensor<64x48xf16>) -> !nvfp4.tensor<64x48, mxfp4> {
+  %q = nvfp4.quantize %x : tensor<64x48xf16> -> !nvfp4.tensor<64x48, mxfp4>
+  return %q : !nvfp4.tensor<64x48, mxfp4>
+}
+
+// CHECK-LABEL: func.func @types(
+//  CHECK-SAME:   !nvfp4.tensor<384x384, nvfp4<block = 16x16>>
+//  CHECK-SAME:   !nvfp4.tensor<8x384x384, nvfp4<global = slice>, layout = tiled>
+//  CHECK-SAME:   !nvfp4.tensor<64x64, nvfp4<convention = multiply, bound = 256>>
+//  CHECK-SAME:   !nvfp4.tensor<64x64, nvfp4_ue5m3>
+func.func @types(%a: !nvfp4.tensor<384x384, nvfp4<block = 16x16>>,
+                 %b: !nvfp4.tensor<8x384x384, nvfp4<global = slice>, layout = tiled>,
+                 %c: !nvfp4.tensor<64x64, nvfp4<global = tensor, convention = multiply, bound = 256>>,
+                 %d: !nvfp4.tensor<64x64, nvfp4_ue5m3>) {
+  return
+}
+
+// CHECK-LABEL: func.func @attributes
+// CHECK-SAME:    b = #nvfp4.precision<nvfp4, activations = dynamic<tensor>>
+// CHECK-SAME:    c = #nvfp4.precision<mxfp4_weight_only>
+// CHECK-SAME:    d = #nvfp4.precision<nvfp4, activations = static<"fc1.input_scale">>
+// CHECK-SAME:    e = #nvfp4.format<nvfp4<block = 16x16>>
+// CHECK-SAME:    nvfp4.precision = #nvfp4.precision<nvfp4>
+func.func @attributes() attributes {
+    nvfp4.precision = #nvfp4.precision<nvfp4, activations = dynamic<row>>,
+    b = #nvfp4.precision<nvfp4, activations = dynamic<tensor>>,
+    c = #nvfp4.precision<mxfp4_weight_only>,
+    d = #nvfp4.precision<nvfp4, activations = static<"fc1.input_scale">>,
+    e = #nvfp4.format<nvfp4<block = 16x16>>} {
+  return
+}
+
+// CHECK-LABEL: func.func @matmul_dynamic_f32(
+//       CHECK:   nvfp4.matmul
+//       CHECK:   nvfp4.matmul
+func.func @matmul_dynamic_f32(%a: !nvfp4.tensor<?x384, nvfp4<global = row>>, %x: tensor<?x7x384xf32>,
+                  %b: !nvfp4.tensor<1536x384, nvfp4>) -> (tensor<?x1536xf32>, tensor<?x7x1536xbf16>) {
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<?x384, nvfp4<global = row>>, !nvfp4.tensor<1536x384, nvfp4> -> tensor<?x1536xf32>
+  %e = nvfp4.matmul %x, %b : tensor<?x7x384xf32>, !nvfp4.tensor<1536x384, nvfp4> -> tensor<?x7x1536xbf16>
+  return %d, %e : tensor<?x1536xf32>, tensor<?x7x1536xbf16>
+}
+
+// CHECK-LABEL: func.func @control_flow(
+//       CHECK:   arith.select
+//       CHECK:   scf.if
+func.func @control_flow(%c: i1, %a: !nvfp4.tensor<?x64, nvfp4>, %b: !nvfp4.tensor<?x64, nvfp4>) -> !nvfp4.tensor<?x64, nvfp4> {
+  %s = arith.select %c, %a, %b : !nvfp4.tensor<?x64, nvfp4>
+  %r = scf.if %c -> !nvfp4.tensor<?x64, nvfp4> {
+    scf.yield %s : !nvfp4.tensor<?x64, nvfp4>
+  } else {
+    scf.yield %b : !nvfp4.tensor<?x64, nvfp4>
+  }
+  return %r : !nvfp4.tensor<?x64, nvfp4>
+}

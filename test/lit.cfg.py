@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""lit configuration: FileCheck tests of passes, tools and documentation."""
+
+import os
+import shutil
+
+import lit.formats
+import lit.llvm
+
+config.name = "NVFP4"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test", ".py"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = config.nvfp4_binary_dir + "/test"
+config.excludes = ["Inputs", "CMakeLists.txt", "lit.cfg.py", "lit.site.cfg.py", "Unit", "Consumer", "Fuzz"]
+
+config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%inputs", config.test_source_root + "/Inputs"))
+config.substitutions.append(("%src_root", config.nvfp4_source_dir))
+config.substitutions.append(("%bin", config.nvfp4_binary_dir + "/bin"))
+
+config.environment["PATH"] = os.pathsep.join(
+    [config.nvfp4_binary_dir + "/bin", config.llvm_tools_dir, config.environment.get("PATH", "")]
+)
+# Remarks and errors must not depend on the machine's language.
+config.environment["LC_ALL"] = "C"
+
+# Optional tools.
+if shutil.which("ptxas"):
+    config.available_features.add("ptxas")
+for name, path in (("minilm-weights", config.minilm_weights),):
+    if path and os.path.exists(path):
+        config.available_features.add(name)
+        config.substitutions.append(("%minilm_weights", path))
