@@ -64,7 +64,7 @@ Status nvfp4::verifyQuantizeOptions(const QuantizeOptions &options) {
   if (format.hasGlobalScale != hasGranularity)
     return Status::error(
         "format " + name + ": expected global scale granularity " +
-        (format.hasGlobalScale ? "'tensor' or 'row'" : "'none'") +
+        (format.hasGlobalScale ? "'tensor', 'slice' or 'row'" : "'none'") +
         ", but got '" + std::string(stringifyGranularity(options.granularity)) +
         "'");
   if (options.granularity == GlobalScaleGranularity::Row &&

@@ -83,6 +83,7 @@ inline float getGlobalScaleOfRow(const QuantizeOptions &options,
   case GlobalScaleGranularity::None:
     return 0.0f;
   case GlobalScaleGranularity::Tensor:
+  case GlobalScaleGranularity::Slice:
     return globalScales[0];
   case GlobalScaleGranularity::Row:
     return globalScales[row];

@@ -164,9 +164,10 @@ BlockScale chooseBlockScale(const QuantizeOptions &options, float amax,
 /// the last rows of blocks that have several.
 ///
 /// `globalScales` has no element (null), one, or one per row of `source`, by
-/// the granularity; their meaning is the convention's. `firstRow` is the index
-/// of the panel's first row in the whole tensor: stochastic rounding counts
-/// elements from there. It must be a multiple of blockRows.
+/// the granularity; their meaning is the convention's. A batch with one global
+/// scale per slice is quantized slice by slice, each with its own. `firstRow`
+/// is the index of the panel's first row in the whole tensor: stochastic
+/// rounding counts elements from there. It must be a multiple of blockRows.
 void quantize(const QuantizeOptions &options, const MatrixRef &source,
               const float *globalScales, const QuantizedRef &target,
               int64_t firstRow = 0);

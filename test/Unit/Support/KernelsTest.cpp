@@ -44,7 +44,7 @@ std::vector<QuantizeOptions> makeAllOptions() {
       getNVFP4Format().withBlock(16, 16),
       getNVFP4Format().withBlock(16, 16).withScaleBound(256),
       getNVFP4Format().withBlock(1, 32),
-      *findFormat("nvfp4-ue5m3"),
+      *findFormat("nvfp4_ue5m3"),
       getMXFP4Format(),
       getMXFP4Format().withBlock(1, 16)};
   std::vector<QuantizeOptions> result;
@@ -217,7 +217,7 @@ TEST(Kernels, EncodersAgreeAroundEveryBoundary) {
 
 /// Block maxima around every boundary of the scale's encoding.
 TEST(Kernels, ScalesAgreeAroundEveryBoundary) {
-  for (const char *name : {"nvfp4", "nvfp4-ue5m3"}) {
+  for (const char *name : {"nvfp4", "nvfp4_ue5m3"}) {
     QuantizeOptions options;
     options.format = *findFormat(name);
     ScaleEncoding encoding = options.format.scaleEncoding;
@@ -289,7 +289,7 @@ TEST(Kernels, AmaxCountsWhatItDrops) {
 /// All codes under all scale bytes, and random ones; NaN compares equal to NaN.
 TEST(Kernels, DequantizeEqualsReference) {
   const BlockFormat formats[] = {getNVFP4Format(), getMXFP4Format(),
-                                 *findFormat("nvfp4-ue5m3"),
+                                 *findFormat("nvfp4_ue5m3"),
                                  getNVFP4Format().withBlock(16, 16)};
   forEachInstructionSet([&](const char *name) {
     for (const BlockFormat &format : formats)

@@ -195,7 +195,7 @@ inline TestQuantized makeQuantized(const BlockFormat &format, int64_t rows,
                                    int64_t cols, int64_t padding = 0) {
   constexpr int64_t kGuardBytes = 64;
   TestQuantized result;
-  result.layout = getStorageLayout(format, DataLayout::Linear, rows, cols);
+  result.layout = getStorageLayout(format, BlockLayout::Linear, rows, cols);
   result.codePitch = result.layout.codePitch + padding;
   result.scalePitch = result.layout.scaleCols + padding;
   result.codes.assign(rows * result.codePitch + kGuardBytes, 0xA5);
