@@ -6,6 +6,7 @@
 
 #include "nvfp4/Runtime/Package.h"
 #include "ScalePackage.h"
+#include "TestSupport.h"
 #include "nvfp4/Runtime/CpuFeatures.h"
 
 using namespace nvfp4;

@@ -7,7 +7,6 @@
 #ifndef NVFP4_TEST_UNIT_RUNTIME_SCALEPACKAGE_H
 #define NVFP4_TEST_UNIT_RUNTIME_SCALEPACKAGE_H
 
-#include "TestSupport.h"
 #include "nvfp4/Runtime/PackageWriter.h"
 #include "nvfp4/Runtime/Safetensors.h"
 

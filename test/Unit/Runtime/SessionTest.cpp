@@ -6,6 +6,7 @@
 
 #include "nvfp4/Runtime/Session.h"
 #include "ScalePackage.h"
+#include "TestSupport.h"
 #include "nvfp4/Runtime/ThreadPool.h"
 
 #include <atomic>
