@@ -137,8 +137,9 @@ nvfp4::getGlobalScaleFactors(float g, GlobalScaleConvention convention,
                              float scaleBound) {
   float encode = std::fmin(
       getRawEncodeFactor(g, convention, kE2M1Max * scaleBound), FLT_MAX);
-  // A tensor of zeros, or one with an infinite maximum.
-  if (g == 0.0f || encode == 0.0f)
+  // A tensor of zeros, or one with an infinite maximum; a NaN or a negative
+  // number is no global scale.
+  if (!(g > 0.0f) || encode == 0.0f)
     return {1.0f, 1.0f};
   if (convention == GlobalScaleConvention::Multiply)
     return {encode, g};

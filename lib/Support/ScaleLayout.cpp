@@ -58,7 +58,7 @@ StorageLayout nvfp4::getStorageLayout(const BlockFormat &format,
 /// The row of linear scales that scale row `row` of `layout` repeats.
 static int64_t getLinearScaleRow(const StorageLayout &layout, int64_t row) {
   return layout.layout == BlockLayout::Tiled ? row / layout.format.blockRows
-                                            : row;
+                                             : row;
 }
 
 void nvfp4::packScales(const StorageLayout &to, const uint8_t *linear,

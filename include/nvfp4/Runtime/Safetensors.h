@@ -96,6 +96,7 @@ public:
 
   const std::string &getPath() const { return path; }
   uint64_t getFileBytes() const { return fileBytes; }
+  const SafetensorsHeader &getHeader() const { return header; }
   const std::vector<TensorInfo> &getTensors() const {
     return header.getTensors();
   }

@@ -84,8 +84,9 @@ struct GlobalScaleFactors {
   float decode;
 };
 
-/// Factors of the stored global scale `g`, which is finite and not negative.
-/// Zero gives {1, 1}, and `encode` never exceeds FLT_MAX (Format.md 2.2).
+/// Factors of the stored global scale `g`. What is no positive number (0, NaN,
+/// negative), or leaves nothing to multiply by, gives {1, 1}; `encode` never
+/// exceeds FLT_MAX (Format.md 2.2).
 GlobalScaleFactors getGlobalScaleFactors(float g,
                                          GlobalScaleConvention convention,
                                          float scaleBound);

@@ -158,7 +158,8 @@ TEST(ScaleLayout, CodesRoundTripAndPaddingIsZero) {
 TEST(ScaleLayout, PanelsOfTileRowsAreContiguous) {
   const int64_t rows = 300, cols = 80;
   BlockFormat format = getNVFP4Format();
-  StorageLayout whole = getStorageLayout(format, BlockLayout::Tiled, rows, cols);
+  StorageLayout whole =
+      getStorageLayout(format, BlockLayout::Tiled, rows, cols);
   std::vector<uint8_t> scales = makeBytes(rows * whole.scaleCols);
   std::vector<uint8_t> packed(whole.scaleBytes), joined;
   packScales(whole, scales.data(), whole.scaleCols, packed.data());

@@ -13,6 +13,127 @@ include "mlir/Pass/PassBase.td"
 // Normalize
 //===----------------------------------------------------------------------===//
 
+def OutlineConstantsPass : Pass<"nvfp4-outline-constants", "::mlir::ModuleOp"> {
+  let summary = "Turns large constants into weight arguments of the entry";
+  let description = [{
+    A dense constant above the threshold becomes an entry argument with
+    `nvfp4.weight = "constant.<name of its location, else a number>"`. Its data
+    stays in the module attribute `nvfp4.constants`, a dictionary by that name,
+    from which the package is written. Equal constants share one name, and one
+    argument per entry. A splat is a scalar and stays.
+
+    Needs: called functions are inlined. Leaves: no `arith.constant` above the
+    threshold. Comes first in Normalize, so that no later pass folds large data.
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: tensor<2000xf32>) -> tensor<2000xf32> {
+      %w = arith.constant dense_resource<bias> : tensor<2000xf32>
+    ```
+
+    After:
+
+    ```mlir
+    module attributes {nvfp4.constants = {constant.0 = dense_resource<bias> : tensor<2000xf32>}} {
+      func.func @main(%x: tensor<2000xf32>, %w: tensor<2000xf32> {nvfp4.weight = "constant.0"})
+          -> tensor<2000xf32> {
+    ```
+  }];
+  let options = [
+    Option<"threshold", "threshold", "int64_t", /*default=*/"4096",
+           "Bytes up to which a constant stays in the graph">,
+  ];
+  let statistics = [
+    Statistic<"numOutlined", "num-outlined", "Arguments added">,
+  ];
+}
+
+def UnifyDimensionsPass : Pass<"nvfp4-unify-dimensions", "::mlir::ModuleOp"> {
+  let summary = "Expresses shapes by the named dimensions of the entry";
+  let description = [{
+    Verifies `nvfp4.shape` and `nvfp4.dimensions` of every entry. Dynamic
+    dimensions of arguments with equal names are one dimension (the runtime
+    checks that before a run); one without a name gets `arg<i>.dim<d>`, with a
+    warning. Every integer that is a polynomial, an exact or rounded quotient, a
+    minimum or a maximum of dimensions is then computed once, at the start of
+    the function; comparisons and selects with only one outcome for all
+    permitted dimensions fold, also in the bodies of linalg ops. Results whose
+    dimensions are dimensions of arguments get their names.
+
+    Assumes that computations on extents do not wrap around 63 bits.
+
+    Needs: called functions are inlined. Leaves: attributes that are complete
+    and consistent. Run `canonicalize` and `cse` next, for static types and dead
+    arithmetic.
+
+    Before:
+
+    ```mlir
+    func.func @main(%a: tensor<?x4xf32> {nvfp4.shape = ["batch", 4]},
+                    %b: tensor<?x4xf32> {nvfp4.shape = ["batch", 4]}) {
+      %m = tensor.dim %a, %c0 : tensor<?x4xf32>
+      %n = tensor.dim %b, %c0 : tensor<?x4xf32>
+      %same = arith.cmpi eq, %m, %n : index
+      cf.assert %same, "mismatched size for broadcast"
+    ```
+
+    After:
+
+    ```mlir
+      %true = arith.constant true
+      %batch = tensor.dim %a, %c0 : tensor<?x4xf32>
+      cf.assert %true, "mismatched size for broadcast"
+    ```
+  }];
+  let options = [
+    Option<"strict", "strict", "bool", /*default=*/"false",
+           "An unnamed dynamic dimension of an argument is an error">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numUnified", "num-unified", "Integer ops replaced">,
+  ];
+}
+
+def NarrowF64Pass : Pass<"nvfp4-narrow-f64", "::mlir::ModuleOp"> {
+  let summary = "Computes in f32 what the model computes in f64";
+  let description = [{
+    torch-mlir computes variances on f64 tensors and keeps eps and scaling
+    factors as f64. Every f64 becomes f32; conversions between the two vanish.
+    An argument or result of an entry keeps its type and is cast at the border.
+    A constant beyond the range of f32 is an error; one that would become 0 or
+    denormal becomes the smallest normal number of its sign, with a remark,
+    because such constants guard divisions.
+
+    Needs: called functions are inlined. Leaves: no f64 but at the border.
+
+    Before:
+
+    ```mlir
+    %wide = arith.extf %x : f32 to f64
+    %sum = arith.addf %wide, %out : f64
+    ```
+
+    After:
+
+    ```mlir
+    %sum = arith.addf %x, %out : f32
+    ```
+  }];
+  let options = [
+    Option<"keep", "keep", "bool", /*default=*/"false",
+           "Leave f64 alone">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numNarrowed", "num-narrowed", "Ops with an f64 result">,
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Policy
 //===----------------------------------------------------------------------===//

@@ -1,0 +1,82 @@
+//===- Device.cpp - Device memory and the registry ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "nvfp4/Runtime/Device.h"
+#include "Paths.h"
+
+#include <utility>
+
+using namespace nvfp4;
+
+Device::~Device() = default;
+
+//===----------------------------------------------------------------------===//
+// DeviceBuffer
+//===----------------------------------------------------------------------===//
+
+Result<DeviceBuffer> DeviceBuffer::allocate(std::shared_ptr<Device> device,
+                                            uint64_t bytes) {
+  Result<void *> memory = device->allocate(bytes);
+  if (!memory)
+    return memory.getStatus();
+  DeviceBuffer buffer;
+  buffer.device = std::move(device);
+  buffer.memory = *memory;
+  buffer.bytes = bytes;
+  return buffer;
+}
+
+DeviceBuffer::DeviceBuffer(DeviceBuffer &&other) noexcept {
+  *this = std::move(other);
+}
+
+DeviceBuffer &DeviceBuffer::operator=(DeviceBuffer &&other) noexcept {
+  std::swap(device, other.device);
+  std::swap(memory, other.memory);
+  std::swap(bytes, other.bytes);
+  return *this;
+}
+
+DeviceBuffer::~DeviceBuffer() {
+  if (device)
+    device->free(memory);
+}
+
+//===----------------------------------------------------------------------===//
+// DeviceRegistry
+//===----------------------------------------------------------------------===//
+
+DeviceRegistry DeviceRegistry::createDefault() {
+  DeviceRegistry registry;
+  registry.add("cpu", [](const DeviceOptions &options) {
+    return Result<std::shared_ptr<Device>>(createCpuDevice(options));
+  });
+  return registry;
+}
+
+void DeviceRegistry::add(std::string name, Factory factory) {
+  factories[std::move(name)] = std::move(factory);
+}
+
+std::vector<std::string> DeviceRegistry::getNames() const {
+  std::vector<std::string> names;
+  for (const auto &[name, factory] : factories)
+    names.push_back(name);
+  return names;
+}
+
+Result<std::shared_ptr<Device>>
+DeviceRegistry::create(const std::string &name,
+                       const DeviceOptions &options) const {
+  auto it = factories.find(name);
+  if (it != factories.end())
+    return it->second(options);
+  std::string list;
+  for (const std::string &known : getNames())
+    list += (list.empty() ? "" : ", ") + quote(known);
+  return Status::error("device " + quote(name) + ": expected one of " + list +
+                       ", but got " + quote(name));
+}
