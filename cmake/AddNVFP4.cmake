@@ -94,3 +94,17 @@ function(add_nvfp4_unittest name)
   add_dependencies(nvfp4-unit-tests ${name})
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
+
+# A libFuzzer program. Its seeds are the files of test/Fuzz/corpus/<name>.
+# The preset `fuzz` instruments the libraries too.
+function(add_nvfp4_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
+  if(NOT TARGET nvfp4-fuzzers)
+    add_custom_target(nvfp4-fuzzers)
+  endif()
+  add_nvfp4_tool(${name} ${ARG_UNPARSED_ARGUMENTS} NO_INSTALL LINK_LIBS ${ARG_LINK_LIBS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzzers)
+  add_dependencies(nvfp4-fuzzers ${name})
+endfunction()
