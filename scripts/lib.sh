@@ -26,13 +26,15 @@ die() {
 
 # Prints one line about how far the program that writes log $1 is.
 progress_of() {
-  # ninja writes `[12/340] …`; anything else shows its last line.
-  local last
-  last=$(tr '\r' '\n' <"$1" | grep -v '^ *$' | tail -n 1 | cut -c1-100)
+  # ninja writes `[12/340] …`, with warnings between; anything else shows its last line.
+  local tail last
+  tail=$(tail -c 20000 "$1" | tr '\r' '\n' | grep -a -v '^ *$' || true)
+  last=$(grep -a -o '^\[[0-9]*/[0-9]*\]' <<<"$tail" | tail -n 1 || true)
   if [[ $last =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
-    last="${BASH_REMATCH[1]} of ${BASH_REMATCH[2]} build steps"
+    printf '%s of %s build steps' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+  else
+    tail -n 1 <<<"$tail" | cut -c1-100 | tr -d '\n'
   fi
-  printf '%s' "$last"
 }
 
 # step NAME COMMAND…: run a slow command with its output in a log, and show that
