@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Binding.h"
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 using namespace nvfp4;
 

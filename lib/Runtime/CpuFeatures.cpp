@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/CpuFeatures.h"
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <cstdint>
 #if defined(__x86_64__)

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/Device.h"
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <utility>
 

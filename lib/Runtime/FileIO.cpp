@@ -7,11 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/FileIO.h"
-#include "Paths.h"
+#include "TemporaryName.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
+#include <random>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -169,6 +171,19 @@ Result<FileDigest> nvfp4::computeFileDigest(const std::string &path) {
 //===----------------------------------------------------------------------===//
 // Output
 //===----------------------------------------------------------------------===//
+
+std::string nvfp4::makeTemporaryName(const std::string &path,
+                                     unsigned attempt) {
+  size_t end = path.find_last_not_of('/');
+  std::string trimmed =
+      end == std::string::npos ? path : path.substr(0, end + 1);
+  size_t slash = trimmed.rfind('/');
+  size_t start = slash == std::string::npos ? 0 : slash + 1;
+  std::random_device random;
+  char suffix[32];
+  std::snprintf(suffix, sizeof(suffix), ".tmp-%08x%u", random(), attempt);
+  return trimmed.substr(0, start) + "." + trimmed.substr(start) + suffix;
+}
 
 struct OutputFile::State {
   std::string path;

@@ -10,7 +10,7 @@
 #ifndef NVFP4_LIB_RUNTIME_JSON_H
 #define NVFP4_LIB_RUNTIME_JSON_H
 
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <nlohmann/json.hpp>
 #include <set>

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/Manifest.h"
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <set>
 

@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/Package.h"
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <dlfcn.h>
 #include <filesystem>

@@ -9,7 +9,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/PackageWriter.h"
-#include "Paths.h"
+#include "TemporaryName.h"
+#include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Runtime/Safetensors.h"
 
 #include <cerrno>

@@ -9,8 +9,8 @@
 
 #include "nvfp4/Runtime/Session.h"
 #include "Binding.h"
-#include "Paths.h"
 #include "StridedCopy.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <algorithm>
 #include <cstdlib>

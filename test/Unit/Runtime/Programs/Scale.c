@@ -87,7 +87,7 @@ static int32_t run(const nvfp4_context *context, const int64_t *dims,
   for (int64_t i = 0; i < dims[0]; ++i)
     ((float *)workspace)[16 + i] = state.y[4 * i];
   for (int64_t i = 0; i < dims[0]; ++i)
-    if (((float *)workspace)[16 + i] != state.y[4 * i])
+    if (__builtin_memcmp((float *)workspace + 16 + i, state.y + 4 * i, 4) != 0)
       return context->fail(context->user, "the workspace is shared");
   return 0;
 }

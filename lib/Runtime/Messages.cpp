@@ -1,15 +1,13 @@
-//===- Paths.cpp - Names in errors, and temporary names -------------------===//
+//===- Messages.cpp - Names in errors -------------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "Paths.h"
+#include "nvfp4/Runtime/Messages.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <random>
 #include <system_error>
 
 using namespace nvfp4;
@@ -30,21 +28,6 @@ Status nvfp4::systemError(const std::string &path, const std::string &what) {
   int code = errno;
   return Status::error(quote(path) + ": " + what + ": " +
                        std::generic_category().message(code));
-}
-
-std::string nvfp4::makeTemporaryName(const std::string &path,
-                                     unsigned attempt) {
-  size_t end = path.find_last_not_of('/');
-  std::string trimmed =
-      end == std::string::npos ? path : path.substr(0, end + 1);
-  size_t slash = trimmed.rfind('/');
-  size_t start = slash == std::string::npos ? 0 : slash + 1;
-  // Random, so that neither processes nor threads meet; the caller creates the
-  // name exclusively and comes back with the next attempt if they do.
-  std::random_device random;
-  char suffix[32];
-  std::snprintf(suffix, sizeof(suffix), ".tmp-%08x%u", random(), attempt);
-  return trimmed.substr(0, start) + "." + trimmed.substr(start) + suffix;
 }
 
 /// The Levenshtein distance.

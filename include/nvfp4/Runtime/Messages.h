@@ -1,11 +1,14 @@
-//===- Paths.h - Names in errors, and temporary names ----------*- C++ -*-===//
+//===- Messages.h - Names in errors ----------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
+// What error messages are made of: quoted names, the system's reasons, and
+// suggestions for names that are misspelled.
+//
 //===----------------------------------------------------------------------===//
 
-#ifndef NVFP4_LIB_RUNTIME_PATHS_H
-#define NVFP4_LIB_RUNTIME_PATHS_H
+#ifndef NVFP4_RUNTIME_MESSAGES_H
+#define NVFP4_RUNTIME_MESSAGES_H
 
 #include "nvfp4/Support/Status.h"
 
@@ -21,9 +24,6 @@ std::string quote(std::string_view text);
 /// "'path': what: the text of errno".
 Status systemError(const std::string &path, const std::string &what);
 
-/// A hidden name beside `path` that no other process uses.
-std::string makeTemporaryName(const std::string &path, unsigned attempt);
-
 /// The candidate with the smallest edit distance to `name`, if it is near
 /// enough to be what was meant; empty otherwise.
 std::string findNearest(std::string_view name,
@@ -35,4 +35,4 @@ std::string suggestNearest(std::string_view name,
 
 } // namespace nvfp4
 
-#endif // NVFP4_LIB_RUNTIME_PATHS_H
+#endif // NVFP4_RUNTIME_MESSAGES_H
