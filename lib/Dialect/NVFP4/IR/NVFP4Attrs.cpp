@@ -113,10 +113,9 @@ FailureOr<FormatAttr> FormatAttr::parseBody(AsmParser &parser) {
     return failure();
   const BlockFormat *row = findFormat(toStringView(name));
   if (!row)
-    return parser.emitError(loc)
-           << "expected a block-scaled format ("
-           << llvm::join(getFormatNames(), ", ") << "), but got '" << name
-           << "'";
+    return parser.emitError(loc) << "expected a block-scaled format ("
+                                 << llvm::join(getFormatNames(), ", ")
+                                 << "), but got '" << name << "'";
   int64_t blockRows = row->blockRows, blockColumns = row->blockCols;
   auto granularity = row->hasGlobalScale ? GlobalScaleGranularity::Tensor
                                          : GlobalScaleGranularity::None;
@@ -135,8 +134,7 @@ FailureOr<FormatAttr> FormatAttr::parseBody(AsmParser &parser) {
                                     /*withTrailingX=*/false))
         return failure();
       if (extents.size() != 2)
-        return parser.emitError(valueLoc,
-                                "expected a block of rows x columns");
+        return parser.emitError(valueLoc, "expected a block of rows x columns");
       blockRows = extents[0];
       blockColumns = extents[1];
       return success();
@@ -171,9 +169,9 @@ FailureOr<FormatAttr> FormatAttr::parseBody(AsmParser &parser) {
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalLessGreater,
                                      parseParameter))
     return failure();
-  FormatAttr format = getChecked(
-      [&] { return parser.emitError(loc); }, parser.getContext(), name,
-      blockRows, blockColumns, granularity, convention, bound);
+  FormatAttr format =
+      getChecked([&] { return parser.emitError(loc); }, parser.getContext(),
+                 name, blockRows, blockColumns, granularity, convention, bound);
   if (!format)
     return failure();
   return format;

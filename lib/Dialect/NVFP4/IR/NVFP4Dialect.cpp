@@ -22,8 +22,9 @@ void NVFP4Dialect::initialize() {
       >();
 }
 
-Operation *NVFP4Dialect::materializeConstant(OpBuilder &builder, Attribute value,
-                                             Type type, Location loc) {
+Operation *NVFP4Dialect::materializeConstant(OpBuilder &builder,
+                                             Attribute value, Type type,
+                                             Location loc) {
   if (auto blocks = dyn_cast<BlocksAttr>(value))
     if (auto tensor = dyn_cast<BlockTensorType>(type))
       return ConstantOp::create(builder, loc, tensor, blocks);

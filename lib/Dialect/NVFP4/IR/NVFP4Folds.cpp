@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Constants fold through the codecs of Support, so that folding and running
-// give the same bytes. There is no fold of quantize(dequantize(x)): requantizing
-// chooses new scales (docs/Format.md).
+// give the same bytes. There is no fold of quantize(dequantize(x)):
+// requantizing chooses new scales (docs/Format.md).
 //
 //===----------------------------------------------------------------------===//
 
@@ -115,17 +115,15 @@ OpFoldResult DequantizeOp::fold(FoldAdaptor adaptor) {
         uint8_t byte = codes[slice * storage.codeBytes +
                              storage.getCodeOffset(row, column)];
         uint8_t code = column % 2 ? byte >> 4 : byte & 0xF;
-        uint8_t scale =
-            scales[slice * storage.scaleBytes +
-                   storage.getScaleOffsetOfElement(row, column)];
-        float global =
-            globals.empty()
-                ? 0.0f
-                : globals[getGlobalScaleIndex(attr.getGranularity(), slices,
-                                              slice, row)];
-        values.push_back(decodeE2M1(code) *
-                         decodedBlockScale(format, scale, global,
-                                           attr.getConvention()));
+        uint8_t scale = scales[slice * storage.scaleBytes +
+                               storage.getScaleOffsetOfElement(row, column)];
+        float global = globals.empty()
+                           ? 0.0f
+                           : globals[getGlobalScaleIndex(attr.getGranularity(),
+                                                         slices, slice, row)];
+        values.push_back(
+            decodeE2M1(code) *
+            decodedBlockScale(format, scale, global, attr.getConvention()));
       }
   return getFloatsAttr(getResult().getType(), values);
 }

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Utils.h"
+#include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -50,7 +50,8 @@ static LogicalResult verifyFloatBuffer(Operation *op, StringRef what,
   if (isa<FloatType>(type.getElementType()) &&
       succeeded(verifyCompatibleShape(type.getShape(), shape)))
     return success();
-  auto diag = op->emitOpError("expected ") << what << " of float elements and shape [";
+  auto diag = op->emitOpError("expected ")
+              << what << " of float elements and shape [";
   llvm::interleaveComma(shape, diag, [&](int64_t extent) {
     if (ShapedType::isDynamic(extent))
       diag << "?";
@@ -72,10 +73,10 @@ static LogicalResult verifyComponents(Operation *op, StringRef what,
   return success();
 }
 
-static void addEffects(
-    DestinationStyleOpInterface op,
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
+static void
+addEffects(DestinationStyleOpInterface op,
+           SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+               &effects) {
   for (OpOperand *input : op.getDpsInputOperands())
     if (isa<MemRefType>(input->get().getType()))
       effects.emplace_back(MemoryEffects::Read::get(), input);
@@ -132,12 +133,11 @@ LogicalResult GlobalScaleIntoOp::verify() {
     return emitOpError("expected a format with a global scale and a source of "
                        "rank 2 or more, but got ")
            << getFormat() << " and " << source;
-  return verifyBuffer(
-      *this, "a global scale", getInits()[0],
-      RankedTensorType::get(BlockTensorType::getGlobalScaleShape(
-                                source.getShape(),
-                                getFormat().getGranularity()),
-                            Float32Type::get(getContext())));
+  return verifyBuffer(*this, "a global scale", getInits()[0],
+                      RankedTensorType::get(
+                          BlockTensorType::getGlobalScaleShape(
+                              source.getShape(), getFormat().getGranularity()),
+                          Float32Type::get(getContext())));
 }
 
 //===----------------------------------------------------------------------===//
@@ -160,8 +160,8 @@ LogicalResult QuantizeIntoOp::verify() {
                      (getRounding() == RoundingMode::Stochastic);
   if (failed(verifyCounts(*this, getInputs().size(), numInputs,
                           getInits().size(), 2)) ||
-      failed(verifyFloatBuffer(*this, "a source", getSource(),
-                               type.getShape())))
+      failed(
+          verifyFloatBuffer(*this, "a source", getSource(), type.getShape())))
     return failure();
   if (Value globalScale = getGlobalScale())
     if (failed(verifyBuffer(*this, "a global scale", globalScale,
@@ -226,9 +226,8 @@ LogicalResult ScaledMatmulOp::verify() {
                            BlockTensorType type) {
     if (type)
       return verifyComponents(*this, what, values, type);
-    return verifyFloatBuffer(
-        *this, what.rtrim(), values[0],
-        cast<ShapedType>(values[0].getType()).getShape());
+    return verifyFloatBuffer(*this, what.rtrim(), values[0],
+                             cast<ShapedType>(values[0].getType()).getShape());
   };
   if (failed(verifyOperand("lhs ", getLhsComponents(), lhs)) ||
       failed(verifyOperand("rhs ", getRhsComponents(), rhs)))
@@ -242,8 +241,7 @@ LogicalResult ScaledMatmulOp::verify() {
   if (failed(verifyFloatBuffer(*this, "a result", getInit(), init.getShape())))
     return failure();
   return verifyMatmulShapes(*this, getShape(getLhsComponents(), lhs),
-                            getShape(getRhsComponents(), rhs),
-                            init.getShape());
+                            getShape(getRhsComponents(), rhs), init.getShape());
 }
 
 //===----------------------------------------------------------------------===//

@@ -11,9 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
-#include "llvm/ADT/StringExtras.h"
-
-#include "Utils.h"
+#include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
 using namespace mlir;
 
@@ -80,8 +78,7 @@ static ParseResult parseGlobalScaleFormat(OpAsmParser &parser,
                                           FormatAttr &format) {
   auto granularity = GlobalScaleGranularity::Tensor;
   if (succeeded(parser.parseOptionalKeyword("format"))) {
-    auto attr =
-        dyn_cast_or_null<FormatAttr>(FormatAttr::parse(parser, Type()));
+    auto attr = dyn_cast_or_null<FormatAttr>(FormatAttr::parse(parser, Type()));
     if (!attr)
       return failure();
     format = attr;
@@ -97,8 +94,8 @@ static ParseResult parseGlobalScaleFormat(OpAsmParser &parser,
 
 static void printGlobalScaleFormat(OpAsmPrinter &printer, Operation *op,
                                    FormatAttr format) {
-  if (format != FormatAttr::get(op->getContext(), "nvfp4",
-                                format.getGranularity())) {
+  if (format !=
+      FormatAttr::get(op->getContext(), "nvfp4", format.getGranularity())) {
     printer << "format ";
     format.print(printer);
     return;
@@ -129,19 +126,19 @@ LogicalResult GlobalScaleOp::verify() {
     return emitOpError("expected a source of rank 2 or more, but got ")
            << source;
   // global_scale_c2
-  RankedTensorType expected =
-      RankedTensorType::get(BlockTensorType::getGlobalScaleShape(
-                                source.getShape(),
-                                getFormat().getGranularity()),
-                            Float32Type::get(getContext()));
+  RankedTensorType expected = RankedTensorType::get(
+      BlockTensorType::getGlobalScaleShape(source.getShape(),
+                                           getFormat().getGranularity()),
+      Float32Type::get(getContext()));
   if (failed(verifyCompatibleShape(getResult().getType(), expected)))
     return emitOpError("expected a result of type ")
            << expected << ", but got " << getResult().getType();
   return success();
 }
 
-LogicalResult GlobalScaleOp::reifyResultShapes(
-    OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult
+GlobalScaleOp::reifyResultShapes(OpBuilder &builder,
+                                 ReifiedRankedShapedTypeDims &shapes) {
   SmallVector<OpFoldResult> dims =
       getMixedExtents(builder, getLoc(), getSource());
   dims.truncate(getResult().getType().getRank());
@@ -153,19 +150,30 @@ LogicalResult GlobalScaleOp::reifyResultShapes(
 // QuantizeOp, DequantizeOp
 //===----------------------------------------------------------------------===//
 
-/// `, type` if the optional operand is there.
-static ParseResult
-parseTrailingType(OpAsmParser &parser, Type &type,
-                  const std::optional<OpAsmParser::UnresolvedOperand> &value) {
-  if (!value)
-    return success();
-  return failure(parser.parseComma() || parser.parseType(type));
+using OptionalOperand = std::optional<OpAsmParser::UnresolvedOperand>;
+
+/// `, type` for each of the optional operands that is there.
+static ParseResult parseTrailingTypes(OpAsmParser &parser,
+                                      Type &globalScaleType,
+                                      const OptionalOperand &globalScale,
+                                      Type &stateType,
+                                      const OptionalOperand &state) {
+  auto parse = [&](const OptionalOperand &value, Type &type) -> ParseResult {
+    if (!value)
+      return success();
+    return failure(parser.parseComma() || parser.parseType(type));
+  };
+  return failure(parse(globalScale, globalScaleType) ||
+                 parse(state, stateType));
 }
 
-static void printTrailingType(OpAsmPrinter &printer, Operation *, Type type,
-                              Value value) {
-  if (value)
-    printer << ", " << type;
+static void printTrailingTypes(OpAsmPrinter &printer, Operation *,
+                               Type globalScaleType, Value globalScale,
+                               Type stateType, Value state) {
+  if (globalScale)
+    printer << ", " << globalScaleType;
+  if (state)
+    printer << ", " << stateType;
 }
 
 LogicalResult QuantizeOp::verify() {
@@ -179,8 +187,8 @@ LogicalResult QuantizeOp::verify() {
     return emitOpError("expected ")
            << (expected ? "a" : "no") << " global scale for the result "
            << result;
-  if (expected && failed(verifyCompatibleShape(getGlobalScale().getType(),
-                                               expected)))
+  if (expected &&
+      failed(verifyCompatibleShape(getGlobalScale().getType(), expected)))
     return emitOpError("expected a global scale of type ")
            << expected << ", but got " << getGlobalScale().getType();
   // quantize_c3
@@ -196,8 +204,9 @@ LogicalResult QuantizeOp::verify() {
   return success();
 }
 
-LogicalResult QuantizeOp::reifyResultShapes(
-    OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult
+QuantizeOp::reifyResultShapes(OpBuilder &builder,
+                              ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(getMixedExtents(builder, getLoc(), getSource()));
   return success();
 }
@@ -207,8 +216,9 @@ LogicalResult DequantizeOp::verify() {
   return verifySameShape(*this, getSource().getType(), getResult().getType());
 }
 
-LogicalResult DequantizeOp::reifyResultShapes(
-    OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult
+DequantizeOp::reifyResultShapes(OpBuilder &builder,
+                                ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(getMixedExtents(builder, getLoc(), getSource()));
   return success();
 }
@@ -236,11 +246,9 @@ LogicalResult MatmulOp::verify() {
                             getResult().getType().getShape());
 }
 
-LogicalResult
-MatmulOp::reifyResultShapes(OpBuilder &builder,
-                            ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> dims =
-      getMixedExtents(builder, getLoc(), getLhs());
+LogicalResult MatmulOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
+  SmallVector<OpFoldResult> dims = getMixedExtents(builder, getLoc(), getLhs());
   int64_t rhsRank = cast<ShapedType>(getRhs().getType()).getRank();
   dims.back() = getMixedExtent(builder, getLoc(), getRhs(), rhsRank - 2);
   shapes.push_back(std::move(dims));
@@ -346,9 +354,8 @@ bool CastOp::areCastCompatible(TypeRange inputs, TypeRange outputs) {
          succeeded(verifyCompatibleShape(from.getShape(), to.getShape()));
 }
 
-LogicalResult
-CastOp::reifyResultShapes(OpBuilder &builder,
-                          ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult CastOp::reifyResultShapes(OpBuilder &builder,
+                                        ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(getMixedExtents(builder, getLoc(), getSource()));
   return success();
 }
@@ -374,7 +381,8 @@ AssembleOp::reifyResultShapes(OpBuilder &builder,
       dim = builder.getIndexAttr(extent);
   if (type.isDynamicDim(type.getRank() - 1)) {
     // Two codes to a byte; the type admits multiples of 16 only.
-    Value bytes = getValueOrCreateConstantIndexOp(builder, getLoc(), dims.back());
+    Value bytes =
+        getValueOrCreateConstantIndexOp(builder, getLoc(), dims.back());
     Value two = arith::ConstantIndexOp::create(builder, getLoc(), 2);
     dims.back() =
         arith::MulIOp::create(builder, getLoc(), bytes, two).getResult();
@@ -420,8 +428,9 @@ LogicalResult DisassembleOp::verify() {
            << *name << "'";
   GlobalScaleConvention own = source.getFormat().getConvention();
   if (*parsed != own && own != GlobalScaleConvention::Amax)
-    return emitOpError("expected the source's own convention, because only "
-                       "from amax the others follow without rounding, but got '")
+    return emitOpError(
+               "expected the source's own convention, because only "
+               "from amax the others follow without rounding, but got '")
            << *name << "'";
   return success();
 }
@@ -429,7 +438,9 @@ LogicalResult DisassembleOp::verify() {
 LogicalResult
 DisassembleOp::reifyResultShapes(OpBuilder &builder,
                                  ReifiedRankedShapedTypeDims &shapes) {
-  return reifyComponentShapes(builder, getLoc(), getSource(), shapes);
+  shapes = getComponentExtents(builder, getLoc(), getSource().getType(),
+                               getMixedExtents(builder, getLoc(), getSource()));
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -37,12 +37,14 @@ BlockTensorType::verify(function_ref<InFlightDiagnostic()> emitError,
                        << shape.size();
   for (int64_t extent : shape)
     if (ShapedType::isStatic(extent) && extent < 0)
-      return emitError() << "expected extents of 0 or more, but got "
-                         << extent;
+      return emitError() << "expected extents of 0 or more, but got " << extent;
   int64_t columns = shape.back();
   if (ShapedType::isStatic(columns) && columns % kColumnMultiple != 0)
     return emitError() << "expected a last dimension that is a multiple of "
                        << kColumnMultiple << ", but got " << columns;
+  if (ShapedType::isDynamic(columns) && layout == BlockLayout::Tiled)
+    return emitError() << "expected a static last dimension in the tiled "
+                          "layout, whose padding depends on it";
   int64_t rows = shape[shape.size() - 2];
   if (ShapedType::isStatic(rows) && rows % format.getBlockRows() != 0)
     return emitError() << "expected rows that are a multiple of the block's "
@@ -67,8 +69,7 @@ Type BlockTensorType::getElementType() const {
 }
 
 /// Applies `f` to a static extent; a dynamic one stays dynamic.
-template <typename F>
-static int64_t mapExtent(int64_t extent, F f) {
+template <typename F> static int64_t mapExtent(int64_t extent, F f) {
   return ShapedType::isDynamic(extent) ? extent : f(extent);
 }
 
@@ -99,10 +100,10 @@ RankedTensorType BlockTensorType::getScalesType() const {
   }
   // The tiles of one slice are one run of bytes.
   shape.pop_back();
-  shape.back() =
-      ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns)
-          ? ShapedType::kDynamic
-          : roundUpTo(rows, kScaleTileRows) * roundUpTo(columns, kScaleTileCols);
+  shape.back() = ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns)
+                     ? ShapedType::kDynamic
+                     : roundUpTo(rows, kScaleTileRows) *
+                           roundUpTo(columns, kScaleTileCols);
   return RankedTensorType::get(shape, i8);
 }
 

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Utils.h"
+#include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -95,34 +95,34 @@ static OpFoldResult roundUpAndDivide(OpBuilder &builder, Location loc,
       builder, loc, AffineMap::get(1, 0, rounded.ceilDiv(divisor)), extent);
 }
 
-LogicalResult reifyComponentShapes(OpBuilder &builder, Location loc,
-                                   Value source,
-                                   ReifiedRankedShapedTypeDims &shapes) {
-  auto type = cast<BlockTensorType>(source.getType());
+ReifiedRankedShapedTypeDims
+getComponentExtents(OpBuilder &builder, Location loc, BlockTensorType type,
+                    ArrayRef<OpFoldResult> extents) {
+  ReifiedRankedShapedTypeDims shapes;
   FormatAttr format = type.getFormat();
   bool isTiled = type.getLayout() == BlockLayout::Tiled;
-  SmallVector<OpFoldResult> extents = getMixedExtents(builder, loc, source);
   OpFoldResult rows = extents[extents.size() - 2], columns = extents.back();
 
   SmallVector<OpFoldResult> codes(extents);
-  codes.back() = roundUpAndDivide(builder, loc, columns,
-                                  isTiled ? kTiledCodeCols : 2, 2);
+  codes.back() =
+      roundUpAndDivide(builder, loc, columns, isTiled ? kTiledCodeCols : 2, 2);
   shapes.push_back(std::move(codes));
 
   SmallVector<OpFoldResult> scales(extents);
-  OpFoldResult blocks = roundUpAndDivide(builder, loc, columns, 1,
-                                         format.getBlockColumns());
+  OpFoldResult blocks =
+      roundUpAndDivide(builder, loc, columns, 1, format.getBlockColumns());
   if (isTiled) {
-    OpFoldResult paddedRows =
-        roundUpAndDivide(builder, loc, rows, kScaleTileRows, 1);
-    OpFoldResult paddedBlocks =
-        roundUpAndDivide(builder, loc, blocks, kScaleTileCols, 1);
-    AffineExpr product =
-        builder.getAffineDimExpr(0) * builder.getAffineSymbolExpr(0);
+    // The type has a static last dimension in this layout.
+    int64_t paddedBlocks =
+        roundUpTo(*getConstantIntValue(blocks), kScaleTileCols);
+    AffineExpr rowsExpr = builder.getAffineDimExpr(0);
     scales.pop_back();
     scales.back() = affine::makeComposedFoldedAffineApply(
-        builder, loc, AffineMap::get(1, 1, product),
-        {paddedRows, paddedBlocks});
+        builder, loc,
+        AffineMap::get(1, 0,
+                       rowsExpr.ceilDiv(kScaleTileRows) *
+                           (kScaleTileRows * paddedBlocks)),
+        rows);
   } else {
     scales[scales.size() - 2] =
         roundUpAndDivide(builder, loc, rows, 1, format.getBlockRows());
@@ -130,11 +130,9 @@ LogicalResult reifyComponentShapes(OpBuilder &builder, Location loc,
   }
   shapes.push_back(std::move(scales));
 
-  if (RankedTensorType globalScale = type.getGlobalScaleType()) {
-    extents.truncate(globalScale.getRank());
-    shapes.push_back(std::move(extents));
-  }
-  return success();
+  if (RankedTensorType globalScale = type.getGlobalScaleType())
+    shapes.emplace_back(extents.take_front(globalScale.getRank()));
+  return shapes;
 }
 
 ParseResult parseSignMask(OpAsmParser &parser, IntegerAttr &signs) {
@@ -147,8 +145,8 @@ ParseResult parseSignMask(OpAsmParser &parser, IntegerAttr &signs) {
 
 void printSignMask(OpAsmPrinter &printer, Operation *, IntegerAttr signs) {
   printer << "<0x";
-  printer.getStream() << llvm::format("%04X", static_cast<unsigned>(
-                                                  signs.getInt()));
+  printer.getStream() << llvm::format("%04X",
+                                      static_cast<unsigned>(signs.getInt()));
   printer << ">";
 }
 

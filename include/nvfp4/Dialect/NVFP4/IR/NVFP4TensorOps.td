@@ -134,8 +134,8 @@ def NVFP4_QuantizeOp : NVFP4_TensorOp<"quantize", [Pure, AttrSizedOperandSegment
   let results = (outs NVFP4_BlockTensorType:$result);
   let assemblyFormat = [{
     $source (`global_scale` $global_scale^)? (`rounding` `` $rounding^)? (`state` $state^)?
-    attr-dict `:` type($source) (`,` type($global_scale)^)? `` custom<TrailingType>(type($state), ref($state))
-    `->` qualified(type($result))
+    attr-dict `:` type($source) `` custom<TrailingTypes>(
+      type($global_scale), ref($global_scale), type($state), ref($state)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;
 }

@@ -219,6 +219,76 @@ def PrintPrecisionReportPass
 // Lower
 //===----------------------------------------------------------------------===//
 
+def ExpandTensorsPass : Pass<"nvfp4-expand-tensors", "::mlir::ModuleOp"> {
+  let summary = "Replaces block-scaled tensors by codes, scales and global scales";
+  let description = [{
+    Every value of type `!nvfp4.tensor` becomes its components and every
+    tensor-level op its destination-style form. `nvfp4.entry` is rewritten to
+    have one element per program argument and result (`<name>.codes`,
+    `<name>.scales`, `<name>.global_scale`); argument and result attributes of
+    functions whose signature changes are dropped.
+
+    Needs: quantized IR whose entries carry `nvfp4.entry`. Leaves: no value of
+    type `!nvfp4.tensor`. Comes first in Lower.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: tensor<64x384xf32>, %g: tensor<f32>) -> !nvfp4.tensor<64x384, nvfp4> {
+      %q = nvfp4.quantize %x global_scale %g : tensor<64x384xf32>, tensor<f32> -> !nvfp4.tensor<64x384, nvfp4>
+      return %q : !nvfp4.tensor<64x384, nvfp4>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @after(%x: tensor<64x384xf32>, %g: tensor<f32>)
+        -> (tensor<64x192xi8>, tensor<64x24xi8>, tensor<f32>) {
+      %c = tensor.empty() : tensor<64x192xi8>
+      %s = tensor.empty() : tensor<64x24xi8>
+      %q:2 = nvfp4.quantize_into as !nvfp4.tensor<64x384, nvfp4>
+          ins(%x, %g : tensor<64x384xf32>, tensor<f32>)
+          outs(%c, %s : tensor<64x192xi8>, tensor<64x24xi8>) -> tensor<64x192xi8>, tensor<64x24xi8>
+      return %q#0, %q#1, %g : tensor<64x192xi8>, tensor<64x24xi8>, tensor<f32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def ConvertNVFP4ToLinalgPass : Pass<"convert-nvfp4-to-linalg"> {
+  let summary = "Decomposes kernel-level ops into linalg: the reference lowering";
+  let description = [{
+    Each op becomes its definition: quantization a maximum per block, a scale per
+    block and codes; a matmul the decoded operands, a product in f32 and the
+    global scales. Bytes are those of the golden quantizer.
+
+    Needs: kernel-level ops on tensors, after `nvfp4-expand-tensors`. Leaves:
+    none of them. Comes after it, and before fusion and bufferization.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: tensor<4x16xf32>, %init: tensor<4xf32>) -> tensor<4xf32> {
+      %g = nvfp4.global_scale_into format <nvfp4<global = row>>
+          ins(%x : tensor<4x16xf32>) outs(%init : tensor<4xf32>) -> tensor<4xf32>
+      return %g : tensor<4xf32>
+    }
+    ```
+
+    After: a `linalg.generic` that reduces the bits of magnitudes, and one that
+    reads them as f32.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Contracts between the stages
 //===----------------------------------------------------------------------===//

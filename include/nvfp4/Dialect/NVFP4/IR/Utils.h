@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef LIB_DIALECT_NVFP4_IR_UTILS_H
-#define LIB_DIALECT_NVFP4_IR_UTILS_H
+#ifndef NVFP4_DIALECT_NVFP4_IR_UTILS_H
+#define NVFP4_DIALECT_NVFP4_IR_UTILS_H
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 
@@ -25,15 +25,16 @@ llvm::LogicalResult verifySignMask(mlir::Operation *op, int64_t signs);
 mlir::OpFoldResult getMixedExtent(mlir::OpBuilder &builder, mlir::Location loc,
                                   mlir::Value value, int64_t dim);
 /// All extents.
-llvm::SmallVector<mlir::OpFoldResult>
-getMixedExtents(mlir::OpBuilder &builder, mlir::Location loc,
-                mlir::Value value);
+llvm::SmallVector<mlir::OpFoldResult> getMixedExtents(mlir::OpBuilder &builder,
+                                                      mlir::Location loc,
+                                                      mlir::Value value);
 
-/// The shapes of the components of block-scaled `source`.
-llvm::LogicalResult
-reifyComponentShapes(mlir::OpBuilder &builder, mlir::Location loc,
-                     mlir::Value source,
-                     mlir::ReifiedRankedShapedTypeDims &shapes);
+/// The extents of the components of a tensor of type `type` whose own extents
+/// are `extents`: codes, scales and, if there is one, the global scale.
+mlir::ReifiedRankedShapedTypeDims
+getComponentExtents(mlir::OpBuilder &builder, mlir::Location loc,
+                    BlockTensorType type,
+                    llvm::ArrayRef<mlir::OpFoldResult> extents);
 
 /// `<0xD7E8>`: the sign mask of a Hadamard transform.
 mlir::ParseResult parseSignMask(mlir::OpAsmParser &parser,
@@ -43,4 +44,4 @@ void printSignMask(mlir::OpAsmPrinter &printer, mlir::Operation *op,
 
 } // namespace nvfp4
 
-#endif // LIB_DIALECT_NVFP4_IR_UTILS_H
+#endif // NVFP4_DIALECT_NVFP4_IR_UTILS_H
