@@ -211,6 +211,84 @@ def PrintPrecisionReportPass
 // Quantize
 //===----------------------------------------------------------------------===//
 
+def HoistPackingPass : Pass<"nvfp4-hoist-packing", "::mlir::ModuleOp"> {
+  let summary = "Moves what prepares a weight into one packing function each";
+  let description = [{
+    Needs: quantization is explicit (`nvfp4-quantize-contractions`). Leaves: no
+    `nvfp4.quantize` of a weight in an entry function, except with stochastic
+    rounding, whose bits are not known yet. Comes before `nvfp4-record-entry`.
+
+    A value moves if it is made of weights by views (`linalg.transpose`,
+    `linalg.broadcast`, a copying `linalg.generic`, `tensor.expand_shape`,
+    `tensor.collapse_shape`, `tensor.extract_slice`, `tensor.concat`,
+    `tensor.cast`), then casts between f32, bf16 and f16, then optionally
+    `nvfp4.quantize` and `nvfp4.relayout`, and is not larger than its sources. A
+    reshape alone stays: it moves no byte. Equal values (same sources, view, casts,
+    format and layout) share one packing function, also across entries. Weights
+    that no op reads any more disappear from the entry; two arguments for one
+    weight become one. Other arithmetic on weights stays, with a missed remark.
+
+    Before:
+
+    ```mlir
+    func.func @main(%w: tensor<64x128xf32> {nvfp4.weight = "query"}) -> !nvfp4.tensor<64x128, nvfp4> {
+      %g = nvfp4.global_scale %w : tensor<64x128xf32> -> tensor<f32>
+      %q = nvfp4.quantize %w global_scale %g : tensor<64x128xf32>, tensor<f32> -> !nvfp4.tensor<64x128, nvfp4>
+      return %q : !nvfp4.tensor<64x128, nvfp4>
+    }
+    ```
+
+    After: `%q` is an argument of the entry. `@pack.query` is never compiled; when
+    the package is written it is carried out on the weights file, with the codecs
+    that the runtime uses, so both agree bit for bit.
+
+    ```mlir
+    func.func @main(%q: !nvfp4.tensor<64x128, nvfp4> {nvfp4.packed = @pack.query}) -> !nvfp4.tensor<64x128, nvfp4> {
+      return %q : !nvfp4.tensor<64x128, nvfp4>
+    }
+    func.func private @pack.query(%w: tensor<64x128xf32> {nvfp4.weight = "query"})
+        -> !nvfp4.tensor<64x128, nvfp4> attributes {nvfp4.pack = "query"} {
+      %g = nvfp4.global_scale %w : tensor<64x128xf32> -> tensor<f32>
+      %q = nvfp4.quantize %w global_scale %g : tensor<64x128xf32>, tensor<f32> -> !nvfp4.tensor<64x128, nvfp4>
+      return %q : !nvfp4.tensor<64x128, nvfp4>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numPacked", "num-packed", "Packing functions made">,
+    Statistic<"numStayed", "num-stayed", "Ops on weights alone that stay in an entry">
+  ];
+}
+
+def RecordEntryPass : Pass<"nvfp4-record-entry", "::mlir::ModuleOp"> {
+  let summary = "Writes the interface of each entry function into one attribute";
+  let description = [{
+    Needs: hoisted packing. Leaves: every entry function (a public function with a
+    body) has the attribute `nvfp4.entry`, which later stages and the manifest read
+    instead of argument attributes. Comes last in the Quantize stage.
+
+    ```mlir
+    nvfp4.entry = {
+      dimensions = [{name = "batch", min = 1, max = -1} ],
+      arguments = [{kind = "input", name = "input_ids", dtype = "I64", shape = ["batch", 32]},
+                   {kind = "weight", name = "query", dtype = "nvfp4", shape = [64, 128]} ],
+      results = [{name = "result0", dtype = "F32", shape = ["batch", 64]} ]
+    }
+    ```
+
+    `arguments` has one element per argument of the function; the dtype of a packed
+    tensor is the name of its format until `nvfp4-expand-tensors` replaces the
+    element by one per component. Without `nvfp4.name` arguments are called `arg0`…
+    and results `result0`…. A dynamic dimension without a name is called after its
+    tensor, `arg0.dim1`, in an argument, and is -1 in a result. A dimension without
+    bounds in `nvfp4.dimensions` has `min = 0, max = -1`; -1 is no bound.
+
+    Errors: names that are not unique; a shape that does not fit its type; a
+    dimension that only results have; a type that no tensor file can hold.
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//

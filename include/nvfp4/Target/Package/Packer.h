@@ -1,0 +1,83 @@
+//===- Packer.h - The interpreter of packing plans --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Makes packed tensors of weights, panel by panel: a strided read of the
+// source, then the quantizer of Support. Memory is bounded by one source
+// tensor, one panel, and the scales of one packed tensor.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_TARGET_PACKAGE_PACKER_H
+#define NVFP4_TARGET_PACKAGE_PACKER_H
+
+#include "nvfp4/Target/Package/PackingPlan.h"
+#include "nvfp4/Target/Package/WeightSource.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace nvfp4 {
+
+/// What became of one packed tensor.
+struct PackingStats {
+  /// The packed tensor and the weights that it is made of.
+  std::string name;
+  std::vector<std::string> sources;
+  /// "nvfp4", "mxfp4", … or the dtype.
+  std::string format;
+  uint64_t elements = 0;
+  /// Of the elements as they are in the weights file, and of all components.
+  uint64_t bytesBefore = 0;
+  uint64_t bytesAfter = 0;
+  /// Largest finite or infinite magnitude; floats only.
+  float amax = 0.0f;
+  int64_t numNaN = 0;
+  int64_t numInf = 0;
+  /// 10 log10(sum x^2 / sum (x - dequantized x)^2) in dB; infinite if nothing
+  /// was lost. Quantized tensors only.
+  double sqnr = 0.0;
+  bool isQuantized = false;
+  /// The weights have a narrower float than the graph declares.
+  bool isWidened = false;
+};
+
+/// Receives the bytes of components, each in one or many pieces. Pieces of
+/// different components do not alternate: codes, then scales, then the global
+/// scale.
+using PackingSink = std::function<Status(const TensorSpec &component,
+                                         const void *data, uint64_t bytes)>;
+/// Called after each panel with its bytes before packing.
+using PackingProgress =
+    std::function<void(const PackingPlan &plan, uint64_t bytes)>;
+
+struct PackerOptions {
+  /// Elements that are worked on at once, rounded to rows as needed.
+  int64_t panelElements = int64_t(1) << 20;
+  PackingProgress progress;
+};
+
+/// Carries out plans against one source of weights, which outlives it.
+class Packer {
+public:
+  explicit Packer(const WeightSource &weights, PackerOptions options = {});
+
+  /// Checks names, dtypes and shapes of everything a plan reads, without
+  /// reading it. See `checkSource` for the errors.
+  Status check(const PackingPlan &plan) const;
+
+  /// Makes one packed tensor. Errors: those of `check`; a read that fails; NaN
+  /// or infinity in a tensor that is quantized, with their numbers (after an
+  /// error the sink may have seen some of the tensor); the sink's.
+  Result<PackingStats> pack(const PackingPlan &plan,
+                            const PackingSink &sink) const;
+
+private:
+  const WeightSource &weights;
+  PackerOptions options;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_TARGET_PACKAGE_PACKER_H
