@@ -96,14 +96,14 @@ static void printGlobalScaleFormat(OpAsmPrinter &printer, Operation *op,
                                    FormatAttr format) {
   if (format !=
       FormatAttr::get(op->getContext(), "nvfp4", format.getGranularity())) {
-    printer << "format ";
+    printer << " format ";
     format.print(printer);
     return;
   }
   if (format.getGranularity() == GlobalScaleGranularity::Row)
-    printer << "per_row";
+    printer << " per_row";
   else if (format.getGranularity() == GlobalScaleGranularity::Slice)
-    printer << "per_slice";
+    printer << " per_slice";
 }
 
 void GlobalScaleOp::build(OpBuilder &builder, OperationState &state,

@@ -70,7 +70,7 @@ def NVFP4_GlobalScaleOp : NVFP4_TensorOp<"global_scale", [Pure]> {
   let arguments = (ins NVFP4_FloatTensor:$source, NVFP4_FormatAttr:$format);
   let results = (outs NVFP4_GlobalScaleTensor:$result);
   let assemblyFormat = [{
-    $source custom<GlobalScaleFormat>($format) attr-dict `:` type($source) `->` type($result)
+    $source `` custom<GlobalScaleFormat>($format) attr-dict `:` type($source) `->` type($result)
   }];
   let builders = [
     OpBuilder<(ins "::mlir::Value":$source, "::nvfp4::FormatAttr":$format)>

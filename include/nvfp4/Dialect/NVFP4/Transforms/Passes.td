@@ -211,6 +211,56 @@ def PrintPrecisionReportPass
 // Quantize
 //===----------------------------------------------------------------------===//
 
+def QuantizeContractionsPass
+    : Pass<"nvfp4-quantize-contractions", "::mlir::ModuleOp"> {
+  let summary = "Rewrites contractions to the precision written on them";
+  let description = [{
+    Obeys `nvfp4.precision`: a block-scaled contraction becomes `nvfp4.matmul` on
+    a quantized weight and, unless it is weight-only, a quantized activation; a
+    bf16 one gets bf16 operands and f32 accumulation. Operands are brought into
+    the form `A[.., M, K] * B[.., N, K]`; a weight that is only repeated over a
+    batch is used once.
+
+    Needs: normalized IR with precisions. Leaves: no `nvfp4.precision` and no
+    other attribute of the policy but `nvfp4.site` on `nvfp4.matmul`. Comes first
+    in Quantize, before `nvfp4-hoist-packing`.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: tensor<?x64xf32>, %w: tensor<64x32xf32> {nvfp4.weight = "fc.weight"},
+                      %init: tensor<?x32xf32>) -> tensor<?x32xf32> {
+      %zero = arith.constant 0.0 : f32
+      %zeros = linalg.fill ins(%zero : f32) outs(%init : tensor<?x32xf32>) -> tensor<?x32xf32>
+      %y = linalg.matmul {nvfp4.precision = #nvfp4.precision<nvfp4_weight_only>, nvfp4.site = "fc"}
+          ins(%x, %w : tensor<?x64xf32>, tensor<64x32xf32>) outs(%zeros : tensor<?x32xf32>) -> tensor<?x32xf32>
+      return %y : tensor<?x32xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @after(%x: tensor<?x64xf32>, %w: tensor<64x32xf32> {nvfp4.weight = "fc.weight"}) -> tensor<?x32xf32> {
+      %init = tensor.empty() : tensor<32x64xf32>
+      %t = linalg.transpose ins(%w : tensor<64x32xf32>) outs(%init : tensor<32x64xf32>) permutation = [1, 0]
+      %g = nvfp4.global_scale %t : tensor<32x64xf32> -> tensor<f32>
+      %q = nvfp4.quantize %t global_scale %g : tensor<32x64xf32>, tensor<f32> -> !nvfp4.tensor<32x64, nvfp4>
+      %y = nvfp4.matmul %x, %q {nvfp4.site = "fc"} : tensor<?x64xf32>, !nvfp4.tensor<32x64, nvfp4> -> tensor<?x32xf32>
+      return %y : tensor<?x32xf32>
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numBlockScaled", "num-block-scaled", "Contractions in a block-scaled format">,
+    Statistic<"numBF16", "num-bf16", "Contractions with bf16 operands">,
+  ];
+  let dependentDialects = [
+    "::nvfp4::NVFP4Dialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def HoistPackingPass : Pass<"nvfp4-hoist-packing", "::mlir::ModuleOp"> {
   let summary = "Moves what prepares a weight into one packing function each";
   let description = [{
