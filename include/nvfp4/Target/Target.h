@@ -13,6 +13,7 @@
 #ifndef NVFP4_TARGET_TARGET_H
 #define NVFP4_TARGET_TARGET_H
 
+#include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Support/LLVM.h"
@@ -40,8 +41,19 @@ struct EmitOptions {
   std::string linker;
 };
 
+/// An entry of a program, as the manifest describes it.
+struct ProgramEntry {
+  std::string name;
+  /// `nvfp4.entry`: dimensions, arguments and results, in the program's order.
+  mlir::DictionaryAttr interface;
+  /// `nvfp4.checks`: strings; the error word n > 0 means check n-1.
+  mlir::ArrayAttr checks;
+};
+
 /// A finished program and what a machine needs in order to load it.
 struct Program {
+  /// In the order of `nvfp4_program.entries`.
+  std::vector<ProgramEntry> entries;
   /// The bytes of program.so.
   std::string image;
   /// Target triple of the host code.

@@ -417,6 +417,120 @@ def ConvertNVFP4ToLinalgPass : Pass<"convert-nvfp4-to-linalg"> {
   ];
 }
 
+def ResultsToDestinationsPass
+    : Pass<"nvfp4-results-to-destinations", "::mlir::func::FuncOp"> {
+  let summary = "Writes the results of entry functions to the caller's buffers";
+  let description = [{
+    Needs: entry functions (public, with a body) on tensors, one block. Leaves:
+    one memref argument per result, appended after the arguments and marked with
+    `nvfp4.result`; what the function still returns is the extents of its
+    dynamic results; tensor arguments are not writable; `nvfp4.entry` is there.
+
+    Runs before `eliminate-empty-tensors` and `one-shot-bufferize`, which make
+    the op that computes a result write straight to the destination. A result
+    that is an argument, or that is returned twice, becomes a copy. Loops write
+    their carried tensors in place, so that no iteration returns a new buffer.
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+      %y = …
+      return %y : tensor<?x4xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @main(%x: tensor<?x4xf32> {bufferization.writable = false},
+                    %out: memref<?x4xf32> {nvfp4.result = 0}) -> index {
+      %y = …
+      %rows = tensor.dim %y, %c0 : tensor<?x4xf32>
+      bufferization.materialize_in_destination %y in restrict writable %out
+      return %rows : index
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numResults", "num-results", "Results with a destination">,
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::tensor::TensorDialect",
+  ];
+}
+
+def PlanWorkspacePass : Pass<"nvfp4-plan-workspace", "::mlir::ModuleOp"> {
+  let summary = "Turns allocations into views of one workspace";
+  let description = [{
+    Needs: bufferized entry functions in destination style, one block, structured
+    control flow. Leaves: no allocation in an entry function; its last argument
+    is the workspace, `memref<?xi8>`; it returns nothing;
+    `func @<entry>.plan(dimensions…) -> (extents of all results…, bytes)`;
+    `nvfp4.checks`, the messages of all `nvfp4.record_error`, which become
+    stores to the error word in the first bytes of the workspace.
+
+    Two buffers share a slot only if no op at function level touches both and
+    the polynomials of their sizes are equal or ordered for all values that the
+    entry permits for its dimensions. An allocation whose size depends on more
+    than dimensions is an error.
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: memref<?x4xf32>, %out: memref<?x4xf32> {nvfp4.result = 0})
+        -> index attributes {nvfp4.entry = …} {
+      %rows = memref.dim %x, %c0 : memref<?x4xf32>
+      %t = memref.alloc(%rows) : memref<?x4xf32>
+      …
+      return %rows : index
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func private @main.plan(%batch: index) -> (index, index, index) {
+      …
+      return %batch, %c4, %bytes : index, index, index
+    }
+    func.func @main(%x: …, %out: …, %workspace: memref<?xi8>) attributes {…} {
+      %t = memref.view %workspace[%c64][%rows] : memref<?xi8> to memref<?x4xf32>
+      …
+      return
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numBuffers", "num-buffers", "Buffers in a workspace">,
+    Statistic<"numSlots", "num-slots", "Slots that hold them">,
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+  ];
+}
+
+def ConvertNVFP4HostToLLVMPass
+    : Pass<"convert-nvfp4-host-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Converts planned host code to the LLVM dialect and the program ABI";
+  let description = [{
+    Needs: entry functions as `nvfp4-plan-workspace` leaves them. Leaves: a module
+    of the LLVM dialect that exports the constant `nvfp4_program`
+    (`nvfp4/Runtime/ProgramABI.h`) with a `plan` and a `run` for every entry, and
+    nothing else. A `cf.assert` of an entry becomes a call of the context's
+    `fail` and a return; a nested one is an error, because a loop body cannot
+    return.
+
+    Unlike the upstream road to an executable there is no `malloc`, no `abort`
+    and no global state.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::LLVM::LLVMDialect",
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Contracts between the stages
 //===----------------------------------------------------------------------===//

@@ -1,0 +1,192 @@
+//===- HostToLLVM.cpp - Host code behind the program ABI ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Turns planned entry functions, and the loop functions that they call, into
+// the LLVM dialect, and adds what `ProgramABI.h` promises to the runtime: per
+// entry a `plan` and a `run` on raw pointers, and the exported, constant
+// `nvfp4_program`. Bodies go through the upstream conversions. An error on the
+// host is a call of the context's `fail` and a return; nothing aborts.
+//
+// Expects: entry functions as `nvfp4-plan-workspace` leaves them, loops and
+//          memref accesses whose strided metadata is expanded.
+// Leaves:  a module of the LLVM dialect; all but `nvfp4_program` is internal.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ProgramDescriptor.h"
+
+#include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace nvfp4 {
+#define GEN_PASS_DEF_CONVERTNVFP4HOSTTOLLVMPASS
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h.inc"
+} // namespace nvfp4
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Gives an entry function a leading context argument and an i32 status as its
+/// result.
+static void threadContext(func::FuncOp func) {
+  MLIRContext *context = func.getContext();
+  (void)func.insertArgument(0, LLVM::LLVMPointerType::get(context), {},
+                            func.getLoc());
+  OpBuilder builder(&func.getBody().front().back());
+  Value success =
+      arith::ConstantIntOp::create(builder, func.getLoc(), 0, /*width=*/32);
+  func.getBody().front().back().setOperands(success);
+  func.setFunctionType(builder.getFunctionType(func.getArgumentTypes(),
+                                               {builder.getI32Type()}));
+}
+
+/// Turns the asserts of a function into branches to blocks that return what the
+/// context's `fail` says. An entry's asserts are at function level; loops run
+/// where no error can be returned.
+static LogicalResult lowerAsserts(func::FuncOp func, bool isEntry,
+                                  StringTable &strings) {
+  SmallVector<cf::AssertOp> asserts;
+  func.walk([&](cf::AssertOp op) { asserts.push_back(op); });
+  for (cf::AssertOp op : asserts) {
+    if (!isEntry || op->getParentOp() != func)
+      return op.emitError("expected 'cf.assert' at the level of an entry "
+                          "function, but got one in ")
+             << (op->getParentOp() != func ? "a nested region" : "a callee");
+    Location loc = op.getLoc();
+    Block *head = op->getBlock();
+    Block *rest = head->splitBlock(op->getNextNode());
+    Block *fail = &func.getBody().emplaceBlock();
+
+    OpBuilder builder = OpBuilder::atBlockEnd(fail);
+    Value message = strings.getAddress(builder, loc, op.getMsg());
+    Value status = emitFail(builder, loc, func.getArgument(0), message);
+    func::ReturnOp::create(builder, loc, status);
+
+    builder.setInsertionPoint(op);
+    cf::CondBranchOp::create(builder, loc, op.getArg(), rest, ValueRange(),
+                             fail, ValueRange());
+    op.erase();
+  }
+  return success();
+}
+
+namespace {
+/// What the program descriptor needs to know of an entry after its signature is
+/// one of LLVM's.
+struct Entry {
+  std::string name;
+  EntryInterface interface;
+  SmallVector<MemRefType, 0> buffers;
+};
+
+class ConvertNVFP4HostToLLVMPass final
+    : public nvfp4::impl::ConvertNVFP4HostToLLVMPassBase<
+          ConvertNVFP4HostToLLVMPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    StringTable strings(module);
+    SmallVector<Entry, 0> entries;
+    for (auto func : llvm::to_vector(module.getOps<func::FuncOp>())) {
+      bool isEntry = isEntryFunction(func);
+      if (isEntry) {
+        if (failed(recordEntry(func, entries)))
+          return signalPassFailure();
+        threadContext(func);
+      }
+      if (failed(lowerAsserts(func, isEntry, strings)))
+        return signalPassFailure();
+      if (isEntry)
+        renameEntry(func);
+      if (!func.isExternal())
+        func->setAttr("llvm.linkage",
+                      LLVM::LinkageAttr::get(&getContext(),
+                                             LLVM::Linkage::Internal));
+    }
+    if (failed(convertBodies(module)))
+      return signalPassFailure();
+
+    ProgramDescriptorBuilder descriptor(module, strings);
+    for (const Entry &entry : entries)
+      if (failed(descriptor.addEntry(entry.name, entry.interface,
+                                     entry.buffers)))
+        return signalPassFailure();
+    descriptor.finish();
+  }
+
+  /// Moves the entry out of the way of symbols that mean something to a
+  /// linker, such as `main`.
+  void renameEntry(func::FuncOp func) {
+    func.setName(getBodyName(func.getName()));
+    func.setPrivate();
+  }
+
+  LogicalResult recordEntry(func::FuncOp func, SmallVectorImpl<Entry> &entries) {
+    FailureOr<EntryInterface> interface = EntryInterface::read(func);
+    if (failed(interface))
+      return failure();
+    Entry entry{func.getName().str(), std::move(*interface), {}};
+    for (Type type : func.getArgumentTypes()) {
+      auto buffer = dyn_cast<MemRefType>(type);
+      if (!buffer || !buffer.getLayout().isIdentity())
+        return func.emitError("expected memrefs of identity layout as "
+                              "arguments of an entry function, but got ")
+               << type;
+      entry.buffers.push_back(buffer);
+    }
+    size_t expected = entry.interface.arguments.size() +
+                      entry.interface.results.size() + 1;
+    if (entry.buffers.size() != expected)
+      return func.emitError("expected ")
+             << expected << " arguments (those in '" << kEntryAttr
+             << "', results and workspace), but got " << entry.buffers.size();
+    if (func.getNumResults() != 0)
+      return func.emitError("expected an entry function without results, but "
+                            "got ")
+             << func.getFunctionType();
+    entries.push_back(std::move(entry));
+    return success();
+  }
+
+  LogicalResult convertBodies(ModuleOp module) {
+    LowerToLLVMOptions options(&getContext());
+    LLVMTypeConverter converter(&getContext(), options);
+    RewritePatternSet patterns(&getContext());
+    SymbolTableCollection symbolTables;
+    populateSCFToControlFlowConversionPatterns(patterns);
+    cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+    arith::populateArithToLLVMConversionPatterns(converter, patterns);
+    populateMathToLLVMConversionPatterns(converter, patterns);
+    index::populateIndexToLLVMConversionPatterns(converter, patterns);
+    ub::populateUBToLLVMConversionPatterns(converter, patterns);
+    populateVectorToLLVMConversionPatterns(converter, patterns);
+    populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns,
+                                                   &symbolTables);
+    populateFuncToLLVMConversionPatterns(converter, patterns, &symbolTables);
+
+    LLVMConversionTarget target(getContext());
+    target.addLegalOp<ModuleOp>();
+    return applyFullConversion(module, target, std::move(patterns));
+  }
+};
+} // namespace

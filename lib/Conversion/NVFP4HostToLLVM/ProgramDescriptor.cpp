@@ -1,0 +1,283 @@
+//===- ProgramDescriptor.cpp - The symbol that program.so exports ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The layouts below repeat the structs of ProgramABI.h field by field; the
+// assertions tie the two together.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ProgramDescriptor.h"
+
+#include "nvfp4/Runtime/ProgramABI.h"
+
+#include <cstddef>
+#include <limits>
+
+using namespace mlir;
+
+namespace nvfp4 {
+
+// nvfp4_context: {i32, i32, ptr, ptr, ptr}
+static_assert(offsetof(nvfp4_context, user) == 8);
+static_assert(offsetof(nvfp4_context, fail) == 8 + sizeof(void *));
+// nvfp4_entry: {ptr, i32, i32, i32, i32, ptr, ptr}
+static_assert(offsetof(nvfp4_entry, num_dims) == sizeof(void *));
+static_assert(offsetof(nvfp4_entry, num_args) == sizeof(void *) + 4);
+static_assert(offsetof(nvfp4_entry, num_results) == sizeof(void *) + 8);
+static_assert(offsetof(nvfp4_entry, plan) == sizeof(void *) + 16);
+static_assert(offsetof(nvfp4_entry, run) == 2 * sizeof(void *) + 16);
+// nvfp4_program_descriptor: {i32, i32, i32, i32, ptr}
+static_assert(offsetof(nvfp4_program_descriptor, num_entries) == 8);
+static_assert(offsetof(nvfp4_program_descriptor, entries) == 16);
+
+std::string getBodyName(StringRef entry) { return (entry + ".body").str(); }
+std::string getPlanName(StringRef entry) { return (entry + ".plan").str(); }
+
+Value StringTable::getAddress(OpBuilder &builder, Location loc,
+                              StringRef text) {
+  LLVM::GlobalOp &global = globals[text];
+  if (!global) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    std::string terminated = text.str();
+    terminated.push_back('\0');
+    auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), terminated.size());
+    global = LLVM::GlobalOp::create(
+        builder, loc, type, /*isConstant=*/true, LLVM::Linkage::Internal,
+        ("nvfp4.string." + Twine(globals.size() - 1)).str(),
+        builder.getStringAttr(terminated));
+  }
+  return LLVM::AddressOfOp::create(builder, loc, global);
+}
+
+Value emitFail(OpBuilder &builder, Location loc, Value context, Value message) {
+  MLIRContext *ctx = builder.getContext();
+  auto pointer = LLVM::LLVMPointerType::get(ctx);
+  Type i32 = builder.getI32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(
+      ctx, {i32, i32, pointer, pointer, pointer});
+  auto loadField = [&](int32_t field) -> Value {
+    Value address =
+        LLVM::GEPOp::create(builder, loc, pointer, type, context,
+                            ArrayRef<LLVM::GEPArg>{0, field});
+    return LLVM::LoadOp::create(builder, loc, pointer, address);
+  };
+  Value user = loadField(2);
+  Value fail = loadField(3);
+  auto function = LLVM::LLVMFunctionType::get(i32, {pointer, pointer});
+  return LLVM::CallOp::create(builder, loc, function,
+                              ValueRange{fail, user, message})
+      .getResult();
+}
+
+ProgramDescriptorBuilder::ProgramDescriptorBuilder(ModuleOp module,
+                                                   StringTable &strings)
+    : module(module), strings(strings), builder(module.getContext()),
+      loc(module.getLoc()), i32(builder.getI32Type()),
+      i64(builder.getI64Type()),
+      pointer(LLVM::LLVMPointerType::get(module.getContext())) {}
+
+Value ProgramDescriptorBuilder::constant(Type type, int64_t value) {
+  return LLVM::ConstantOp::create(builder, loc, type,
+                                  builder.getIntegerAttr(type, value));
+}
+
+/// Creates an internal function of `numPointers` pointers that returns an i32
+/// and moves the insertion point into it.
+LLVM::LLVMFuncOp
+ProgramDescriptorBuilder::createFunction(StringRef name,
+                                         unsigned numPointers) {
+  builder.setInsertionPointToEnd(module.getBody());
+  SmallVector<Type> inputs(numPointers, pointer);
+  auto function = LLVM::LLVMFuncOp::create(
+      builder, loc, name, LLVM::LLVMFunctionType::get(i32, inputs),
+      LLVM::Linkage::Internal);
+  builder.setInsertionPointToStart(function.addEntryBlock(builder));
+  return function;
+}
+
+Value ProgramDescriptorBuilder::loadElement(Value array, Type type,
+                                            unsigned index) {
+  Value address = LLVM::GEPOp::create(builder, loc, pointer, type, array,
+                                      ArrayRef<LLVM::GEPArg>{int32_t(index)});
+  return LLVM::LoadOp::create(builder, loc, type, address);
+}
+
+SmallVector<Value> ProgramDescriptorBuilder::loadDimensions(Value dims,
+                                                            unsigned count) {
+  SmallVector<Value> values;
+  for (unsigned i = 0; i < count; ++i)
+    values.push_back(loadElement(dims, i64, i));
+  return values;
+}
+
+/// Calls the planner's function; returns its results one by one.
+SmallVector<Value> ProgramDescriptorBuilder::callPlan(LLVM::LLVMFuncOp plan,
+                                                      ValueRange dims) {
+  Value result = LLVM::CallOp::create(builder, loc, plan, dims).getResult();
+  auto structType = dyn_cast<LLVM::LLVMStructType>(result.getType());
+  if (!structType)
+    return {result};
+  SmallVector<Value> values;
+  for (int64_t i = 0, e = structType.getBody().size(); i < e; ++i)
+    values.push_back(LLVM::ExtractValueOp::create(builder, loc, result, i));
+  return values;
+}
+
+/// Appends what a converted function takes for one memref of identity layout.
+void ProgramDescriptorBuilder::appendDescriptor(
+    Value address, ValueRange sizes, SmallVectorImpl<Value> &operands) {
+  operands.append({address, address, constant(i64, 0)});
+  llvm::append_range(operands, sizes);
+  SmallVector<Value> strides(sizes.size());
+  Value stride = constant(i64, 1);
+  for (size_t i = sizes.size(); i-- > 0;) {
+    strides[i] = stride;
+    if (i != 0)
+      stride = LLVM::MulOp::create(builder, loc, stride, sizes[i]);
+  }
+  llvm::append_range(operands, strides);
+}
+
+/// plan(dims, result_extents, workspace_bytes)
+void ProgramDescriptorBuilder::emitPlan(LLVM::LLVMFuncOp function,
+                                        LLVM::LLVMFuncOp plan,
+                                        const EntryInterface &interface) {
+  SmallVector<Value> values = callPlan(
+      plan,
+      loadDimensions(function.getArgument(0), interface.dimensions.size()));
+  Value bytes = values.pop_back_val();
+  for (auto [i, extent] : llvm::enumerate(values)) {
+    Value address = LLVM::GEPOp::create(
+        builder, loc, pointer, i64, function.getArgument(1),
+        ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    LLVM::StoreOp::create(builder, loc, extent, address);
+  }
+  LLVM::StoreOp::create(builder, loc, bytes, function.getArgument(2));
+  LLVM::ReturnOp::create(builder, loc, constant(i32, 0));
+}
+
+/// run(context, dims, args, results, workspace)
+void ProgramDescriptorBuilder::emitRun(LLVM::LLVMFuncOp function,
+                                       LLVM::LLVMFuncOp body,
+                                       LLVM::LLVMFuncOp plan,
+                                       const EntryInterface &interface,
+                                       ArrayRef<MemRefType> buffers) {
+  Value workspace = function.getArgument(4);
+  LLVM::StoreOp::create(builder, loc, constant(i32, 0), workspace);
+  SmallVector<Value> dims =
+      loadDimensions(function.getArgument(1), interface.dimensions.size());
+
+  SmallVector<Value> operands{function.getArgument(0)};
+  size_t numArguments = interface.arguments.size();
+  for (auto [i, argument] : llvm::enumerate(interface.arguments)) {
+    Value address = loadElement(function.getArgument(2), pointer, i);
+    SmallVector<Value> sizes;
+    for (auto [j, extent] : llvm::enumerate(argument.shape))
+      sizes.push_back(buffers[i].isDynamicDim(j)
+                          ? dims[*extent.dimension]
+                          : constant(i64, buffers[i].getDimSize(j)));
+    appendDescriptor(address, sizes, operands);
+  }
+
+  SmallVector<Value> extents = callPlan(plan, dims);
+  ArrayRef<Value> nextExtent = extents;
+  size_t numResults = interface.results.size();
+  for (size_t i = 0; i < numResults; ++i) {
+    Value address = loadElement(function.getArgument(3), pointer, i);
+    size_t rank = buffers[numArguments + i].getRank();
+    appendDescriptor(address, nextExtent.take_front(rank), operands);
+    nextExtent = nextExtent.drop_front(rank);
+  }
+  // Nothing reads the extent of the workspace.
+  appendDescriptor(workspace,
+                   {constant(i64, std::numeric_limits<int64_t>::max())},
+                   operands);
+  Value status = LLVM::CallOp::create(builder, loc, body, operands).getResult();
+  LLVM::ReturnOp::create(builder, loc, status);
+}
+
+LogicalResult
+ProgramDescriptorBuilder::addEntry(StringRef name,
+                                   const EntryInterface &interface,
+                                   ArrayRef<MemRefType> buffers) {
+  auto body = module.lookupSymbol<LLVM::LLVMFuncOp>(getBodyName(name));
+  auto plan = module.lookupSymbol<LLVM::LLVMFuncOp>(getPlanName(name));
+  if (!body || !plan)
+    return module.emitError("expected a function '@")
+           << (body ? getPlanName(name) : getBodyName(name)) << "' for entry '@"
+           << name << "', but got none";
+  for (auto [i, argument] : llvm::enumerate(interface.arguments))
+    for (auto [j, extent] : llvm::enumerate(argument.shape))
+      if (buffers[i].isDynamicDim(j) && !extent.dimension)
+        return body.emitError("expected a name for dynamic dimension ")
+               << j << " of argument '" << argument.name << "' of entry '@"
+               << name << "'";
+
+  LLVM::LLVMFuncOp planABI = createFunction((name + ".plan_abi").str(), 3);
+  emitPlan(planABI, plan, interface);
+  LLVM::LLVMFuncOp runABI = createFunction((name + ".run_abi").str(), 5);
+  emitRun(runABI, body, plan, interface, buffers);
+  entries.push_back({name.str(), uint32_t(interface.dimensions.size()),
+                     uint32_t(interface.arguments.size()),
+                     uint32_t(interface.results.size()), planABI, runABI});
+  return success();
+}
+
+/// Writes a constant global whose initializer is what `value` builds.
+void ProgramDescriptorBuilder::createConstant(
+    StringRef name, Type type, LLVM::Linkage linkage,
+    function_ref<Value()> value) {
+  builder.setInsertionPointToEnd(module.getBody());
+  auto global = LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
+                                       linkage, name, Attribute());
+  builder.createBlock(&global.getInitializerRegion());
+  LLVM::ReturnOp::create(builder, loc, value());
+}
+
+void ProgramDescriptorBuilder::finish() {
+  MLIRContext *context = module.getContext();
+  auto buildStruct = [&](Type type, ArrayRef<Value> fields) {
+    Value result = LLVM::UndefOp::create(builder, loc, type);
+    for (auto [i, field] : llvm::enumerate(fields))
+      result = LLVM::InsertValueOp::create(builder, loc, result, field, i);
+    return result;
+  };
+  auto addressOf = [&](LLVM::LLVMFuncOp function) -> Value {
+    return LLVM::AddressOfOp::create(builder, loc, function);
+  };
+
+  constexpr StringLiteral table = "nvfp4.entries";
+  auto entryType = LLVM::LLVMStructType::getLiteral(
+      context, {pointer, i32, i32, i32, i32, pointer, pointer});
+  auto tableType = LLVM::LLVMArrayType::get(entryType, entries.size());
+  createConstant(table, tableType, LLVM::Linkage::Internal, [&] {
+    Value array = LLVM::UndefOp::create(builder, loc, tableType);
+    for (auto [i, entry] : llvm::enumerate(entries)) {
+      Value fields = buildStruct(
+          entryType,
+          {strings.getAddress(builder, loc, entry.name),
+           constant(i32, entry.numDims), constant(i32, entry.numArgs),
+           constant(i32, entry.numResults), constant(i32, 0),
+           addressOf(entry.plan), addressOf(entry.run)});
+      array = LLVM::InsertValueOp::create(builder, loc, array, fields, i);
+    }
+    return array;
+  });
+
+  auto programType = LLVM::LLVMStructType::getLiteral(
+      context, {i32, i32, i32, i32, pointer});
+  createConstant(
+      NVFP4_PROGRAM_SYMBOL, programType, LLVM::Linkage::External, [&] {
+        Value entriesAddress =
+            LLVM::AddressOfOp::create(builder, loc, pointer, table);
+        return buildStruct(
+            programType,
+            {constant(i32, NVFP4_PROGRAM_ABI_VERSION),
+             constant(i32, sizeof(nvfp4_program_descriptor)),
+             constant(i32, entries.size()), constant(i32, 0), entriesAddress});
+      });
+}
+
+} // namespace nvfp4

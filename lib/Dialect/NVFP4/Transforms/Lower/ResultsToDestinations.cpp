@@ -1,0 +1,179 @@
+//===- ResultsToDestinations.cpp - Results go to the caller's buffers -----===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// An entry function returns tensors; the host ABI hands it buffers to fill. This
+// pass appends one memref argument per result and writes the result there, in a
+// form that one-shot bufferization turns into a write in place by the op that
+// computes it. What the function still returns is the extents of its dynamic
+// results, from which the workspace planner makes `plan`.
+//
+// Expects: entry functions on tensors, one block.
+// Leaves:  entry functions without tensor results, arguments not writable,
+//          `nvfp4.entry` recorded.
+//
+//===----------------------------------------------------------------------===//
+
+#include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace nvfp4 {
+#define GEN_PASS_DEF_RESULTSTODESTINATIONSPASS
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h.inc"
+} // namespace nvfp4
+
+using namespace mlir;
+
+/// Gives every use of an empty tensor one of its own. CSE merges them, and then
+/// two ops compete for the one destination that could be the caller's buffer.
+static void duplicateEmptyTensors(func::FuncOp func) {
+  SmallVector<tensor::EmptyOp> empties;
+  func.walk([&](tensor::EmptyOp op) { empties.push_back(op); });
+  for (tensor::EmptyOp empty : empties) {
+    SmallVector<OpOperand *> uses;
+    for (OpOperand &use : empty->getUses())
+      uses.push_back(&use);
+    for (OpOperand *use : llvm::drop_begin(uses, uses.empty() ? 0 : 1)) {
+      OpBuilder builder(empty);
+      use->set(builder.clone(*empty)->getResult(0));
+    }
+  }
+}
+
+/// Makes every loop write its carried tensors in place, so that no buffer is
+/// born in one iteration and read in the next.
+static void writeLoopResultsInPlace(func::FuncOp func) {
+  func.walk([](scf::ForOp loop) {
+    Operation *yield = loop.getBody()->getTerminator();
+    OpBuilder builder(yield);
+    for (auto [arg, operand] :
+         llvm::zip_equal(loop.getRegionIterArgs(), yield->getOpOperands())) {
+      Value value = operand.get();
+      if (!isa<RankedTensorType>(value.getType()) || value == arg)
+        continue;
+      operand.set(bufferization::MaterializeInDestinationOp::create(
+                      builder, yield->getLoc(), value.getType(), value, arg)
+                      .getResult());
+    }
+  });
+}
+
+/// The value to write and the memref to write it to. A trailing expand_shape is
+/// undone on the destination, because no destination passes through it.
+static std::pair<Value, Value> peelExpandShapes(OpBuilder &builder,
+                                                Value value, Value dest) {
+  while (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
+    auto collapsed = memref::CollapseShapeOp::computeCollapsedType(
+        cast<MemRefType>(dest.getType()), expand.getReassociationIndices());
+    if (collapsed.getShape() != expand.getSrcType().getShape())
+      break;
+    dest = memref::CollapseShapeOp::create(builder, expand.getLoc(), dest,
+                                           expand.getReassociationIndices());
+    value = expand.getSrc();
+  }
+  return {value, dest};
+}
+
+/// Appends a buffer for result `index` and writes `value` there.
+static void writeToNewArgument(func::FuncOp func, unsigned index, Value value,
+                               func::ReturnOp returnOp) {
+  auto type = cast<RankedTensorType>(value.getType());
+  auto destType = MemRefType::get(type.getShape(), type.getElementType());
+  OpBuilder builder(func.getContext());
+  NamedAttrList attrs(func.getResultAttrDict(index));
+  attrs.set(nvfp4::kResultAttr, builder.getI64IntegerAttr(index));
+  unsigned position = func.getNumArguments();
+  (void)func.insertArgument(position, destType,
+                            attrs.getDictionary(func.getContext()),
+                            returnOp.getLoc());
+
+  builder.setInsertionPointToStart(&func.getBody().front());
+  auto [source, dest] =
+      peelExpandShapes(builder, value, func.getArgument(position));
+  builder.setInsertionPoint(returnOp);
+  auto write = bufferization::MaterializeInDestinationOp::create(
+      builder, returnOp.getLoc(), source, dest);
+  write.setWritable(true);
+  write.setRestrict(true);
+}
+
+/// The extents of the dynamic dimensions of `values`, one after the other.
+static SmallVector<Value> getDynamicExtents(OpBuilder &builder, Location loc,
+                                            ValueRange values) {
+  SmallVector<Value> extents;
+  for (Value value : values) {
+    auto type = cast<RankedTensorType>(value.getType());
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (type.isDynamicDim(i))
+        extents.push_back(tensor::DimOp::create(builder, loc, value, i));
+  }
+  return extents;
+}
+
+namespace {
+class ResultsToDestinationsPass final
+    : public nvfp4::impl::ResultsToDestinationsPassBase<
+          ResultsToDestinationsPass> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (!nvfp4::isEntryFunction(func))
+      return;
+    if (failed(recordInterface(func)))
+      return signalPassFailure();
+    if (!func.getBody().hasOneBlock()) {
+      func.emitError("expected an entry function of one block, but got ")
+          << func.getBody().getBlocks().size()
+          << "; branches must be structured ('scf')";
+      return signalPassFailure();
+    }
+
+    duplicateEmptyTensors(func);
+    writeLoopResultsInPlace(func);
+
+    Builder builder(func.getContext());
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      if (isa<TensorType>(func.getArgument(i).getType()))
+        func.setArgAttr(i,
+                        bufferization::BufferizationDialect::kWritableAttrName,
+                        builder.getBoolAttr(false));
+    rewriteResults(func);
+  }
+
+  LogicalResult recordInterface(func::FuncOp func) {
+    if (func->hasAttr(nvfp4::kEntryAttr))
+      return nvfp4::EntryInterface::read(func);
+    FailureOr<nvfp4::EntryInterface> interface =
+        nvfp4::EntryInterface::infer(func);
+    if (failed(interface))
+      return failure();
+    func->setAttr(nvfp4::kEntryAttr,
+                  interface->getAsAttribute(func.getContext()));
+    return success();
+  }
+
+  void rewriteResults(func::FuncOp func) {
+    auto returnOp = cast<func::ReturnOp>(func.getBody().front().back());
+    SmallVector<Value> values(returnOp.getOperands());
+    OpBuilder builder(returnOp);
+    SmallVector<Value> extents =
+        getDynamicExtents(builder, returnOp.getLoc(), values);
+    for (auto [i, value] : llvm::enumerate(values))
+      writeToNewArgument(func, i, value, returnOp);
+    numResults += values.size();
+
+    func.removeResAttrsAttr();
+    SmallVector<Type> types(extents.size(), builder.getIndexType());
+    func.setFunctionType(
+        builder.getFunctionType(func.getArgumentTypes(), types));
+    returnOp.getOperandsMutable().assign(extents);
+  }
+};
+} // namespace
