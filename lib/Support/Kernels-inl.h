@@ -56,7 +56,9 @@ HWY_INLINE VI magnitudeBits(VF value) {
 //===----------------------------------------------------------------------===//
 
 struct F32Access {
+  using Bits = int32_t;
   static constexpr FloatType kType = FloatType::F32;
+  static constexpr Bits kInfinity = 0x7F800000;
   static HWY_INLINE VF load(const uint8_t *address) {
     return hn::LoadU(DF(), reinterpret_cast<const float *>(address));
   }
@@ -66,7 +68,9 @@ struct F32Access {
 };
 
 struct BF16Access {
+  using Bits = int16_t;
   static constexpr FloatType kType = FloatType::BF16;
+  static constexpr Bits kInfinity = 0x7F80;
   static HWY_INLINE VF load(const uint8_t *address) {
     auto half = hn::LoadU(DU16(), reinterpret_cast<const uint16_t *>(address));
     return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(DU(), half)));
@@ -86,7 +90,9 @@ struct BF16Access {
 };
 
 struct F16Access {
+  using Bits = int16_t;
   static constexpr FloatType kType = FloatType::F16;
+  static constexpr Bits kInfinity = 0x7C00;
   /// Moves the fields into place and corrects the exponent by a multiplication
   /// with 2^112, which also normalises subnormals.
   static HWY_INLINE VF load(const uint8_t *address) {
@@ -143,22 +149,26 @@ HWY_INLINE VI roundToSpacing(VF magnitude, float magic) {
 }
 
 /// The sign of a code: bit 3, clear for NaN.
+template <bool kIsFinite = false>
 HWY_INLINE VI codeSign(VF value, VI magnitude) {
   const DI d;
   VI sign = hn::And(hn::ShiftRight<28>(bitsOf(value)), hn::Set(d, 8));
+  if constexpr (kIsFinite)
+    return sign;
   auto isNaN = hn::Gt(magnitude, hn::Set(d, kInfBits));
   return hn::IfThenZeroElse(isNaN, sign);
 }
 
 /// encodeE2M1: with a = |value|, min(RNE(2a), RNE(a) + 2, RNE(a/2) + 4, 7).
-HWY_INLINE VI encodeE2M1(VF value) {
+/// `kIsFinite` promises that the value is not NaN.
+template <bool kIsFinite = false> HWY_INLINE VI encodeE2M1(VF value) {
   VI magnitude = magnitudeBits(value);
   VF a = floatOf(magnitude);
   VI code =
       hn::Min(roundToSpacing<0>(a, 0x1p22f), roundToSpacing<2>(a, 0x1p23f));
   code = hn::Min(code, roundToSpacing<4>(a, 0x1p24f));
   code = hn::Min(code, hn::Set(DI(), 7));
-  return hn::Or(code, codeSign(value, magnitude));
+  return hn::Or(code, codeSign<kIsFinite>(value, magnitude));
 }
 
 /// encodeE2M1Stochastic with the random bits in the low byte of each lane.

@@ -42,9 +42,9 @@ static Status verifyBlock(const BlockFormat &format) {
   if (format.blockRows < 1 || format.blockRows > kMaxBlockRows)
     return Status::error("block: expected 1 to 16 rows, but got " +
                          stringifyBlock(format));
-  if (format.blockCols < 16 || format.blockCols > kMaxBlockCols ||
-      format.blockCols % 16 != 0)
-    return Status::error("block: expected 16, 32, 48 or 64 columns, but got " +
+  if (format.blockCols != 16 && format.blockCols != 32 &&
+      format.blockCols != kMaxBlockCols)
+    return Status::error("block: expected 16, 32 or 64 columns, but got " +
                          stringifyBlock(format));
   if (format.hasGlobalScale &&
       !(format.scaleBound > 0 &&

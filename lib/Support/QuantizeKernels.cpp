@@ -21,11 +21,12 @@
 
 #include "Kernels-inl.h"
 #include "Philox-inl.h"
+#include "Scales-inl.h"
 
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 HWY_BEFORE_NAMESPACE();
 namespace nvfp4::HWY_NAMESPACE {
@@ -41,272 +42,100 @@ static void quantizeImpl(const QuantizeOptions &options,
 
 #else
 
-using detail::kMaxBlockCols;
-using detail::kMaxBlockRows;
-
-/// Blocks of a chunk.
-constexpr int64_t kChunkBlocks = 64;
-/// One value per block of a chunk, and room for a vector that starts at the
-/// last one.
-constexpr int64_t kChunkLanes = kChunkBlocks + 16;
-
-/// Neighbouring blocks, all of them full.
-struct Chunk {
-  const QuantizeOptions &options;
-  const uint8_t *source;
-  int64_t sourcePitch; ///< Bytes.
-  int64_t rows;        ///< At most blockRows.
-  int64_t numBlocks;
-  float globalScale;
-  GlobalScaleFactors factors;
-  uint8_t *codes;
-  int64_t codePitch;
-  uint8_t *scales;
-  /// Index of the first element in the tensor, and elements per row.
-  uint64_t firstElement;
-  uint64_t elementPitch;
-
-  int64_t getBlockCols() const { return options.format.blockCols; }
-};
-
 //===----------------------------------------------------------------------===//
 // Step 1: largest magnitudes
 //===----------------------------------------------------------------------===//
 
 /// Replaces `count` values, `width` neighbours at a time, by the largest of
 /// each. What lies behind them, up to four vectors, is overwritten.
-static void reduceNeighbours(int32_t *values, int64_t count, int64_t width) {
-  const DI d;
+template <typename Bits>
+static void reduceNeighbours(Bits *values, int64_t count, int64_t width) {
+  const hn::CappedTag<Bits, kMaxVectorBytes / sizeof(Bits)> d;
+  using V = hn::Vec<decltype(d)>;
   const int64_t lanes = hn::Lanes(d);
-  std::memset(values + count, 0, sizeof(int32_t) * 4 * lanes);
+  std::memset(values + count, 0, sizeof(Bits) * 4 * lanes);
   for (; width % 4 == 0; width /= 4, count /= 4)
     for (int64_t i = 0; i < count; i += 4 * lanes) {
-      VI a, b, c, e;
+      V a, b, c, e;
       hn::LoadInterleaved4(d, values + i, a, b, c, e);
       hn::StoreU(hn::Max(hn::Max(a, b), hn::Max(c, e)), d, values + i / 4);
     }
   if (width == 2)
     for (int64_t i = 0; i < count; i += 2 * lanes) {
-      VI a, b;
+      V a, b;
       hn::LoadInterleaved2(d, values + i, a, b);
       hn::StoreU(hn::Max(a, b), d, values + i / 2);
     }
 }
 
-/// Largest magnitude of a block without its NaNs.
+/// Largest magnitude of a block without its NaNs, as bits.
 template <class Access>
-static float findAmaxWithoutNaN(const Chunk &chunk, int64_t block) {
-  float amax = 0.0f;
+static typename Access::Bits findAmaxWithoutNaN(const Chunk &chunk,
+                                                int64_t block) {
+  using Bits = typename Access::Bits;
+  Bits amax = 0;
   for (int64_t row = 0; row < chunk.rows; ++row)
     for (int64_t i = 0; i < chunk.getBlockCols(); ++i) {
       int64_t col = block * chunk.getBlockCols() + i;
-      const uint8_t *address = chunk.source + row * chunk.sourcePitch +
-                               col * getFloatTypeBytes(Access::kType);
-      amax = std::fmax(amax,
-                       std::fabs(detail::loadElement(Access::kType, address)));
+      Bits bits;
+      std::memcpy(&bits,
+                  chunk.source + row * chunk.sourcePitch +
+                      col * int64_t(sizeof(Bits)),
+                  sizeof(bits));
+      bits &= std::numeric_limits<Bits>::max();
+      if (bits <= Access::kInfinity)
+        amax = std::max(amax, bits);
     }
   return amax;
 }
 
-/// Bits of the largest magnitude of each block; zeros behind them.
-template <class Access>
-static void computeBlockAmax(const Chunk &chunk, int32_t *amax) {
-  const DI d;
-  const int64_t lanes = hn::Lanes(d);
-  const int64_t cols = chunk.getBlockCols();
-  const int64_t step = lanes * getFloatTypeBytes(Access::kType);
-  alignas(64) int32_t maxima[kChunkBlocks * 16 + 4 * 16];
-  for (int64_t block = 0; block < chunk.numBlocks; ++block) {
-    VI largest = hn::Zero(d);
-    for (int64_t row = 0; row < chunk.rows; ++row) {
-      const uint8_t *address = chunk.source + row * chunk.sourcePitch +
-                               block * cols * getFloatTypeBytes(Access::kType);
-      for (int64_t i = 0; i < cols; i += lanes, address += step)
-        largest = hn::Max(largest, magnitudeBits(Access::load(address)));
+/// Largest magnitudes of one block, or of parts of it, one per lane. Magnitudes
+/// are compared as bits of the source's own type, which are ordered as the
+/// values are, NaN being largest.
+template <class Access, int64_t kCols, class D>
+HWY_INLINE hn::Vec<D> maximizeBlock(D d, const Chunk &chunk,
+                                    const uint8_t *address) {
+  using Bits = typename Access::Bits;
+  const auto mask = hn::Set(d, std::numeric_limits<Bits>::max());
+  auto largest = hn::Zero(d);
+  for (int64_t row = 0;;) {
+    for (size_t i = 0; i < size_t(kCols); i += hn::Lanes(d)) {
+      auto bits = hn::LoadU(d, reinterpret_cast<const Bits *>(address) + i);
+      largest = hn::Max(largest, hn::And(bits, mask));
     }
+    if (++row == chunk.rows)
+      return largest;
+    address += chunk.sourcePitch;
+  }
+}
+
+/// Writes the largest magnitude of each block and returns whether all elements
+/// are finite.
+template <class Access, int64_t kCols>
+static bool computeBlockAmax(const Chunk &chunk, float *amax) {
+  using Bits = typename Access::Bits;
+  const hn::CappedTag<Bits, 16> d;
+  const int64_t lanes = hn::Lanes(d);
+  alignas(64) Bits maxima[kChunkBlocks * 16 + 4 * kMaxVectorBytes];
+  auto all = hn::Zero(d);
+  const uint8_t *address = chunk.source;
+  for (int64_t block = 0; block < chunk.numBlocks; ++block) {
+    auto largest = maximizeBlock<Access, kCols>(d, chunk, address);
+    all = hn::Max(all, largest);
     hn::StoreU(largest, d, maxima + block * lanes);
+    address += kCols * sizeof(Bits);
   }
+  const bool isFinite =
+      hn::AllFalse(d, hn::Gt(all, hn::Set(d, Bits(Access::kInfinity - 1))));
   reduceNeighbours(maxima, chunk.numBlocks * lanes, lanes);
-  std::memcpy(amax, maxima, sizeof(int32_t) * chunk.numBlocks);
-  std::memset(amax + chunk.numBlocks, 0,
-              sizeof(int32_t) * (kChunkLanes - chunk.numBlocks));
-  // As bits, NaN is larger than infinity: such blocks, which are rare, are
-  // looked at again.
-  for (int64_t block = 0; block < chunk.numBlocks; ++block)
-    if (HWY_UNLIKELY(amax[block] > kInfBits))
-      amax[block] =
-          int32_t(bitsOfFloat(findAmaxWithoutNaN<Access>(chunk, block)));
-}
-
-//===----------------------------------------------------------------------===//
-// Step 2: scales
-//===----------------------------------------------------------------------===//
-
-/// Bytes and factors of the blocks of a chunk.
-struct Scales {
-  alignas(64) uint8_t bytes[kChunkLanes];
-  alignas(64) float encode[kChunkLanes];
-};
-
-HWY_INLINE VF getElementFactor(VF scale, const GlobalScaleFactors &factors) {
-  VF product = hn::Mul(scale, hn::Set(DF(), factors.decode));
-  return minFloatMax(hn::Div(hn::Set(DF(), 1.0f), product));
-}
-
-HWY_INLINE void storeScales(Scales &scales, int64_t block, VI bytes,
-                            VF encode) {
-  hn::StoreU(hn::TruncateTo(DU8(), hn::BitCast(DU(), bytes)), DU8(),
-             scales.bytes + block);
-  hn::StoreU(encode, DF(), scales.encode + block);
-}
-
-/// chooseBlockScale of Quantize.cpp for encodings with a mantissa.
-template <class Traits>
-static void chooseScales(const Chunk &chunk, const int32_t *amax,
-                         Scales &scales) {
-  const GlobalScaleFactors &factors = chunk.factors;
-  const VF factor = hn::Set(DF(), factors.encode * detail::kSixth);
-  const int64_t lanes = hn::Lanes(DF());
-  for (int64_t block = 0; block < chunk.numBlocks; block += lanes) {
-    VF largest = floatOf(hn::LoadU(DI(), amax + block));
-    VF scale = minFloatMax(hn::Mul(largest, factor));
-    switch (chunk.options.scaleRule) {
-    case ScaleRule::NearestEven: {
-      VI bytes = encodeScale<Traits, false>(scale);
-      storeScales(scales, block, bytes,
-                  getElementFactor(decodeScale<Traits>(bytes), factors));
-      break;
-    }
-    case ScaleRule::UnroundedLocal: {
-      scale = hn::Min(scale, hn::Set(DF(), Traits::kMax));
-      storeScales(scales, block, encodeScale<Traits, false>(scale),
-                  getElementFactor(scale, factors));
-      break;
-    }
-    case ScaleRule::RoundUp: {
-      VI bytes = encodeScale<Traits, true>(scale);
-      storeScales(scales, block, bytes,
-                  getElementFactor(decodeScale<Traits>(bytes), factors));
-      break;
-    }
-    }
-  }
-}
-
-/// The same for e8m0.
-static void chooseE8M0Scales(const Chunk &chunk, const int32_t *amax,
-                             Scales &scales) {
-  const int64_t lanes = hn::Lanes(DF());
-  for (int64_t block = 0; block < chunk.numBlocks; block += lanes) {
-    VI bytes = chooseE8M0(chunk.options.e8m0Rule,
-                          floatOf(hn::LoadU(DI(), amax + block)));
-    storeScales(scales, block, bytes,
-                hn::Div(hn::Set(DF(), 1.0f), decodeE8M0(bytes)));
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Four Over Six
-//===----------------------------------------------------------------------===//
-
-/// The two candidates: the maximum mapped to 6 and to 4.
-template <class Traits>
-static void chooseCandidates(const Chunk &chunk, const int32_t *amax,
-                             Scales &toSix, Scales &toFour) {
-  const DF d;
-  const VF encode = hn::Set(d, chunk.factors.encode);
-  const VF limit = hn::Set(d, Traits::kMax);
-  for (int64_t block = 0; block < chunk.numBlocks; block += hn::Lanes(d)) {
-    VF largest = floatOf(hn::LoadU(DI(), amax + block));
-    VF scale = hn::Mul(hn::Div(largest, hn::Set(d, 6.0f)), encode);
-    VF larger = hn::Mul(scale, hn::Set(d, detail::kSixOverFour));
-    // fmin(scale, limit): NaN, from infinity times zero, gives the limit.
-    VI bytes = encodeScale<Traits, false>(
-        hn::IfThenElse(hn::Lt(scale, limit), scale, limit));
-    storeScales(toSix, block, bytes,
-                getElementFactor(decodeScale<Traits>(bytes), chunk.factors));
-    bytes = encodeScale<Traits, false>(
-        hn::IfThenElse(hn::Lt(larger, limit), larger, limit));
-    storeScales(toFour, block, bytes,
-                getElementFactor(decodeScale<Traits>(bytes), chunk.factors));
-  }
-}
-
-/// Errors of all elements of one row, in order, under a candidate.
-template <class Access>
-static void computeErrors(const Chunk &chunk, int64_t row, const Scales &scales,
-                          float *errors) {
-  const DF d;
-  const int64_t lanes = hn::Lanes(d);
-  const QuantizeOptions &options = chunk.options;
-  const bool isAmax = options.convention == GlobalScaleConvention::Amax;
-  const bool isAbsolute = options.fourOverSix == FourOverSix::MAE;
-  const VF globalScale = hn::Set(d, chunk.globalScale);
-  const VF maxProduct = hn::Set(d, options.format.getMaxProduct());
-  const uint8_t *address = chunk.source + row * chunk.sourcePitch;
-  for (int64_t block = 0; block < chunk.numBlocks; ++block) {
-    const VF encode = hn::Set(d, scales.encode[block]);
-    const VF scale = decodeScaleOf(options.format.scaleEncoding,
-                                   hn::Set(DI(), scales.bytes[block]));
-    const VF decodedScale =
-        decodedBlockScale(scale, options, chunk.globalScale);
-    for (int64_t i = 0; i < chunk.getBlockCols(); i += lanes) {
-      VF value = Access::load(address);
-      VF code = decodeE2M1(encodeE2M1(hn::Mul(value, encode)));
-      VF decoded = isAmax ? hn::Div(hn::Mul(hn::Mul(code, scale), globalScale),
-                                    maxProduct)
-                          : hn::Mul(code, decodedScale);
-      VF difference = hn::Sub(decoded, value);
-      hn::StoreU(isAbsolute ? hn::Abs(difference)
-                            : hn::Mul(difference, difference),
-                 d, errors + block * chunk.getBlockCols() + i);
-      address += lanes * getFloatTypeBytes(Access::kType);
-    }
-  }
-}
-
-/// Error of each block: elements of a row one after the other, one block per
-/// lane; then the rows in a fixed tree.
-template <class Access>
-static void computeBlockErrors(const Chunk &chunk, const Scales &scales,
-                               float *blockErrors) {
-  const DF d;
-  const int64_t lanes = hn::Lanes(d);
-  const int64_t cols = chunk.getBlockCols();
-  alignas(64) float errors[kChunkLanes * kMaxBlockCols];
-  alignas(64) float rowErrors[kMaxBlockRows][kChunkLanes] = {};
-  std::memset(errors + chunk.numBlocks * cols, 0, sizeof(float) * lanes * cols);
-  const VI stride = hn::Mul(hn::Iota(DI(), 0), hn::Set(DI(), int32_t(cols)));
-  for (int64_t row = 0; row < chunk.rows; ++row) {
-    computeErrors<Access>(chunk, row, scales, errors);
-    for (int64_t block = 0; block < chunk.numBlocks; block += lanes) {
-      VF sum = hn::Zero(d);
-      for (int64_t i = 0; i < cols; ++i)
-        sum =
-            hn::Add(sum, hn::GatherIndex(d, errors + block * cols + i, stride));
-      hn::StoreU(sum, d, rowErrors[row] + block);
-    }
-  }
-  for (int64_t half = kMaxBlockRows / 2; half > 0; half /= 2)
-    for (int64_t row = 0; row < half; ++row)
-      for (int64_t block = 0; block < chunk.numBlocks; ++block)
-        rowErrors[row][block] += rowErrors[row + half][block];
-  std::memcpy(blockErrors, rowErrors[0], sizeof(float) * chunk.numBlocks);
-}
-
-template <class Access, class Traits>
-static void chooseFourOrSix(const Chunk &chunk, const int32_t *amax,
-                            Scales &scales) {
-  Scales toFour;
-  chooseCandidates<Traits>(chunk, amax, scales, toFour);
-  float errorOfFour[kChunkBlocks], errorOfSix[kChunkBlocks];
-  computeBlockErrors<Access>(chunk, toFour, errorOfFour);
-  computeBlockErrors<Access>(chunk, scales, errorOfSix);
-  for (int64_t block = 0; block < chunk.numBlocks; ++block)
-    if (errorOfFour[block] < errorOfSix[block]) {
-      scales.bytes[block] = toFour.bytes[block];
-      scales.encode[block] = toFour.encode[block];
-    }
+  if (HWY_UNLIKELY(!isFinite))
+    for (int64_t block = 0; block < chunk.numBlocks; ++block)
+      if (maxima[block] > Access::kInfinity)
+        maxima[block] = findAmaxWithoutNaN<Access>(chunk, block);
+  for (int64_t block = 0; block < chunk.numBlocks; block += hn::Lanes(DF()))
+    hn::StoreU(Access::load(reinterpret_cast<const uint8_t *>(maxima + block)),
+               DF(), amax + block);
+  return isFinite;
 }
 
 //===----------------------------------------------------------------------===//
@@ -323,40 +152,95 @@ HWY_INLINE void storeCodes(VI codes, uint8_t *address) {
   hn::StoreU(hn::TruncateTo(d8, pairs), d8, address);
 }
 
-template <class Access, bool isStochastic>
+/// Writes four vectors of codes, one after the other: as bytes of one vector,
+/// so that pairs are joined and narrowed at once, and then a byte transpose.
+HWY_INLINE void storeFourCodes(VI codes0, VI codes1, VI codes2, VI codes3,
+                               uint8_t *address) {
+  const hn::Repartition<uint64_t, DI> d64;
+  const hn::Rebind<uint32_t, decltype(d64)> d32;
+  const hn::Repartition<uint8_t, decltype(d32)> d8;
+  auto joined = hn::BitCast(
+      d64,
+      hn::Or(hn::Or(codes0, hn::ShiftLeft<8>(codes1)),
+             hn::Or(hn::ShiftLeft<16>(codes2), hn::ShiftLeft<24>(codes3))));
+  joined = hn::Or(joined, hn::ShiftRight<28>(joined));
+  // Lane i is now byte i of codes0, of codes1, of codes2, of codes3.
+  auto lanes = hn::TruncateTo(d32, joined);
+  const size_t numLanes = hn::Lanes(d32);
+  alignas(16) static constexpr uint8_t kTransposeFour[16] = {
+      0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  alignas(16) static constexpr uint8_t kTransposeTwo[16] = {0, 4, 1, 5,
+                                                            2, 6, 3, 7};
+  auto bytes = hn::TableLookupBytes(
+      hn::BitCast(d8, lanes),
+      hn::LoadDup128(d8, numLanes == 2 ? kTransposeTwo : kTransposeFour));
+  if (numLanes == 8) {
+    // Transposed within halves; bring the halves together.
+    alignas(32) static constexpr int32_t kJoinHalves[8] = {0, 4, 1, 5,
+                                                           2, 6, 3, 7};
+    auto joinedHalves = hn::TableLookupLanes(
+        hn::BitCast(d32, bytes), hn::SetTableIndices(d32, kJoinHalves));
+    bytes = hn::BitCast(d8, joinedHalves);
+  }
+  hn::StoreU(bytes, d8, address);
+}
+
+/// Codes of one row to nearest even. `kCols` is the number of columns of a
+/// block; `kIsFinite` promises that no element is infinite or NaN.
+template <class Access, int64_t kCols, bool kIsFinite>
 static void encodeRow(const Chunk &chunk, int64_t row, const Scales &scales) {
   const DF d;
   const int64_t lanes = hn::Lanes(d);
-  const int64_t cols = chunk.getBlockCols();
   const uint8_t *source = chunk.source + row * chunk.sourcePitch;
   uint8_t *codes = chunk.codes + row * chunk.codePitch;
-  alignas(64) uint8_t random[isStochastic ? kChunkBlocks * kMaxBlockCols : 1];
-  if constexpr (isStochastic)
-    fillRandomBytesImpl(chunk.options.random,
-                        chunk.firstElement + uint64_t(row) * chunk.elementPitch,
-                        uint64_t(chunk.numBlocks * cols), random);
-  const uint8_t *nextRandom = random;
-  for (int64_t block = 0; block < chunk.numBlocks; ++block) {
-    const VF encode = hn::Set(d, scales.encode[block]);
-    for (int64_t i = 0; i < cols; i += lanes) {
-      VF scaled = hn::Mul(Access::load(source), encode);
-      if constexpr (isStochastic) {
-        VI bits = hn::PromoteTo(DI(), hn::LoadU(DU8(), nextRandom));
-        storeCodes(encodeE2M1Stochastic(scaled, bits), codes);
-        nextRandom += lanes;
-      } else {
-        storeCodes(encodeE2M1(scaled), codes);
-      }
-      source += lanes * getFloatTypeBytes(Access::kType);
-      codes += lanes / 2;
-    }
-  }
+  const int64_t count = chunk.numBlocks * kCols;
+  const auto encode = [&](int64_t i) HWY_ATTR {
+    VF value =
+        Access::load(source + i * int64_t(sizeof(typename Access::Bits)));
+    return encodeE2M1<kIsFinite>(
+        hn::Mul(value, hn::Set(d, scales.encode[i / kCols])));
+  };
+  int64_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes)
+    storeFourCodes(encode(i), encode(i + lanes), encode(i + 2 * lanes),
+                   encode(i + 3 * lanes), codes + i / 2);
+  for (; i < count; i += lanes)
+    storeCodes(encode(i), codes + i / 2);
 }
 
-template <class Access> static void quantizeChunk(const Chunk &chunk) {
-  alignas(64) int32_t amax[kChunkLanes];
+/// The same with stochastic rounding.
+template <class Access, int64_t kCols>
+static void encodeRowStochastic(const Chunk &chunk, int64_t row,
+                                const Scales &scales) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  const uint8_t *source = chunk.source + row * chunk.sourcePitch;
+  uint8_t *codes = chunk.codes + row * chunk.codePitch;
+  const int64_t count = chunk.numBlocks * kCols;
+  alignas(64) uint8_t random[kChunkBlocks * kMaxBlockCols];
+  fillRandomBytesImpl(chunk.options.random,
+                      chunk.firstElement + uint64_t(row) * chunk.elementPitch,
+                      uint64_t(count), random);
+  const auto encode = [&](int64_t i) HWY_ATTR {
+    VF value =
+        Access::load(source + i * int64_t(sizeof(typename Access::Bits)));
+    VI bits = hn::PromoteTo(DI(), hn::LoadU(DU8(), random + i));
+    return encodeE2M1Stochastic(
+        hn::Mul(value, hn::Set(d, scales.encode[i / kCols])), bits);
+  };
+  int64_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes)
+    storeFourCodes(encode(i), encode(i + lanes), encode(i + 2 * lanes),
+                   encode(i + 3 * lanes), codes + i / 2);
+  for (; i < count; i += lanes)
+    storeCodes(encode(i), codes + i / 2);
+}
+
+template <class Access, int64_t kCols>
+static void quantizeChunk(const Chunk &chunk) {
+  alignas(64) float amax[kChunkLanes];
   Scales scales;
-  computeBlockAmax<Access>(chunk, amax);
+  const bool isFinite = computeBlockAmax<Access, kCols>(chunk, amax);
   bool isFourOverSix = chunk.options.fourOverSix != FourOverSix::Off;
   switch (chunk.options.format.scaleEncoding) {
   case ScaleEncoding::E4M3:
@@ -378,9 +262,11 @@ template <class Access> static void quantizeChunk(const Chunk &chunk) {
   std::memcpy(chunk.scales, scales.bytes, size_t(chunk.numBlocks));
   for (int64_t row = 0; row < chunk.rows; ++row) {
     if (chunk.options.rounding == Rounding::Stochastic)
-      encodeRow<Access, true>(chunk, row, scales);
+      encodeRowStochastic<Access, kCols>(chunk, row, scales);
+    else if (HWY_LIKELY(isFinite))
+      encodeRow<Access, kCols, true>(chunk, row, scales);
     else
-      encodeRow<Access, false>(chunk, row, scales);
+      encodeRow<Access, kCols, false>(chunk, row, scales);
   }
 }
 
@@ -390,6 +276,7 @@ template <class Access> static void quantizeChunk(const Chunk &chunk) {
 
 /// Quantizes the partly filled last block of a row of blocks. `chunk` describes
 /// it as if it were full.
+template <int64_t kCols>
 static void quantizeTail(Chunk chunk, const MatrixRef &source, int64_t row,
                          int64_t col) {
   alignas(64) float values[kMaxBlockRows][kMaxBlockCols] = {};
@@ -405,7 +292,7 @@ static void quantizeTail(Chunk chunk, const MatrixRef &source, int64_t row,
   chunk.sourcePitch = sizeof(values[0]);
   chunk.codes = codes[0];
   chunk.codePitch = sizeof(codes[0]);
-  quantizeChunk<F32Access>(chunk);
+  quantizeChunk<F32Access, kCols>(chunk);
   for (int64_t r = 0; r < chunk.rows; ++r) {
     // Zeros behind the source need not become zero codes.
     if (cols % 2)
@@ -414,7 +301,7 @@ static void quantizeTail(Chunk chunk, const MatrixRef &source, int64_t row,
   }
 }
 
-template <class Access>
+template <class Access, int64_t kCols>
 static void quantizeRows(const QuantizeOptions &options,
                          const MatrixRef &source, const float *globalScales,
                          const QuantizedRef &target, int64_t firstRow) {
@@ -447,11 +334,11 @@ static void quantizeRows(const QuantizeOptions &options,
     };
     for (int64_t block = 0; block < fullBlocks; block += kChunkBlocks) {
       place(block, std::min(kChunkBlocks, fullBlocks - block));
-      quantizeChunk<Access>(chunk);
+      quantizeChunk<Access, kCols>(chunk);
     }
     if (source.cols % format.blockCols != 0) {
       place(fullBlocks, 1);
-      quantizeTail(chunk, source, row, fullBlocks * format.blockCols);
+      quantizeTail<kCols>(chunk, source, row, fullBlocks * format.blockCols);
     }
     detail::clearRowPadding(scales, ceilDiv(source.cols, format.blockCols),
                             target.scalePitch);
@@ -461,19 +348,37 @@ static void quantizeRows(const QuantizeOptions &options,
   }
 }
 
+template <class Access>
+static void quantizeAs(const QuantizeOptions &options, const MatrixRef &source,
+                       const float *globalScales, const QuantizedRef &target,
+                       int64_t firstRow) {
+  switch (options.format.blockCols) {
+  case 16:
+    return quantizeRows<Access, 16>(options, source, globalScales, target,
+                                    firstRow);
+  case 32:
+    return quantizeRows<Access, 32>(options, source, globalScales, target,
+                                    firstRow);
+  default:
+    // verifyQuantizeOptions admits no other.
+    return quantizeRows<Access, kMaxBlockCols>(options, source, globalScales,
+                                               target, firstRow);
+  }
+}
+
 static void quantizeImpl(const QuantizeOptions &options,
                          const MatrixRef &source, const float *globalScales,
                          const QuantizedRef &target, int64_t firstRow) {
   switch (source.type) {
   case FloatType::F32:
-    return quantizeRows<F32Access>(options, source, globalScales, target,
-                                   firstRow);
+    return quantizeAs<F32Access>(options, source, globalScales, target,
+                                 firstRow);
   case FloatType::BF16:
-    return quantizeRows<BF16Access>(options, source, globalScales, target,
-                                    firstRow);
+    return quantizeAs<BF16Access>(options, source, globalScales, target,
+                                  firstRow);
   case FloatType::F16:
-    return quantizeRows<F16Access>(options, source, globalScales, target,
-                                   firstRow);
+    return quantizeAs<F16Access>(options, source, globalScales, target,
+                                 firstRow);
   }
 }
 

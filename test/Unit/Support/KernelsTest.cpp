@@ -44,6 +44,7 @@ std::vector<QuantizeOptions> makeAllOptions() {
       getNVFP4Format().withBlock(16, 16),
       getNVFP4Format().withBlock(16, 16).withScaleBound(256),
       getNVFP4Format().withBlock(1, 32),
+      getNVFP4Format().withBlock(2, 64),
       *findFormat("nvfp4_ue5m3"),
       getMXFP4Format(),
       getMXFP4Format().withBlock(1, 16)};
