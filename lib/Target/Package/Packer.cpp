@@ -12,6 +12,7 @@
 
 #include "nvfp4/Target/Package/Packer.h"
 
+#include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Support/Quantize.h"
 #include "nvfp4/Target/Package/ViewReader.h"
 
@@ -36,7 +37,7 @@ static std::optional<FloatType> getFloatType(DType dtype) {
 static std::string describeSources(const PackingPlan &plan) {
   std::string text = plan.sources.size() > 1 ? "weights " : "weight ";
   for (size_t i = 0; i < plan.sources.size(); ++i)
-    text += (i ? ", '" : "'") + plan.sources[i].name + "'";
+    text += (i ? ", " : "") + quote(plan.sources[i].name);
   return text;
 }
 

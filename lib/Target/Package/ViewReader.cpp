@@ -6,6 +6,7 @@
 
 #include "nvfp4/Target/Package/ViewReader.h"
 
+#include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Support/Codecs.h"
 
 #include <algorithm>
@@ -59,7 +60,7 @@ Status nvfp4::checkSource(const PackingSource &expected,
   if (sameElements && expected.shape == actual.shape)
     return {};
   return Status::error(
-      actual.place + ": tensor '" + expected.name + "': expected " +
+      quote(actual.place) + ": tensor " + quote(expected.name) + ": expected " +
       std::string(getDTypeName(expected.dtype)) + " " +
       formatShape(expected.shape) + ", as the graph declares it, but got " +
       std::string(getDTypeName(actual.dtype)) + " " +

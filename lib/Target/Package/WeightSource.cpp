@@ -6,6 +6,8 @@
 
 #include "nvfp4/Target/Package/WeightSource.h"
 
+#include "nvfp4/Runtime/Messages.h"
+
 #include <cstring>
 
 using namespace nvfp4;
@@ -41,10 +43,10 @@ void MemorySource::add(const std::string &name, DType dtype,
   tensor.read = [data, size = tensor.bytes, name](void *buffer, uint64_t offset,
                                                   uint64_t bytes) {
     if (offset > size || bytes > size - offset)
-      return Status::error("constant '" + name + "': expected a read inside " +
-                           std::to_string(size) + " bytes, but got bytes " +
-                           std::to_string(offset) + " to " +
-                           std::to_string(offset + bytes));
+      return Status::error("constant " + quote(name) +
+                           ": expected a read inside " + std::to_string(size) +
+                           " bytes, but got bytes " + std::to_string(offset) +
+                           " to " + std::to_string(offset + bytes));
     std::memcpy(buffer, static_cast<const char *>(data) + offset, bytes);
     return Status();
   };
@@ -57,6 +59,6 @@ Result<WeightTensor> MemorySource::get(const std::string &name) const {
     return it->second;
   if (next)
     return next->get(name);
-  return Status::error("expected weights with the tensor '" + name +
-                       "', but got no weights");
+  return Status::error("expected weights with the tensor " + quote(name) +
+                       ", but got no weights");
 }
