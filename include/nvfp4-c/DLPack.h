@@ -22,6 +22,8 @@
 extern "C" {
 #endif
 
+/* C has no namespaces: NOLINTBEGIN(readability-identifier-naming) */
+
 /** As `nvfp4_run`. Strides and offset are honoured; the tensors stay the
  * caller's, and are read during the call only. Fails also for a tensor that is
  * not in the host's memory, or whose dtype no safetensors file could hold. */
@@ -34,6 +36,8 @@ nvfp4_status nvfp4_run_dlpack(const nvfp4_package *package, size_t entry,
  * of range, or the tensor was taken. */
 nvfp4_status nvfp4_results_take_dlpack(nvfp4_results *results, size_t index,
                                        DLManagedTensor **tensor);
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -24,6 +24,8 @@
 extern "C" {
 #endif
 
+/* C has no namespaces: NOLINTBEGIN(readability-identifier-naming) */
+
 /** Grows when functions, struct fields or dtypes are added. What exists stays.
  */
 #define NVFP4_RUNTIME_API_VERSION 1
@@ -212,6 +214,8 @@ nvfp4_status nvfp4_results_get(const nvfp4_results *results, size_t index,
 
 /** Frees results; NULL is ignored. */
 void nvfp4_results_free(nvfp4_results *results);
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 } /* extern "C" */

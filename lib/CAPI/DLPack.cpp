@@ -20,15 +20,13 @@ struct DLPackRow {
 };
 } // namespace
 
-enum : uint8_t {
-  kBool = 6,
-  kFloat8E4M3FN = 10,
-  kFloat8E5M2 = 12,
-  kFloat8E8M0FNU = 14,
-  kFloat6E2M3FN = 15,
-  kFloat6E3M2FN = 16,
-  kFloat4E2M1FN = 17,
-};
+static constexpr uint8_t kBool = 6;
+static constexpr uint8_t kFloat8E4M3FN = 10;
+static constexpr uint8_t kFloat8E5M2 = 12;
+static constexpr uint8_t kFloat8E8M0FNU = 14;
+static constexpr uint8_t kFloat6E2M3FN = 15;
+static constexpr uint8_t kFloat6E3M2FN = 16;
+static constexpr uint8_t kFloat4E2M1FN = 17;
 
 static constexpr DLPackRow kRows[] = {
     {kBool, 8, DType::BOOL},
@@ -110,14 +108,14 @@ struct TakenTensor {
 extern "C" {
 
 nvfp4_status nvfp4_run_dlpack(const nvfp4_package *package, size_t entry,
-                              const DLTensor *const *inputs, size_t num_inputs,
+                              const DLTensor *const *inputs, size_t numInputs,
                               nvfp4_results **results) {
   return guard([&]() -> Status {
-    if (!package || !results || (!inputs && num_inputs != 0))
+    if (!package || !results || (!inputs && numInputs != 0))
       return capi::nullArgument("nvfp4_run_dlpack");
     *results = nullptr;
     std::vector<TensorView> views;
-    for (size_t i = 0; i < num_inputs; ++i) {
+    for (size_t i = 0; i < numInputs; ++i) {
       Result<TensorView> view = makeView(inputs[i], i);
       if (!view)
         return view.getStatus();

@@ -229,14 +229,14 @@ nvfp4_status nvfp4_entry_result_extent(const nvfp4_package *package,
 //===----------------------------------------------------------------------===//
 
 nvfp4_status nvfp4_run(const nvfp4_package *package, size_t entry,
-                       const nvfp4_tensor *inputs, size_t num_inputs,
+                       const nvfp4_tensor *inputs, size_t numInputs,
                        nvfp4_results **results) {
   return guard([&]() -> Status {
-    if (!package || !results || (!inputs && num_inputs != 0))
+    if (!package || !results || (!inputs && numInputs != 0))
       return capi::nullArgument("nvfp4_run");
     *results = nullptr;
     std::vector<TensorView> views;
-    for (size_t i = 0; i < num_inputs; ++i) {
+    for (size_t i = 0; i < numInputs; ++i) {
       const nvfp4_tensor &input = inputs[i];
       std::string place = "nvfp4_run: input " + std::to_string(i);
       if (!nvfp4_dtype_name(input.dtype))

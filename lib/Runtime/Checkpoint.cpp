@@ -146,6 +146,7 @@ Status Checkpoint::openFolder(const std::string &folder) {
 
 std::vector<std::string> Checkpoint::getNames() const {
   std::vector<std::string> names;
+  names.reserve(entries.size());
   for (const auto &[name, entry] : entries)
     names.push_back(name);
   return names;

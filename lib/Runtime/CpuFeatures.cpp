@@ -30,13 +30,11 @@ namespace {
 
 /// Registers that the operating system must save for a feature to be usable, as
 /// bits of XCR0.
-enum : uint32_t {
-  kNoState = 0,
-  kAvxState = 0x6,     // xmm, ymm
-  kAvx512State = 0xe6, // and masks, zmm
-  kAmxState = 0x60000, // tile configuration and data
-  kApxState = 0x80000, // r16 to r31
-};
+constexpr uint32_t kNoState = 0;
+constexpr uint32_t kAvxState = 0x6;     // xmm, ymm
+constexpr uint32_t kAvx512State = 0xe6; // and masks, zmm
+constexpr uint32_t kAmxState = 0x60000; // tile configuration and data
+constexpr uint32_t kApxState = 0x80000; // r16 to r31
 
 enum Register { EAX, EBX, ECX, EDX };
 

@@ -63,6 +63,7 @@ void DeviceRegistry::add(std::string name, Factory factory) {
 
 std::vector<std::string> DeviceRegistry::getNames() const {
   std::vector<std::string> names;
+  names.reserve(factories.size());
   for (const auto &[name, factory] : factories)
     names.push_back(name);
   return names;

@@ -148,6 +148,7 @@ Status Manifest::validate(const std::string &place) const {
 Result<size_t> Manifest::findEntry(std::string_view name,
                                    const std::string &place) const {
   std::vector<std::string> names;
+  names.reserve(entries.size());
   for (const ManifestEntry &entry : entries)
     names.push_back(entry.name);
   if (name.empty() && entries.size() == 1)

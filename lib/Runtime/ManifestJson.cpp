@@ -61,6 +61,7 @@ public:
     if (!value.is_array())
       fail("an array");
     std::vector<Node> nodes;
+    nodes.reserve(value.size());
     for (size_t i = 0; i < value.size(); ++i)
       nodes.emplace_back(value[i], path + "[" + std::to_string(i) + "]");
     return nodes;

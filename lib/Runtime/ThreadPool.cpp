@@ -81,7 +81,7 @@ ThreadPool::ThreadPool(unsigned numThreads) : state(std::make_unique<State>()) {
   try {
     for (unsigned i = 1; i < numThreads; ++i)
       state->threads.emplace_back([this] { state->help(); });
-  } catch (const std::system_error &) {
+  } catch (const std::system_error &) { // NOLINT(bugprone-empty-catch)
     // Out of threads: the loops run on those there are.
   }
 }

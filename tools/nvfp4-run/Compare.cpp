@@ -158,6 +158,7 @@ Result<bool> run::compareResults(const ManifestEntry &entry,
   if (!file)
     return file.getStatus();
   std::vector<std::string> names;
+  names.reserve(entry.results.size());
   for (const ManifestTensor &result : entry.results)
     names.push_back(result.name);
   if (file->getNames().empty())

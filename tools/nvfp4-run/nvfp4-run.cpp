@@ -22,7 +22,7 @@ using namespace nvfp4::run;
 
 namespace {
 
-enum ExitStatus { kDone = 0, kOverTolerance = 1, kError = 2 };
+enum ExitStatus { Done = 0, OverTolerance = 1, Error = 2 };
 
 struct Options {
   std::string package, input, output, entry, compare;
@@ -72,6 +72,7 @@ static Status checkInputNames(const ManifestEntry &entry,
                               const std::vector<std::string> &given,
                               const std::string &path) {
   std::vector<std::string> expected, extra;
+  expected.reserve(entry.inputs.size());
   for (const ManifestTensor &input : entry.inputs)
     expected.push_back(input.name);
   for (const std::string &name : given)
@@ -220,7 +221,7 @@ static Result<ExitStatus> runPackage(const Options &options) {
     printResults(entry, results);
   if (options.profile)
     profile.print();
-  return isWithin ? kDone : kOverTolerance;
+  return isWithin ? Done : OverTolerance;
 }
 
 static Result<ExitStatus> runTool(const Options &options) {
@@ -231,7 +232,7 @@ static Result<ExitStatus> runTool(const Options &options) {
   if (!manifest)
     return manifest.getStatus();
   printManifest(options.package, *manifest);
-  return kDone;
+  return Done;
 }
 
 static void declareOptions(CLI::App &app, Options &options) {
@@ -278,7 +279,7 @@ int main(int argc, char **argv) {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
-      return app.exit(error) == 0 ? kDone : kError;
+      return app.exit(error) == 0 ? Done : Error;
     }
     Result<ExitStatus> status = runTool(options);
     if (status && std::fflush(stdout) != 0)
@@ -289,5 +290,5 @@ int main(int argc, char **argv) {
   } catch (const std::exception &error) {
     std::fprintf(stderr, "nvfp4-run: error: %s\n", error.what());
   }
-  return kError;
+  return Error;
 }

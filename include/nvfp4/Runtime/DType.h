@@ -19,6 +19,8 @@
 
 namespace nvfp4 {
 
+// The names are the format's: NOLINTBEGIN(readability-identifier-naming)
+
 /// An element type, spelled as in a safetensors file. The values are part of
 /// the C API (`nvfp4_dtype`): they never change, new ones are appended.
 enum class DType : uint8_t {
@@ -43,6 +45,8 @@ enum class DType : uint8_t {
   F4 = 18,
   C64 = 19,
 };
+
+// NOLINTEND(readability-identifier-naming)
 
 /// How many dtypes there are; their values are 0 to this minus one.
 inline constexpr unsigned kNumDTypes = 20;

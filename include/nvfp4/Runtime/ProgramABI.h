@@ -20,6 +20,8 @@
 extern "C" {
 #endif
 
+/* C has no namespaces: NOLINTBEGIN(readability-identifier-naming) */
+
 #define NVFP4_PROGRAM_ABI_VERSION 1
 
 /** The exported symbol: a constant `nvfp4_program_descriptor`. */
@@ -54,8 +56,8 @@ typedef struct nvfp4_context {
  * manifest. All tensors are contiguous and row-major. */
 typedef struct nvfp4_entry {
   const char *name;
-  uint32_t num_dims;    /* named dynamic dimensions */
-  uint32_t num_args;    /* inputs and weights */
+  uint32_t num_dims; /* named dynamic dimensions */
+  uint32_t num_args; /* inputs and weights */
   uint32_t num_results;
   uint32_t reserved;
   /** Computes from the values of the dimensions the extents of all results
@@ -77,6 +79,8 @@ typedef struct nvfp4_program_descriptor {
   uint32_t reserved;
   const nvfp4_entry *entries;
 } nvfp4_program_descriptor;
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 } /* extern "C" */
