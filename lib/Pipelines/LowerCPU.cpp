@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Expects: linalg, tensor, arith, math, scf, cf on tensors, and
-//          `nvfp4.record_error`; entry functions of one block.
+// Expects: quantized IR: linalg, tensor, arith, math, scf, cf and nvfp4 on
+//          tensors; entry functions of one block.
 // Leaves:  the LLVM dialect behind `nvfp4_program`.
 //
 //===----------------------------------------------------------------------===//
@@ -69,6 +69,11 @@ static void addBufferization(OpPassManager &pm) {
 
 void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
                                   const LowerCPUOptions &options) {
+  // Codes and scales part here: nothing after this sees a quantized tensor.
+  pm.addPass(createExpandTensorsPass());
+  pm.addPass(createConvertNVFP4ToLinalgPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   addBufferization(pm);
   pm.addPass(createPlanWorkspacePass());
   pm.addPass(createConvertLinalgToLoopsPass());

@@ -39,7 +39,8 @@ namespace {
 class EntryReader {
 public:
   explicit EntryReader(Operation *op) : op(op) {}
-  FailureOr<ManifestEntry> read();
+  FailureOr<ManifestEntry> read(StringRef name, DictionaryAttr record,
+                                ArrayAttr checks);
 
 private:
   LogicalResult readDimension(DictionaryAttr record);
@@ -151,14 +152,9 @@ LogicalResult EntryReader::readList(DictionaryAttr record, StringRef key,
   return success();
 }
 
-FailureOr<ManifestEntry> EntryReader::read() {
-  Attribute attribute = op->getAttr(kEntryAttrName);
-  auto record = dyn_cast<DictionaryAttr>(attribute);
-  auto name = op->getAttrOfType<StringAttr>(SymbolTable::getSymbolAttrName());
-  if (!record || !name) {
-    (void)malformed(attribute);
-    return failure();
-  }
+FailureOr<ManifestEntry> EntryReader::read(StringRef name,
+                                           DictionaryAttr record,
+                                           ArrayAttr checks) {
   entry.name = name.str();
   if (failed(readList(record, "dimensions",
                       [&](DictionaryAttr d) { return readDimension(d); })) ||
@@ -167,7 +163,7 @@ FailureOr<ManifestEntry> EntryReader::read() {
       failed(readList(record, "results",
                       [&](DictionaryAttr d) { return readResult(d); })))
     return failure();
-  if (auto checks = op->getAttrOfType<ArrayAttr>(kChecksAttrName))
+  if (checks)
     for (Attribute check : checks) {
       auto message = dyn_cast<StringAttr>(check);
       if (!message) {
@@ -181,12 +177,27 @@ FailureOr<ManifestEntry> EntryReader::read() {
   return std::move(entry);
 }
 
+FailureOr<ManifestEntry> nvfp4::readEntry(Operation *op, StringRef name,
+                                          DictionaryAttr interface,
+                                          ArrayAttr checks) {
+  return EntryReader(op).read(name, interface, checks);
+}
+
 FailureOr<std::vector<ManifestEntry>> nvfp4::readEntries(ModuleOp module) {
   std::vector<ManifestEntry> entries;
   for (Operation &op : *module.getBody()) {
     if (!op.hasAttr(kEntryAttrName))
       continue;
-    FailureOr<ManifestEntry> entry = EntryReader(&op).read();
+    Attribute attribute = op.getAttr(kEntryAttrName);
+    auto interface = dyn_cast<DictionaryAttr>(attribute);
+    auto name = op.getAttrOfType<StringAttr>(SymbolTable::getSymbolAttrName());
+    if (!interface || !name)
+      return op.emitError("expected '")
+             << kEntryAttrName
+             << "' as nvfp4-record-entry writes it, but got " << attribute;
+    FailureOr<ManifestEntry> entry =
+        readEntry(&op, name, interface,
+                  op.getAttrOfType<ArrayAttr>(kChecksAttrName));
     if (failed(entry))
       return failure();
     entries.push_back(std::move(*entry));

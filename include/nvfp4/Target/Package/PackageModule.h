@@ -25,11 +25,17 @@ namespace nvfp4 {
 /// Reports an error at what is not in the grammar.
 mlir::FailureOr<std::vector<PackingPlan>> extractPlans(mlir::ModuleOp module);
 
+/// The entry `name` with the attributes `nvfp4.entry` and, if there are any,
+/// `nvfp4.checks`, the messages of the error word. Needs expanded tensors.
+/// Reports an error at `op` if the attributes are not as `nvfp4-record-entry`
+/// and `nvfp4-expand-tensors` write them.
+mlir::FailureOr<ManifestEntry> readEntry(mlir::Operation *op,
+                                         llvm::StringRef name,
+                                         mlir::DictionaryAttr interface,
+                                         mlir::ArrayAttr checks);
+
 /// The entries of the module: its top-level ops with `nvfp4.entry`, in their
-/// order, whatever dialect they belong to. Their `nvfp4.checks`, if any, are
-/// the messages of the error word. Needs expanded tensors. Reports an error at
-/// an entry whose attributes are not as `nvfp4-record-entry` and
-/// `nvfp4-expand-tensors` write them.
+/// order, whatever dialect they belong to. See `readEntry`.
 mlir::FailureOr<std::vector<ManifestEntry>> readEntries(mlir::ModuleOp module);
 
 /// Weights of a module: its `nvfp4.constants`, and for all other names `next`,

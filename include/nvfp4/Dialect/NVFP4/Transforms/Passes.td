@@ -535,4 +535,25 @@ def ConvertNVFP4HostToLLVMPass
 // Contracts between the stages
 //===----------------------------------------------------------------------===//
 
+def VerifyStagePass : Pass<"nvfp4-verify-stage", "::mlir::ModuleOp"> {
+  let summary = "Checks what a stage promises to the next";
+  let description = [{
+    Reports an error at the first op that breaks a promise of the stage:
+
+    | stage | promise |
+    | --- | --- |
+    | `normalize` | no assert below function level, no `tensor.reshape`, dynamic dimensions of arguments are named |
+    | `policy` | every contraction has a precision |
+    | `quantize` | no precision is left, every entry is recorded |
+    | `lower` | no op of nvfp4 |
+
+    After every stage, only nvfp4, func, scf, cf, `arith.select` and `ub.poison`
+    carry block-scaled tensors.
+  }];
+  let options = [
+    Option<"stage", "stage", "std::string", /*default=*/"\"\"",
+           "The stage that has just run">,
+  ];
+}
+
 #endif // NVFP4_DIALECT_NVFP4_TRANSFORMS_PASSES_TD

@@ -1,0 +1,222 @@
+//===- Compiler.cpp - From a model to a package ---------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "nvfp4/Compiler/Compiler.h"
+
+#include "nvfp4/Pipelines/Normalize.h"
+#include "nvfp4/Pipelines/Policy.h"
+#include "nvfp4/Pipelines/Quantize.h"
+#include "nvfp4/Register.h"
+#include "nvfp4/Runtime/Safetensors.h"
+#include "nvfp4/Target/Package/PackageModule.h"
+#include "nvfp4/Target/Package/WritePackage.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Pass/PassManager.h"
+
+using namespace mlir;
+
+namespace nvfp4 {
+
+namespace {
+struct StageName {
+  Stage stage;
+  StringLiteral name;
+};
+constexpr StageName kStages[] = {
+    {Stage::Normalize, "normalize"}, {Stage::Policy, "policy"},
+    {Stage::Quantize, "quantize"},   {Stage::Kernels, "kernels"},
+    {Stage::Lower, "lower"},
+};
+
+/// What Lower must not see: packing functions and the constants they read.
+struct WeightsOfModule {
+  std::vector<PackingPlan> plans;
+  /// Sources that the graph itself holds; `next` is asked for others.
+  std::unique_ptr<WeightSource> source;
+};
+} // namespace
+
+StringRef stringifyStage(Stage stage) {
+  return kStages[static_cast<int>(stage)].name;
+}
+
+std::optional<Stage> symbolizeStage(StringRef name) {
+  for (const StageName &entry : kStages)
+    if (entry.name == name)
+      return entry.stage;
+  return std::nullopt;
+}
+
+void Compiler::registerDialects(DialectRegistry &registry,
+                                const TargetRegistry &targets) {
+  registerAllDialects(registry);
+  registerAllExtensions(registry);
+  registerNVFP4Dialects(registry);
+  targets.registerDialects(registry);
+}
+
+LogicalResult Compiler::runStage(ModuleOp module, Stage stage) {
+  PassManager manager(module->getContext());
+  if (options.configure && failed(options.configure(manager)))
+    return failure();
+  switch (stage) {
+  case Stage::Normalize: {
+    NormalizeOptions normalize;
+    normalize.strict = options.strict;
+    normalize.keepF64 = options.keepF64;
+    buildNormalizePipeline(manager, normalize);
+    break;
+  }
+  case Stage::Policy: {
+    PolicyOptions policy;
+    policy.policy = options.policy;
+    policy.strict = options.strict;
+    buildPolicyPipeline(manager, policy);
+    break;
+  }
+  case Stage::Quantize:
+    buildQuantizePipeline(manager);
+    break;
+  case Stage::Kernels:
+    target.addKernelsPasses(manager);
+    break;
+  case Stage::Lower:
+    target.addLowerPasses(manager);
+    break;
+  }
+  if (failed(manager.run(module)))
+    return failure();
+  if (stage == Stage::Policy)
+    report = PrecisionReport::build(module);
+  return success();
+}
+
+/// Erases packing functions and outlined constants: device and host code never
+/// see a weight.
+static void erasePacking(ModuleOp module) {
+  for (auto func :
+       llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    if (func->hasAttr(kPackAttrName))
+      func.erase();
+  module->removeAttr(kConstantsAttrName);
+}
+
+LogicalResult Compiler::runStages(ModuleOp module, Stage last) {
+  for (const StageName &entry : kStages) {
+    if (entry.stage > last)
+      break;
+    if (entry.stage == Stage::Lower)
+      erasePacking(module);
+    if (failed(runStage(module, entry.stage)))
+      return failure();
+  }
+  return success();
+}
+
+FailureOr<std::string> Compiler::compileToText(ModuleOp module,
+                                               StringRef level) {
+  if (failed(runStages(module, Stage::Lower)))
+    return failure();
+  return target.emitText(module, level, options.emit);
+}
+
+/// A source without tensors, for modules that name no weight.
+static Result<Checkpoint> openCheckpoint(const std::string &path) {
+  return Checkpoint::open(path);
+}
+
+/// The error of a module that needs weights where none were given.
+static LogicalResult requireNoWeights(ModuleOp module,
+                                      ArrayRef<PackingPlan> plans,
+                                      const WeightSource &source) {
+  for (const PackingPlan &plan : plans)
+    for (const PackingSource &weight : plan.sources)
+      if (!source.get(weight.name))
+        return module.emitError("expected a weights file (--weights), because "
+                                "the module reads '")
+               << weight.name << "'";
+  return success();
+}
+
+LogicalResult Compiler::compileToPackage(ModuleOp module,
+                                         const std::string &weightsPath,
+                                         const std::string &packagePath,
+                                         bool showProgress) {
+  // Bad weights are found before time is spent on code.
+  std::optional<Checkpoint> checkpoint;
+  std::unique_ptr<CheckpointSource> checkpointSource;
+  if (!weightsPath.empty()) {
+    Result<Checkpoint> opened = openCheckpoint(weightsPath);
+    if (!opened)
+      return emitError(UnknownLoc::get(module->getContext()))
+             << opened.getMessage();
+    checkpoint = std::move(*opened);
+    checkpointSource = std::make_unique<CheckpointSource>(*checkpoint);
+  }
+
+  if (failed(runStages(module, Stage::Kernels)))
+    return failure();
+  FailureOr<std::vector<PackingPlan>> plans = extractPlans(module);
+  if (failed(plans))
+    return failure();
+  FailureOr<std::unique_ptr<WeightSource>> source =
+      makeWeightSource(module, checkpointSource.get());
+  if (failed(source))
+    return failure();
+  if (!checkpoint && failed(requireNoWeights(module, *plans, **source)))
+    return failure();
+
+  erasePacking(module);
+  if (failed(runStage(module, Stage::Lower)))
+    return failure();
+  FailureOr<Program> program = target.emit(module, options.emit);
+  if (failed(program))
+    return failure();
+
+  PackageContents contents;
+  contents.producer = options.producer;
+  contents.target.name = target.getName().str();
+  contents.target.device = target.getDeviceName().str();
+  contents.target.triple = program->triple;
+  contents.target.cpu = program->cpu;
+  contents.target.features = program->features;
+  for (const ProgramEntry &entry : program->entries) {
+    FailureOr<ManifestEntry> manifest =
+        readEntry(module, entry.name, entry.interface, entry.checks);
+    if (failed(manifest))
+      return failure();
+    contents.entries.push_back(std::move(*manifest));
+  }
+  contents.plans = std::move(*plans);
+  contents.program = std::move(program->image);
+  contents.makeReport = [&](const std::vector<PackingStats> &stats) {
+    for (const PackingStats &tensor : stats)
+      if (tensor.isQuantized)
+        for (const std::string &weight : tensor.sources)
+          report.setQuantizationError(weight, tensor.sqnr);
+    std::string text;
+    llvm::raw_string_ostream(text) << report.toJSON();
+    return text;
+  };
+  WritePackageOptions writeOptions;
+  writeOptions.showProgress = showProgress;
+  writeOptions.note = [&](const std::string &note) {
+    emitRemark(UnknownLoc::get(module->getContext())) << note;
+  };
+  Result<std::vector<PackingStats>> written =
+      writePackage(packagePath, contents, **source, writeOptions);
+  if (!written)
+    return emitError(UnknownLoc::get(module->getContext()))
+           << written.getMessage();
+  return success();
+}
+
+} // namespace nvfp4
