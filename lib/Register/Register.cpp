@@ -8,6 +8,7 @@
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+#include "nvfp4/Pipelines/Normalize.h"
 
 using namespace mlir;
 
@@ -15,4 +16,7 @@ void nvfp4::registerNVFP4Dialects(DialectRegistry &registry) {
   registry.insert<NVFP4Dialect>();
 }
 
-void nvfp4::registerNVFP4Passes() { registerNVFP4TransformsPasses(); }
+void nvfp4::registerNVFP4Passes() {
+  registerNVFP4TransformsPasses();
+  registerNormalizePipeline();
+}

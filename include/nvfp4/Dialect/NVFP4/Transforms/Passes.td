@@ -134,6 +134,169 @@ def NarrowF64Pass : Pass<"nvfp4-narrow-f64", "::mlir::ModuleOp"> {
   ];
 }
 
+def LegalizeReshapesPass : Pass<"nvfp4-legalize-reshapes", "::mlir::ModuleOp"> {
+  let summary = "Turns tensor.reshape into collapse_shape and expand_shape";
+  let description = [{
+    Splits both shapes into the smallest groups of dimensions with equal
+    products, collapses the groups of the source and expands them to those of
+    the result. That the number of elements agrees is proved, or checked on the
+    host by a `cf.assert`.
+
+    Needs: unified dimensions; sizes that are computed from dimensions of
+    arguments (others are an error). Leaves: no `tensor.reshape`.
+
+    Before:
+
+    ```mlir
+    %sizes = tensor.from_elements %batch, %c32, %c12, %c32 : tensor<4xi64>
+    %y = tensor.reshape %x(%sizes)
+        : (tensor<?x32x384xf32>, tensor<4xi64>) -> tensor<?x32x12x32xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %y = tensor.expand_shape %x [[0], [1], [2, 3]] output_shape [%batch, 32, 12, 32]
+        : tensor<?x32x384xf32> into tensor<?x32x12x32xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::cf::ControlFlowDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numLegalized", "num-legalized", "Reshapes replaced">,
+  ];
+}
+
+def LiftExtractsPass : Pass<"nvfp4-lift-extracts", "::mlir::ModuleOp"> {
+  let summary = "Turns reads at loop indices into operands of linalg.generic";
+  let description = [{
+    torch-mlir broadcasts, and indexes with ranges, by `tensor.extract` in linalg
+    bodies. Where every index is a loop index over the whole dimension, or a
+    constant, the tensor becomes an operand with an indexing map; results and
+    operands that nothing uses afterwards go. Most of these ops are then copies,
+    which `canonicalize` removes.
+
+    Needs: unified dimensions. Leaves: `tensor.extract` in bodies only where the
+    index depends on data or covers a part of the tensor.
+
+    Before:
+
+    ```mlir
+    %y = linalg.generic {indexing_maps = [#id], …} outs(%empty : tensor<?x4xf32>) {
+    ^bb0(%out: f32):
+      %i = linalg.index 0 : index
+      %j = linalg.index 1 : index
+      %v = tensor.extract %x[%i, %j] : tensor<?x4xf32>
+      linalg.yield %v : f32
+    }
+    ```
+
+    After:
+
+    ```mlir
+    %y = linalg.generic {indexing_maps = [#id, #id], …} ins(%x : tensor<?x4xf32>) outs(…) {
+    ^bb0(%v: f32, %out: f32):
+      linalg.yield %v : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numLifted", "num-lifted", "Reads that became operands">,
+  ];
+}
+
+def CheckExtentsPass : Pass<"nvfp4-check-extents", "::mlir::ModuleOp"> {
+  let summary = "Proves or checks that operands fit each other";
+  let description = [{
+    What a linalg op, slice, cast, reshape, concatenation or padding requires of
+    dynamic extents, and what the names of results promise, is proved from named
+    dimensions. What is not proved becomes a `cf.assert` at the start of the
+    function, so that no op ever reads out of bounds; what cannot hold, or cannot
+    be checked from the dimensions of arguments, is an error.
+
+    Needs: unified dimensions, no `tensor.reshape`. Leaves: every such
+    requirement proved or checked.
+
+    Before, with `nvfp4.shape` of `%ids` and `%mask` `["batch"]` and `["rows"]`:
+
+    ```mlir
+    %y = linalg.add ins(%ids, %mask : tensor<?xi64>, tensor<?xi64>) outs(…)
+    ```
+
+    After:
+
+    ```mlir
+    %fits = arith.cmpi eq, %rows, %batch : index
+    cf.assert %fits, "expected dimension 0 of 'mask' (rows) to equal dimension 0 of 'ids' (batch)"
+    %y = linalg.add ins(%ids, %mask : tensor<?xi64>, tensor<?xi64>) outs(…)
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::cf::ControlFlowDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numChecks", "num-checks", "Checks at run time">,
+  ];
+}
+
+def LegalizeAssertsPass : Pass<"nvfp4-legalize-asserts", "::mlir::ModuleOp"> {
+  let summary = "Removes every way to abort";
+  let description = [{
+    * An assert that always holds goes.
+    * One on dimensions alone moves to the start of the function, where the host
+      runs it, with a message that names the dimensions.
+    * One on data, and every index of a `tensor.extract` that may be out of range
+      and every integer division that may have no quotient, becomes a reduction
+      over the loops that the condition depends on: a `tensor<i32>` that is 0, or
+      the number of a violated check, for `nvfp4.record_error`. The body goes on
+      with the index clamped, or a divisor of 1. If several checks fail, the one
+      with the largest number is recorded.
+
+    An assert elsewhere (in `scf` regions) is an error.
+
+    Needs: unified dimensions, an entry of one block. Leaves: `cf.assert` only
+    at function level and on dimensions.
+
+    Before:
+
+    ```mlir
+    %y = linalg.generic … ins(%ids : tensor<?xi64>) outs(…) {
+    ^bb0(%id: i64, %out: f32):
+      %row = arith.index_cast %id : i64 to index
+      %column = linalg.index 1 : index
+      %fits = arith.cmpi slt, %row, %c30522 : index
+      cf.assert %fits, "index must be smaller than dim size"
+      %v = tensor.extract %table[%row, %column] : tensor<30522x384xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %status = linalg.generic {iterator_types = ["reduction"], …} ins(%ids : tensor<?xi64>) outs(%zero : tensor<i32>) …
+    nvfp4.record_error %status messages
+        ["index out of range in a gather of 'embeddings.weight': expected 0 <= index < 30522"] : tensor<i32>
+    %y = linalg.generic … ins(%ids : tensor<?xi64>) outs(…) {
+    ^bb0(%id: i64, %out: f32):
+      …
+      %low = arith.maxsi %row, %c0 : index
+      %clamped = arith.minsi %low, %c30521 : index
+      %v = tensor.extract %table[%clamped, %column] : tensor<30522x384xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::cf::ControlFlowDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect",
+                           "::nvfp4::NVFP4Dialect"];
+  let statistics = [
+    Statistic<"numProved", "num-proved", "Asserts that always hold">,
+    Statistic<"numHoisted", "num-hoisted", "Asserts on dimensions">,
+    Statistic<"numRecorded", "num-recorded", "Checks on data">,
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Policy
 //===----------------------------------------------------------------------===//

@@ -8,17 +8,13 @@
 #ifndef NVFP4_LIB_NORMALIZE_ENTRYATTRIBUTES_H
 #define NVFP4_LIB_NORMALIZE_ENTRYATTRIBUTES_H
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <string>
 
 namespace nvfp4 {
-
-inline constexpr llvm::StringLiteral kShapeAttrName = "nvfp4.shape";
-inline constexpr llvm::StringLiteral kNameAttrName = "nvfp4.name";
-inline constexpr llvm::StringLiteral kWeightAttrName = "nvfp4.weight";
-inline constexpr llvm::StringLiteral kDimensionsAttrName = "nvfp4.dimensions";
-inline constexpr llvm::StringLiteral kConstantsAttrName = "nvfp4.constants";
 
 /// Inclusive; a maximum of -1 is none.
 struct DimensionBounds {

@@ -58,6 +58,13 @@ void ExtentAnalysis::readEntryDimensions() {
   }
 }
 
+std::optional<ExtentExpr> ExtentAnalysis::getDimension(StringRef name) const {
+  auto it = dimensionIds.find(name);
+  if (it == dimensionIds.end())
+    return std::nullopt;
+  return ExtentExpr::getSymbol(it->second);
+}
+
 SymbolId ExtentAnalysis::addSymbol(ExtentSymbol symbol) {
   symbols.push_back(std::move(symbol));
   return symbols.size() - 1;
@@ -91,6 +98,11 @@ ExtentExpr ExtentAnalysis::addDerived(Opcode opcode, const ExtentExpr &lhs,
   symbol.lhs = lhs;
   symbol.rhs = rhs;
   return ExtentExpr::getSymbol(addSymbol(std::move(symbol)));
+}
+
+ExtentExpr ExtentAnalysis::addIndexBelow(const ExtentExpr &extent) {
+  return addUnknown(/*isUniform=*/false, ExtentExpr(0),
+                    subtract(extent, ExtentExpr(1)), /*isExtent=*/true);
 }
 
 bool ExtentAnalysis::doesNotWrap(const ExtentExpr &expr) const {
@@ -414,12 +426,17 @@ ExtentAnalysis::evaluate(AffineExpr expr, ArrayRef<ExtentExpr> dims,
 // Building extents as IR
 //===----------------------------------------------------------------------===//
 
-// Everything is inserted behind what was inserted before, so operands, which
-// are materialized first, dominate.
-Value ExtentAnalysis::insertAtStart(function_ref<Value(OpBuilder &)> create) {
+OpBuilder ExtentAnalysis::getBuilderAtStart() {
   OpBuilder builder = OpBuilder::atBlockBegin(&func.getFunctionBody().front());
   if (lastMaterialized)
     builder.setInsertionPointAfter(lastMaterialized);
+  return builder;
+}
+
+// Everything is inserted behind what was inserted before, so operands, which
+// are materialized first, dominate.
+Value ExtentAnalysis::insertAtStart(function_ref<Value(OpBuilder &)> create) {
+  OpBuilder builder = getBuilderAtStart();
   Value value = create(builder);
   lastMaterialized = value.getDefiningOp();
   return value;

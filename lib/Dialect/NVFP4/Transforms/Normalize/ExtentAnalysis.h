@@ -74,6 +74,9 @@ public:
   mlir::func::FuncOp getFunction() const { return func; }
   const ExtentSymbol &getSymbol(SymbolId id) const { return symbols[id]; }
 
+  /// The named dimension, if an argument has it.
+  std::optional<ExtentExpr> getDimension(llvm::StringRef name) const;
+
   /// The value of an integer or index; a symbol of its own if nothing is known.
   ExtentExpr getExpr(mlir::Value value);
   /// The value of an i1, if it is always the same.
@@ -83,6 +86,8 @@ public:
   /// The trip count of a loop of a linalg op.
   ExtentExpr getLoopExtent(mlir::linalg::LinalgOp op, unsigned loop);
   ExtentExpr getLoopIndex(mlir::linalg::LinalgOp op, unsigned loop);
+  /// A new symbol from 0 to `extent` - 1: what a clamped index becomes.
+  ExtentExpr addIndexBelow(const ExtentExpr &extent);
   /// `expr` of a map of `op` as a polynomial over its loop indices.
   std::optional<ExtentExpr> getIndex(mlir::linalg::LinalgOp op,
                                      mlir::AffineExpr expr);
@@ -99,6 +104,8 @@ public:
   /// Computes a shape expression as an index at the start of the function.
   /// Values are shared between calls.
   mlir::Value materialize(const ExtentExpr &expr);
+  /// A builder behind everything that materialize() has built so far.
+  mlir::OpBuilder getBuilderAtStart();
   /// An extent as an attribute if constant, else by materialize().
   mlir::OpFoldResult materializeExtent(const ExtentExpr &expr);
 
