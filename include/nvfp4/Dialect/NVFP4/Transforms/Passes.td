@@ -350,6 +350,7 @@ def AssignPrecisionPass : Pass<"nvfp4-assign-precision", "::mlir::ModuleOp"> {
     Option<"strict", "strict", "bool", /*default=*/"false",
            "Make every fallback an error">,
   ];
+  let dependentDialects = ["::nvfp4::NVFP4Dialect"];
   let statistics = [
     Statistic<"numSites", "num-sites", "Contractions, convolutions and embeddings">,
     Statistic<"numBlockScaled", "num-block-scaled", "Sites that get a block-scaled format">,

@@ -246,7 +246,7 @@ struct AssignPrecisionPass final
         policyText.empty() ? loadPolicy(policy)
                            : parsePolicy(policyText, "policy-text");
     if (!loaded) {
-      module.emitError(llvm::toString(loaded.takeError()));
+      emitError(module.getLoc(), llvm::toString(loaded.takeError()));
       return signalPassFailure();
     }
     std::vector<Site> sites = collectSites(module);
