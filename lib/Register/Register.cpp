@@ -9,6 +9,8 @@
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 #include "nvfp4/Pipelines/Normalize.h"
+#include "nvfp4/Pipelines/Policy.h"
+#include "nvfp4/Pipelines/Quantize.h"
 
 using namespace mlir;
 
@@ -19,4 +21,6 @@ void nvfp4::registerNVFP4Dialects(DialectRegistry &registry) {
 void nvfp4::registerNVFP4Passes() {
   registerNVFP4TransformsPasses();
   registerNormalizePipeline();
+  registerPolicyPipeline();
+  registerQuantizePipeline();
 }

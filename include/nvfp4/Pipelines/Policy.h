@@ -20,8 +20,7 @@ namespace nvfp4 {
 /// Options of the Policy stage.
 struct PolicyOptions : mlir::PassPipelineOptions<PolicyOptions> {
   Option<std::string> policy{
-      *this, "policy",
-      llvm::cl::desc("A preset or the path of a policy file"),
+      *this, "policy", llvm::cl::desc("A preset or the path of a policy file"),
       llvm::cl::init("inference")};
   Option<bool> strict{*this, "strict",
                       llvm::cl::desc("Make every fallback an error"),
