@@ -33,6 +33,7 @@ function(add_nvfp4_mlir_library name)
   mlir_target_link_libraries(${name} PUBLIC ${ARG_MLIR_LIBS})
   nvfp4_link_llvm(${name} PUBLIC ${ARG_LLVM_COMPONENTS})
   nvfp4_use_pch(${name})
+  set_property(GLOBAL APPEND PROPERTY NVFP4_MLIR_LIBRARIES ${name})
 endfunction()
 
 function(nvfp4_link_llvm name visibility)
@@ -80,7 +81,8 @@ function(add_nvfp4_tool name)
     nvfp4_use_pch(${name})
   endif()
   if(NOT ARG_NO_INSTALL)
-    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(TARGETS ${name} EXPORT NVFP4Targets
+      RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endfunction()
 
