@@ -71,16 +71,11 @@ inline void fillRandomBytesImpl(const PhiloxState &state, uint64_t first,
   // Bytes of the first counter that belong to elements before `first`.
   uint64_t skip = first % kPhiloxBytes;
   for (uint64_t done = 0; done < count;) {
-    if (skip == 0 && count - done >= bytesPerStep) {
-      storePhilox(d, state.seed, counter, bytes + done);
-      done += bytesPerStep;
-    } else {
-      storePhilox(d, state.seed, counter, buffer);
-      uint64_t used = std::min(count - done, bytesPerStep - skip);
-      std::memcpy(bytes + done, buffer + skip, used);
-      done += used;
-      skip = 0;
-    }
+    storePhilox(d, state.seed, counter, buffer);
+    uint64_t used = std::min(count - done, bytesPerStep - skip);
+    std::memcpy(bytes + done, buffer + skip, used);
+    done += used;
+    skip = 0;
     counter += hn::Lanes(d);
   }
 }
