@@ -27,14 +27,14 @@ def OutlineConstantsPass : Pass<"nvfp4-outline-constants", "::mlir::ModuleOp"> {
 
     Before:
 
-    ```mlir
+    ```mlir-fragment
     func.func @main(%x: tensor<2000xf32>) -> tensor<2000xf32> {
       %w = arith.constant dense_resource<bias> : tensor<2000xf32>
     ```
 
     After:
 
-    ```mlir
+    ```mlir-fragment
     module attributes {nvfp4.constants = {constant.0 = dense_resource<bias> : tensor<2000xf32>}} {
       func.func @main(%x: tensor<2000xf32>, %w: tensor<2000xf32> {nvfp4.weight = "constant.0"})
           -> tensor<2000xf32> {
@@ -69,7 +69,7 @@ def UnifyDimensionsPass : Pass<"nvfp4-unify-dimensions", "::mlir::ModuleOp"> {
 
     Before:
 
-    ```mlir
+    ```mlir-fragment
     func.func @main(%a: tensor<?x4xf32> {nvfp4.shape = ["batch", 4]},
                     %b: tensor<?x4xf32> {nvfp4.shape = ["batch", 4]}) {
       %m = tensor.dim %a, %c0 : tensor<?x4xf32>
@@ -80,7 +80,7 @@ def UnifyDimensionsPass : Pass<"nvfp4-unify-dimensions", "::mlir::ModuleOp"> {
 
     After:
 
-    ```mlir
+    ```mlir-fragment
       %true = arith.constant true
       %batch = tensor.dim %a, %c0 : tensor<?x4xf32>
       cf.assert %true, "mismatched size for broadcast"
@@ -111,14 +111,14 @@ def NarrowF64Pass : Pass<"nvfp4-narrow-f64", "::mlir::ModuleOp"> {
 
     Before:
 
-    ```mlir
+    ```mlir-fragment
     %wide = arith.extf %x : f32 to f64
     %sum = arith.addf %wide, %out : f64
     ```
 
     After:
 
-    ```mlir
+    ```mlir-fragment
     %sum = arith.addf %x, %out : f32
     ```
   }];
@@ -147,7 +147,7 @@ def LegalizeReshapesPass : Pass<"nvfp4-legalize-reshapes", "::mlir::ModuleOp"> {
 
     Before:
 
-    ```mlir
+    ```mlir-fragment
     %sizes = tensor.from_elements %batch, %c32, %c12, %c32 : tensor<4xi64>
     %y = tensor.reshape %x(%sizes)
         : (tensor<?x32x384xf32>, tensor<4xi64>) -> tensor<?x32x12x32xf32>
@@ -155,7 +155,7 @@ def LegalizeReshapesPass : Pass<"nvfp4-legalize-reshapes", "::mlir::ModuleOp"> {
 
     After:
 
-    ```mlir
+    ```mlir-fragment
     %y = tensor.expand_shape %x [[0], [1], [2, 3]] output_shape [%batch, 32, 12, 32]
         : tensor<?x32x384xf32> into tensor<?x32x12x32xf32>
     ```
@@ -482,7 +482,7 @@ def RecordEntryPass : Pass<"nvfp4-record-entry", "::mlir::ModuleOp"> {
     body) has the attribute `nvfp4.entry`, which later stages and the manifest read
     instead of argument attributes. Comes last in the Quantize stage.
 
-    ```mlir
+    ```mlir-fragment
     nvfp4.entry = {
       dimensions = [{name = "batch", min = 1, max = -1} ],
       arguments = [{kind = "input", name = "input_ids", dtype = "I64", shape = ["batch", 32]},
