@@ -91,7 +91,7 @@ void quantizeVectors(benchmark::State &state, FloatType type,
 
 void quantizeScalar(benchmark::State &state, FloatType type,
                     QuantizeOptions options) {
-  // A part of the matrix: the reference is about a hundred times slower.
+  // A part of the matrix: the reference is some forty times slower.
   constexpr int64_t rows = kRows / 64;
   Buffers buffers(type, options.format);
   float globalScale = 2.0f;
