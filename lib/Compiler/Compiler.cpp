@@ -6,6 +6,7 @@
 
 #include "nvfp4/Compiler/Compiler.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Pipelines/Normalize.h"
 #include "nvfp4/Pipelines/Policy.h"
 #include "nvfp4/Pipelines/Quantize.h"
@@ -36,12 +37,6 @@ constexpr StageName kStages[] = {
     {Stage::Lower, "lower"},
 };
 
-/// What Lower must not see: packing functions and the constants they read.
-struct WeightsOfModule {
-  std::vector<PackingPlan> plans;
-  /// Sources that the graph itself holds; `next` is asked for others.
-  std::unique_ptr<WeightSource> source;
-};
 } // namespace
 
 StringRef stringifyStage(Stage stage) {
@@ -128,11 +123,6 @@ FailureOr<std::string> Compiler::compileToText(ModuleOp module,
   return target.emitText(module, level, options.emit);
 }
 
-/// A source without tensors, for modules that name no weight.
-static Result<Checkpoint> openCheckpoint(const std::string &path) {
-  return Checkpoint::open(path);
-}
-
 /// The error of a module that needs weights where none were given.
 static LogicalResult requireNoWeights(ModuleOp module,
                                       ArrayRef<PackingPlan> plans,
@@ -154,7 +144,7 @@ LogicalResult Compiler::compileToPackage(ModuleOp module,
   std::optional<Checkpoint> checkpoint;
   std::unique_ptr<CheckpointSource> checkpointSource;
   if (!weightsPath.empty()) {
-    Result<Checkpoint> opened = openCheckpoint(weightsPath);
+    Result<Checkpoint> opened = Checkpoint::open(weightsPath);
     if (!opened)
       return emitError(UnknownLoc::get(module->getContext()))
              << opened.getMessage();

@@ -159,7 +159,8 @@ int compile(const Options &options, MLIRContext &context,
   };
   Compiler compiler(*target, std::move(compilerOptions));
 
-  std::string output = options.output.empty() ? "-" : options.output;
+  std::string output =
+      options.output.empty() ? std::string("-") : options.output.getValue();
   bool isPackage = options.emit == "package";
   if (isPackage) {
     if (failed(compiler.compileToPackage(*module, options.weights, output,
@@ -204,11 +205,10 @@ int compile(const Options &options, MLIRContext &context,
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   Options options;
-  cl::OptionCategory *categories[] = {&options.category};
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerDefaultTimingManagerCLOptions();
-  cl::HideUnrelatedOptions(categories);
+  cl::HideUnrelatedOptions(options.category);
   cl::ParseCommandLineOptions(
       argc, argv,
       "Compiles a model (linalg on tensors) and its weights to a package\n");
