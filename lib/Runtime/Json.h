@@ -13,42 +13,81 @@
 #include "nvfp4/Runtime/Messages.h"
 
 #include <nlohmann/json.hpp>
-#include <set>
-#include <stdexcept>
+#include <string>
+#include <unordered_set>
+#include <vector>
 
 namespace nvfp4 {
 
 /// Deeper JSON is rejected: printing a value recurses.
-inline constexpr int kMaxJsonDepth = 64;
+inline constexpr size_t kMaxJsonDepth = 64;
+
+/// Reads events, keeps nothing but the keys of the open objects, and stops at
+/// the first offence. A pass of its own: the parse callback of nlohmann-json
+/// looks through the parent at the end of every object, which is quadratic.
+template <typename Json>
+class JsonChecker final : public nlohmann::json_sax<Json> {
+public:
+  /// Why the text was rejected.
+  std::string error;
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(typename Json::number_integer_t) override { return true; }
+  bool number_unsigned(typename Json::number_unsigned_t) override {
+    return true;
+  }
+  bool number_float(typename Json::number_float_t,
+                    const typename Json::string_t &) override {
+    return true;
+  }
+  bool string(typename Json::string_t &) override { return true; }
+  bool binary(typename Json::binary_t &) override { return true; }
+  bool start_object(size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(size_t) override { return open(); }
+  bool end_array() override { return close(); }
+
+  bool key(typename Json::string_t &key) override {
+    if (keys.back().insert(key).second)
+      return true;
+    error = "expected every key once, but got " + quote(key) + " twice";
+    return false;
+  }
+  bool parse_error(size_t, const std::string &,
+                   const nlohmann::detail::exception &exception) override {
+    error = std::string("expected JSON, but got ") + exception.what();
+    return false;
+  }
+
+private:
+  bool open() {
+    keys.emplace_back();
+    if (keys.size() <= kMaxJsonDepth)
+      return true;
+    error = "expected at most " + std::to_string(kMaxJsonDepth) +
+            " nested levels, but got more";
+    return false;
+  }
+  bool close() {
+    keys.pop_back();
+    return true;
+  }
+
+  /// One set per open object or array.
+  std::vector<std::unordered_set<std::string>> keys;
+};
 
 /// Parses JSON text. `Json` is nlohmann::json or nlohmann::ordered_json.
 template <typename Json>
 Result<Json> parseJson(std::string_view text, const std::string &place) {
-  using Event = typename Json::parse_event_t;
-  std::vector<std::set<std::string>> keys;
-  auto check = [&](int depth, Event event, Json &parsed) {
-    if (depth > kMaxJsonDepth)
-      throw std::runtime_error("expected at most " +
-                               std::to_string(kMaxJsonDepth) +
-                               " nested levels, but got more");
-    if (event == Event::object_start)
-      keys.emplace_back();
-    if (event == Event::object_end)
-      keys.pop_back();
-    if (event == Event::key) {
-      const auto &key = parsed.template get_ref<const std::string &>();
-      if (!keys.back().insert(key).second)
-        throw std::runtime_error("expected every key once, but got " +
-                                 quote(key) + " twice");
-    }
-    return true;
-  };
   try {
-    return Json::parse(text.begin(), text.end(), check);
-  } catch (const nlohmann::json::exception &error) {
-    return Status::error(place + ": expected JSON, but got " + error.what());
+    JsonChecker<Json> checker;
+    if (!Json::sax_parse(text.begin(), text.end(), &checker))
+      return Status::error(place + ": " + checker.error);
+    return Json::parse(text.begin(), text.end());
   } catch (const std::exception &error) {
-    return Status::error(place + ": " + error.what());
+    return Status::error(place + ": expected JSON, but got " + error.what());
   }
 }
 

@@ -73,6 +73,19 @@ TEST(SafetensorsHeader, ReadsTensorsMetadataScalarsAndEmpty) {
   EXPECT_EQ(header->find("c"), nullptr);
 }
 
+/// Time that is quadratic in the number of tensors would not end here.
+TEST(SafetensorsHeader, ReadsManyTensors) {
+  constexpr size_t kCount = 100000;
+  std::string header;
+  for (size_t i = 0; i < kCount; ++i)
+    header += std::string(i == 0 ? "{" : ",") + "\"t" + std::to_string(i) +
+              R"(":{"dtype":"U8","shape":[1],"data_offsets":[)" +
+              std::to_string(i) + "," + std::to_string(i + 1) + "]}";
+  auto parsed = parse(header + "}", kCount);
+  ASSERT_TRUE(succeeds(parsed));
+  EXPECT_EQ(parsed->getTensors().size(), kCount);
+}
+
 TEST(SafetensorsHeader, AcceptsFileWithoutTensors) {
   EXPECT_TRUE(succeeds(parse("{}", 0)));
 }
