@@ -235,9 +235,14 @@ void EntryAnalysis::explainStaying() {
       }
       if (!hasWeight || hasOther)
         continue;
-      bool isTensor =
-          llvm::any_of(op.getResultTypes(), llvm::IsaPred<ShapedType>);
-      if (!isTensor)
+      // A dynamic result depends on the input's extents, as a bias that is
+      // broadcast to the batch does; that is no work to be saved.
+      auto isStatic = [](Type type) {
+        auto shaped = dyn_cast<ShapedType>(type);
+        return shaped && shaped.hasStaticShape();
+      };
+      if (op.getNumResults() == 0 ||
+          !llvm::all_of(op.getResultTypes(), isStatic))
         continue;
       onlyWeights.insert(op.result_begin(), op.result_end());
       if (op.getNumResults() == 1 && weights.get(op.getResult(0)))

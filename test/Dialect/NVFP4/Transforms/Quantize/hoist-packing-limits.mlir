@@ -107,3 +107,15 @@ func.func @negative_input(%x: tensor<8x16xf32> {nvfp4.name = "x"}) -> tensor<16x
   %t = linalg.transpose ins(%x : tensor<8x16xf32>) outs(%e : tensor<16x8xf32>) permutation = [1, 0]
   return %t : tensor<16x8xf32>
 }
+
+// -----
+
+/// A broadcast to a dynamic batch is no work on weights alone: no remark.
+// CHECK-LABEL: func.func @negative_dynamic_broadcast(
+//       CHECK:   linalg.broadcast
+//  REMARK-NOT: remark
+func.func @negative_dynamic_broadcast(%w: tensor<16xf32> {nvfp4.weight = "w"}, %n: index) -> tensor<?x16xf32> {
+  %e = tensor.empty(%n) : tensor<?x16xf32>
+  %b = linalg.broadcast ins(%w : tensor<16xf32>) outs(%e : tensor<?x16xf32>) dimensions = [0]
+  return %b : tensor<?x16xf32>
+}
