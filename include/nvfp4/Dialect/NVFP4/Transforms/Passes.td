@@ -437,7 +437,9 @@ def HoistPackingPass : Pass<"nvfp4-hoist-packing", "::mlir::ModuleOp"> {
     `tensor.collapse_shape`, `tensor.extract_slice`, `tensor.concat`,
     `tensor.cast`), then casts between f32, bf16 and f16, then optionally
     `nvfp4.quantize` and `nvfp4.relayout`, and is not larger than its sources. A
-    reshape alone stays: it moves no byte. Equal values (same sources, view, casts,
+    reshape alone stays: it moves no byte. Views move before widening casts, so that
+    a bf16 weight that is read in f32 is transposed in its own size and only the cast
+    stays. Equal values (same sources, view, casts,
     format and layout) share one packing function, also across entries. Weights
     that no op reads any more disappear from the entry; two arguments for one
     weight become one. Other arithmetic on weights stays, with a missed remark.

@@ -12,6 +12,8 @@
 
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
+#include "SinkWeightCasts.h"
+
 #include "nvfp4/Target/Package/ExtractPlan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -405,6 +407,8 @@ void HoistPacking::runOnOperation() {
     if (!function.isPublic() || function.isExternal())
       continue;
     mergeWeightArguments(function);
+    sinkWeightCasts(function);
+    eraseDeadOps(function);
     analyses.push_back(std::make_unique<EntryAnalysis>(function));
     analyses.back()->run();
     numStayed += analyses.back()->getNumStayed();

@@ -29,6 +29,29 @@ func.func @negative_widening(%w: tensor<8x16xbf16> {nvfp4.weight = "w"}) -> tens
 
 // -----
 
+/// Of a widened transpose, the transpose is packed in bf16 and the cast stays.
+// CHECK-LABEL: func.func @widened_views(
+//  CHECK-SAME:     %[[T:[^:]+]]: tensor<2x16x3xbf16> {nvfp4.packed = @pack.w.slice})
+//       CHECK:   %[[Y:.+]] = linalg.generic {{.+}} ins(%[[T]] : tensor<2x16x3xbf16>)
+//       CHECK:     arith.extf
+//       CHECK:   return %[[Y]] : tensor<2x16x3xf32>
+func.func @widened_views(%w: tensor<8x16xbf16> {nvfp4.weight = "w"}) -> tensor<2x16x3xf32> {
+  %e0 = tensor.empty() : tensor<8x16xf32>
+  %0 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%w : tensor<8x16xbf16>) outs(%e0 : tensor<8x16xf32>) {
+  ^bb0(%in: bf16, %out: f32):
+    %x = arith.extf %in : bf16 to f32
+    linalg.yield %x : f32
+  } -> tensor<8x16xf32>
+  %1 = tensor.expand_shape %0 [[0, 1], [2]] output_shape [2, 4, 16] : tensor<8x16xf32> into tensor<2x4x16xf32>
+  %2 = tensor.extract_slice %1[0, 1, 0] [2, 3, 16] [1, 1, 1] : tensor<2x4x16xf32> to tensor<2x3x16xf32>
+  %e1 = tensor.empty() : tensor<2x16x3xf32>
+  %3 = linalg.transpose ins(%2 : tensor<2x3x16xf32>) outs(%e1 : tensor<2x16x3xf32>) permutation = [0, 2, 1]
+  return %3 : tensor<2x16x3xf32>
+}
+
+// -----
+
 /// A reshape moves no byte.
 // CHECK-LABEL: func.func @negative_reshape(
 //  CHECK-SAME:     %[[W:[^:]+]]: tensor<16xf32> {nvfp4.weight = "w"})
