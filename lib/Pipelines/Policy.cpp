@@ -28,7 +28,7 @@ void buildPolicyPipeline(OpPassManager &pm, const PolicyOptions &options) {
 
 void registerPolicyPipeline() {
   PassPipelineRegistration<PolicyOptions>(
-      "nvfp4-policy-pipeline", "Decides the precision of every contraction",
+      "nvfp4-policy", "Decides the precision of every contraction",
       buildPolicyPipeline);
 }
 

@@ -31,7 +31,7 @@ struct PolicyOptions : mlir::PassPipelineOptions<PolicyOptions> {
 /// precision on every site.
 void buildPolicyPipeline(mlir::OpPassManager &pm, const PolicyOptions &options);
 
-/// Registers `nvfp4-policy-pipeline`.
+/// Registers `nvfp4-policy`.
 void registerPolicyPipeline();
 
 } // namespace nvfp4
