@@ -204,6 +204,11 @@ int compile(const Options &options, MLIRContext &context,
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  // LLVM's code generator registers options for its own debugging, some under
+  // names that mean a stage of ours.
+  for (StringRef name : {"stop-after"})
+    if (cl::Option *option = cl::getRegisteredOptions().lookup(name))
+      option->removeArgument();
   Options options;
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();

@@ -91,21 +91,13 @@ SmallVector<Value> castComponents(OpBuilder &builder, Location loc,
   return result;
 }
 
-/// Reinterprets bytes as f8 or f8 as bytes.
-Value bitcastElements(OpBuilder &builder, Location loc, Value value,
-                      Type elementType) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (type.getElementType() == elementType)
-    return value;
-  return arith::BitcastOp::create(builder, loc, type.clone(elementType), value);
-}
-
-/// `f` applied to every element of an f32 tensor.
+/// `f` applied to every element of a tensor.
 Value mapElements(OpBuilder &builder, Location loc, Value source,
+                  Type elementType,
                   function_ref<Value(OpBuilder &, Location, Value)> f) {
   auto type = cast<RankedTensorType>(source.getType());
-  Value init =
-      createEmpty(builder, loc, type, getMixedExtents(builder, loc, source));
+  Value init = createEmpty(builder, loc, type.clone(elementType),
+                           getMixedExtents(builder, loc, source));
   AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
   SmallVector<utils::IteratorType> iterators(type.getRank(),
                                              utils::IteratorType::parallel);
@@ -115,6 +107,18 @@ Value mapElements(OpBuilder &builder, Location loc, Value source,
         linalg::YieldOp::create(b, l, f(b, l, args[0]));
       });
   return generic.getResult(0);
+}
+
+/// Reinterprets bytes as f8 or f8 as bytes.
+Value bitcastElements(OpBuilder &builder, Location loc, Value value,
+                      Type elementType) {
+  if (cast<RankedTensorType>(value.getType()).getElementType() == elementType)
+    return value;
+  return mapElements(builder, loc, value, elementType,
+                     [&](OpBuilder &b, Location l, Value element) -> Value {
+                       return arith::BitcastOp::create(b, l, elementType,
+                                                       element);
+                     });
 }
 
 //===----------------------------------------------------------------------===//
@@ -337,7 +341,7 @@ private:
     GlobalScaleConvention convention = op.getResultConvention();
     if (convention == format.getConvention())
       return globalScale;
-    return mapElements(builder, op.getLoc(), globalScale,
+    return mapElements(builder, op.getLoc(), globalScale, builder.getF32Type(),
                        [&](OpBuilder &b, Location loc, Value amax) {
                          return emitGlobalScaleFromAmax(
                              b, loc, amax, convention, format.getBound());
