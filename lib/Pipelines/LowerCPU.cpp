@@ -20,8 +20,10 @@
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/AllocationOpInterfaceImpl.h"
 #include "mlir/Dialect/MemRef/Transforms/BufferViewFlowOpInterfaceImpl.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
@@ -30,6 +32,7 @@
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -48,6 +51,16 @@ void nvfp4::registerLowerCPUDialects(DialectRegistry &registry) {
   tensor::registerSubsetOpInterfaceExternalModels(registry);
 }
 
+/// Fewer, larger loops, while ops are still values.
+static void addFusion(OpPassManager &pm) {
+  // Arithmetic on whole tensors becomes linalg like everything else.
+  pm.addPass(createConvertElementwiseToLinalgPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(nvfp4::createFuseElementwisePass());
+  pm.addPass(createCSEPass());
+}
+
 /// From tensors to buffers that the caller owns.
 static void addBufferization(OpPassManager &pm) {
   // The caller provides the memory of the results.
@@ -63,25 +76,60 @@ static void addBufferization(OpPassManager &pm) {
       bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(options));
   // Sizes that are one value become one SSA value: the planner compares them.
+  pm.addPass(createLowerAffinePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
 
+/// Only arithmetic that every CPU of the architecture has.
+static void addArithmetic(OpPassManager &pm) {
+  // Functions and arithmetic of narrow floats go through f32…
+  pm.addPass(math::createMathExtendToSupportedTypes());
+  pm.addPass(arith::createArithEmulateUnsupportedFloats(
+      {/*sourceTypeStrs=*/{"bf16", "f16"}, /*targetTypeStr=*/"f32"}));
+  // …conversions from and to bf16 become integer arithmetic, and rounded
+  // divisions plain ones…
+  arith::ArithExpandOpsPassOptions options;
+  options.includeBf16 = true;
+  pm.addPass(arith::createArithExpandOpsPass(options));
+  // …which this one guards; functions become polynomials.
+  pm.addPass(nvfp4::createExpandMathPass());
+}
+
+/// Loops, one function per distinct nest, all buffers in one workspace.
+static void addLoops(OpPassManager &pm) {
+  // Before the planner, because it needs buffers of its own.
+  pm.addNestedPass<func::FuncOp>(nvfp4::createContractionsToLoopsPass());
+  // Before the planner, because it makes divisions safe to repeat early.
+  addArithmetic(pm);
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(nvfp4::createPlanWorkspacePass());
+  pm.addPass(createConvertLinalgToLoopsPass());
+  pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  // Equal nests are one function, and LLVM learns which buffers are disjoint.
+  pm.addPass(nvfp4::createOutlineLoopsPass());
+}
+
 void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
                                   const LowerCPUOptions &options) {
-  // Codes and scales part here: nothing after this sees a quantized tensor.
-  pm.addPass(createExpandTensorsPass());
-  pm.addPass(createConvertNVFP4ToLinalgPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  addFusion(pm);
   addBufferization(pm);
-  pm.addPass(createPlanWorkspacePass());
-  pm.addPass(createConvertLinalgToLoopsPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  addLoops(pm);
   if (options.stopAtLoops)
     return;
+  // Views become pointers, sizes and strides.
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
   pm.addPass(createConvertNVFP4HostToLLVMPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+}
+
+void nvfp4::registerLowerCPUPipeline() {
+  PassPipelineRegistration<LowerCPUOptions>(
+      "nvfp4-lower-cpu", "Lowers tensors to host code behind the program ABI",
+      buildLowerCPUPipeline);
 }

@@ -7,7 +7,9 @@
 #include "nvfp4/Register.h"
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/BufferizableOpInterfaceImpl.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+#include "nvfp4/Pipelines/LowerCPU.h"
 #include "nvfp4/Pipelines/Normalize.h"
 #include "nvfp4/Pipelines/Policy.h"
 #include "nvfp4/Pipelines/Quantize.h"
@@ -16,6 +18,7 @@ using namespace mlir;
 
 void nvfp4::registerNVFP4Dialects(DialectRegistry &registry) {
   registry.insert<NVFP4Dialect>();
+  registerBufferizableOpInterfaceExternalModels(registry);
 }
 
 void nvfp4::registerNVFP4Passes() {
@@ -23,4 +26,5 @@ void nvfp4::registerNVFP4Passes() {
   registerNormalizePipeline();
   registerPolicyPipeline();
   registerQuantizePipeline();
+  registerLowerCPUPipeline();
 }

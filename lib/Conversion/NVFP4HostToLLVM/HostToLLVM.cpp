@@ -24,6 +24,7 @@
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
 #include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
@@ -46,6 +47,28 @@ namespace nvfp4 {
 
 using namespace mlir;
 using namespace nvfp4;
+
+namespace {
+/// Lets the target choose between one fused instruction and two: a processor
+/// without it would otherwise call the mathematics library.
+struct ConvertFma final : ConvertOpToLLVMPattern<math::FmaOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(math::FmaOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type type = getTypeConverter()->convertType(op.getType());
+    if (!type || !LLVM::isCompatibleFloatingPointType(
+                     isa<VectorType>(type)
+                         ? cast<VectorType>(type).getElementType()
+                         : type))
+      return rewriter.notifyMatchFailure(op, "expected a scalar or a vector");
+    rewriter.replaceOpWithNewOp<LLVM::FMulAddOp>(
+        op, type, adaptor.getA(), adaptor.getB(), adaptor.getC());
+    return success();
+  }
+};
+} // namespace
 
 /// Gives an entry function a leading context argument and an i32 status as its
 /// result.
@@ -177,6 +200,7 @@ class ConvertNVFP4HostToLLVMPass final
     cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
     arith::populateArithToLLVMConversionPatterns(converter, patterns);
     populateMathToLLVMConversionPatterns(converter, patterns);
+    patterns.add<ConvertFma>(converter, /*benefit=*/2);
     index::populateIndexToLLVMConversionPatterns(converter, patterns);
     ub::populateUBToLLVMConversionPatterns(converter, patterns);
     populateVectorToLLVMConversionPatterns(converter, patterns);

@@ -583,6 +583,32 @@ def ConvertNVFP4ToLinalgPass : Pass<"convert-nvfp4-to-linalg"> {
   ];
 }
 
+def FuseElementwisePass : Pass<"nvfp4-fuse-elementwise", "::mlir::func::FuncOp"> {
+  let summary = "Fuses elementwise ops where that repeats no work";
+  let description = [{
+    Generalizes named linalg ops and fuses elementwise producers into consumers
+    with the upstream patterns, if the producer has one use and the consumer
+    reads each of its elements once, or if the producer only moves elements. A
+    contraction takes over transpositions of its operands and nothing else, so
+    that `nvfp4-contractions-to-loops` still recognises it.
+
+    Needs: linalg on tensors. Leaves: `linalg.generic`. Comes before
+    `nvfp4-results-to-destinations`.
+
+    ```mlir
+    func.func @fused(%x: tensor<4x8xf32>, %out: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %0 = linalg.exp ins(%x : tensor<4x8xf32>) outs(%out : tensor<4x8xf32>) -> tensor<4x8xf32>
+      %1 = linalg.tanh ins(%0 : tensor<4x8xf32>) outs(%out : tensor<4x8xf32>) -> tensor<4x8xf32>
+      return %1 : tensor<4x8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect",
+  ];
+}
+
 def ResultsToDestinationsPass
     : Pass<"nvfp4-results-to-destinations", "::mlir::func::FuncOp"> {
   let summary = "Writes the results of entry functions to the caller's buffers";
@@ -624,6 +650,50 @@ def ResultsToDestinationsPass
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
     "::mlir::memref::MemRefDialect", "::mlir::tensor::TensorDialect",
+  ];
+}
+
+def ContractionsToLoopsPass
+    : Pass<"nvfp4-contractions-to-loops", "::mlir::func::FuncOp"> {
+  let summary = "Lowers contractions on buffers to vectorised loops";
+  let description = [{
+    Needs: linalg on buffers. Leaves: loops with vectors for every contraction
+    of f32, f16 or bf16 that has one or more k dimensions and projected
+    permutations as maps, however its dimensions are ordered; a copy of 16
+    columns of B at a time, zero-padded, in f32.
+
+    Sums are accumulated in f32, in the order of k, with fused multiply-adds, in
+    one chain per element. A row's result is the same bits whatever other rows
+    there are. Results that are f16 or bf16 are rounded once, at the end.
+
+    Comes before `nvfp4-plan-workspace`, because it allocates.
+  }];
+  let statistics = [
+    Statistic<"numContractions", "num-contractions", "Contractions lowered">,
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect",
+  ];
+}
+
+def ExpandMathPass : Pass<"nvfp4-expand-math"> {
+  let summary = "Replaces functions by arithmetic and guards divisions";
+  let description = [{
+    Needs: `math` on f32 and f64 (see `math-extend-to-supported-types`). Leaves:
+    of `math`, only ops for which LLVM has instructions; `arith.remf` expanded.
+    An f32 function is computed in f64 and rounded once: within 1 unit in the
+    last place of the exact value. f64 functions have relative errors near 1e-14.
+
+    Integer divisions become total, because on x86 a zero divisor ends the
+    process: x / 0 = x, x % 0 = 0, and the least integer divided by -1 is itself.
+
+    Comes before `nvfp4-plan-workspace`, which repeats arithmetic on dimensions
+    before the asserts that guard it.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
   ];
 }
 
@@ -675,6 +745,23 @@ def PlanWorkspacePass : Pass<"nvfp4-plan-workspace", "::mlir::ModuleOp"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
   ];
+}
+
+def OutlineLoopsPass : Pass<"nvfp4-outline-loops", "::mlir::ModuleOp"> {
+  let summary = "Moves loops of entry functions to functions, equal ones to one";
+  let description = [{
+    Needs: planned entry functions with structured loops. Leaves: entry functions
+    that call private functions `@loop…` for their loop nests. Nests that are
+    equal up to their operands share one. A buffer that overlaps no other operand
+    is marked `llvm.noalias`.
+
+    Comes after `nvfp4-plan-workspace` and before the conversion to LLVM.
+  }];
+  let statistics = [
+    Statistic<"numLoops", "num-loops", "Loop nests outlined">,
+    Statistic<"numFunctions", "num-functions", "Functions that hold them">,
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 def ConvertNVFP4HostToLLVMPass

@@ -1,0 +1,95 @@
+//===- FuseElementwise.cpp - One loop nest instead of several -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Fuses elementwise producers into their consumers with the upstream patterns,
+// where that saves memory traffic and repeats no work.
+//
+// Expects: linalg on tensors.
+// Leaves:  linalg.generic for everything but contractions in named form.
+//
+//===----------------------------------------------------------------------===//
+
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace nvfp4 {
+#define GEN_PASS_DEF_FUSEELEMENTWISEPASS
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h.inc"
+} // namespace nvfp4
+
+using namespace mlir;
+
+/// Whether the body only moves elements, or widens them.
+static bool isDataMovement(linalg::GenericOp op) {
+  return llvm::all_of(op.getBody()->without_terminator(), [](Operation &inner) {
+    return isa<arith::ExtFOp, arith::ConstantOp>(inner);
+  });
+}
+
+/// Whether every iteration of the consumer reads another element.
+static bool readsEachElementOnce(OpOperand *operand) {
+  auto consumer = cast<linalg::GenericOp>(operand->getOwner());
+  AffineMap map = consumer.getMatchingIndexingMap(operand);
+  return map.isPermutation();
+}
+
+/// A contraction keeps its body: its lowering recognises it by that. It may
+/// take over how its operands are laid out.
+static bool shouldFuse(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!producer || !consumer || linalg::isaContractionOpInterface(producer))
+    return false;
+  if (linalg::isaContractionOpInterface(consumer))
+    return producer->hasOneUse() && isDataMovement(producer) &&
+           producer.getNumDpsInputs() == 1 &&
+           producer.getMatchingIndexingMap(producer.getDpsInputOperand(0))
+               .isPermutation();
+  // Moving an element is no work that could be repeated.
+  if (isDataMovement(producer))
+    return true;
+  return producer->hasOneUse() && readsEachElementOnce(operand);
+}
+
+namespace {
+/// Turns a named op into a generic one. Contractions too: fusion must be able
+/// to change their indexing maps.
+struct GeneralizeNamedOp final : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    return linalg::generalizeNamedOp(rewriter, op);
+  }
+};
+
+class FuseElementwisePass final
+    : public nvfp4::impl::FuseElementwisePassBase<FuseElementwisePass> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet generalization(context);
+    generalization.add<GeneralizeNamedOp>(context);
+    RewritePatternSet fusion(context);
+    linalg::populateElementwiseOpsFusionPatterns(fusion, shouldFuse);
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(fusion);
+    linalg::GenericOp::getCanonicalizationPatterns(fusion, context);
+    tensor::EmptyOp::getCanonicalizationPatterns(fusion, context);
+    context->getLoadedDialect<linalg::LinalgDialect>()
+        ->getCanonicalizationPatterns(fusion);
+    GreedyRewriteConfig config;
+    config.setUseTopDownTraversal();
+    if (failed(applyPatternsGreedily(getOperation(),
+                                     std::move(generalization))) ||
+        failed(applyPatternsGreedily(getOperation(), std::move(fusion),
+                                     config)))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,189 @@
+//===- OutlineLoops.cpp - One function per distinct loop nest -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Moves every loop nest of an entry function into a private function of its
+// own and calls it there. Nests that are equal, as those of the blocks of a
+// transformer are, become one function, so compile time grows with the number
+// of different layers. Buffers are arguments then, and an argument that overlaps
+// nothing else that the loop touches says so (`llvm.noalias`), without which
+// LLVM does not vectorise.
+//
+// Expects: planned entry functions with structured loops on memrefs.
+// Leaves:  no loop in an entry function.
+//
+//===----------------------------------------------------------------------===//
+
+#include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace nvfp4 {
+#define GEN_PASS_DEF_OUTLINELOOPSPASS
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h.inc"
+} // namespace nvfp4
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// The buffer that a memref is a part of: an argument, a slot of the workspace,
+/// a constant. Null if it may be one of several.
+static Value getBuffer(Value memref) {
+  while (Operation *op = memref.getDefiningOp()) {
+    // Slots of a workspace do not overlap while both are in use.
+    if (isa<memref::ViewOp, memref::GetGlobalOp>(op))
+      return memref;
+    auto view = dyn_cast<ViewLikeOpInterface>(op);
+    if (!view)
+      return Value();
+    memref = view.getViewSource();
+  }
+  return memref;
+}
+
+namespace {
+/// Outlines the loops of one module.
+class LoopOutliner {
+public:
+  explicit LoopOutliner(ModuleOp module) : module(module), symbols(module) {}
+
+  void run(func::FuncOp entry);
+
+  unsigned numLoops = 0, numFunctions = 0;
+
+private:
+  void outline(Operation *loop);
+  SmallVector<Value> getCaptures(Operation *loop,
+                                 SmallVectorImpl<Operation *> &constants);
+  func::FuncOp createFunction(Operation *loop, ArrayRef<Value> captures,
+                              ArrayRef<Operation *> constants);
+  void annotate(func::FuncOp function, ArrayRef<Value> captures);
+
+  ModuleOp module;
+  SymbolTable symbols;
+  /// Functions by their text without the name.
+  llvm::StringMap<func::FuncOp> known;
+};
+} // namespace
+
+/// The values from outside that a loop nest uses, in order of first use;
+/// constants apart, which move along.
+SmallVector<Value>
+LoopOutliner::getCaptures(Operation *loop,
+                          SmallVectorImpl<Operation *> &constants) {
+  llvm::SetVector<Value> captures;
+  loop->walk([&](Operation *op) {
+    for (Value operand : op->getOperands()) {
+      Region *region = operand.getParentRegion();
+      if (loop->isAncestor(region->getParentOp()))
+        continue;
+      Operation *def = operand.getDefiningOp();
+      bool moves = def && (def->hasTrait<OpTrait::ConstantLike>() ||
+                           isa<memref::GetGlobalOp>(def));
+      if (!moves)
+        captures.insert(operand);
+      else if (!llvm::is_contained(constants, def))
+        constants.push_back(def);
+    }
+  });
+  return captures.takeVector();
+}
+
+/// Marks the buffers that overlap no other argument.
+void LoopOutliner::annotate(func::FuncOp function, ArrayRef<Value> captures) {
+  llvm::SmallDenseMap<Value, unsigned> uses;
+  bool isKnown = true;
+  for (Value value : captures) {
+    if (!isa<MemRefType>(value.getType()))
+      continue;
+    Value buffer = getBuffer(value);
+    isKnown &= buffer != nullptr;
+    ++uses[buffer];
+  }
+  if (!isKnown)
+    return;
+  for (auto [i, value] : llvm::enumerate(captures))
+    if (isa<MemRefType>(value.getType()) && uses.lookup(getBuffer(value)) == 1)
+      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                          UnitAttr::get(function.getContext()));
+}
+
+func::FuncOp LoopOutliner::createFunction(Operation *loop,
+                                          ArrayRef<Value> captures,
+                                          ArrayRef<Operation *> constants) {
+  OpBuilder builder(module.getContext());
+  SmallVector<Type> inputs = llvm::map_to_vector(
+      captures, [](Value value) { return value.getType(); });
+  auto function = func::FuncOp::create(
+      loop->getLoc(), "loop", builder.getFunctionType(inputs, TypeRange()));
+  function.setPrivate();
+  // Inlining would undo what this pass is for.
+  function.setNoInline(true);
+  Block *body = function.addEntryBlock();
+  builder.setInsertionPointToStart(body);
+  IRMapping mapping;
+  mapping.map(captures, body->getArguments());
+  for (Operation *constant : constants)
+    builder.clone(*constant, mapping);
+  builder.clone(*loop, mapping);
+  func::ReturnOp::create(builder, loop->getLoc());
+  annotate(function, captures);
+  return function;
+}
+
+void LoopOutliner::outline(Operation *loop) {
+  SmallVector<Operation *> constants;
+  SmallVector<Value> captures = getCaptures(loop, constants);
+  func::FuncOp function = createFunction(loop, captures, constants);
+
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  function.print(stream, OpPrintingFlags().useLocalScope());
+  func::FuncOp &same = known[text];
+  if (same) {
+    function.erase();
+  } else {
+    same = function;
+    symbols.insert(function);
+    ++numFunctions;
+  }
+  ++numLoops;
+  OpBuilder builder(loop);
+  func::CallOp::create(builder, loop->getLoc(), same, captures);
+  loop->erase();
+}
+
+void LoopOutliner::run(func::FuncOp entry) {
+  SmallVector<Operation *> loops;
+  for (Operation &op : entry.getBody().front())
+    if (isa<scf::ForOp, scf::WhileOp, scf::ParallelOp>(op) &&
+        op.getNumResults() == 0)
+      loops.push_back(&op);
+  for (Operation *loop : loops)
+    outline(loop);
+}
+
+namespace {
+class OutlineLoopsPass final
+    : public nvfp4::impl::OutlineLoopsPassBase<OutlineLoopsPass> {
+  void runOnOperation() override {
+    LoopOutliner outliner(getOperation());
+    for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
+      if (isEntryFunction(func))
+        outliner.run(func);
+    numLoops += outliner.numLoops;
+    numFunctions += outliner.numFunctions;
+  }
+};
+} // namespace
