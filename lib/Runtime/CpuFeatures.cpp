@@ -14,10 +14,9 @@
 #include "nvfp4/Runtime/Messages.h"
 
 #include <cstdint>
+#include <sys/auxv.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
-#elif defined(__aarch64__)
-#include <sys/auxv.h>
 #endif
 
 using namespace nvfp4;
@@ -53,8 +52,6 @@ struct CpuLevel {
 };
 
 } // namespace
-
-#if defined(__x86_64__)
 
 static constexpr X86Feature kX86Features[] = {
     {"x87", 1, 0, EDX, 0, kNoState},
@@ -154,6 +151,10 @@ static constexpr X86Feature kX86Features[] = {
     {"xsaves", 0xd, 1, EAX, 3, kNoState},
     {"ptwrite", 0x14, 0, EBX, 4, kNoState},
     {"widekl", 0x19, 0, EBX, 2, kNoState},
+    {"amx-fp8", 0x1e, 1, EAX, 4, kAmxState},
+    {"amx-tf32", 0x1e, 1, EAX, 6, kAmxState},
+    {"amx-avx512", 0x1e, 1, EAX, 7, kAmxState},
+    {"amx-movrs", 0x1e, 1, EAX, 8, kAmxState},
     {"sahf", 0x80000001, 0, ECX, 0, kNoState},
     {"lzcnt", 0x80000001, 0, ECX, 5, kNoState},
     {"sse4a", 0x80000001, 0, ECX, 6, kNoState},
@@ -168,34 +169,6 @@ static constexpr X86Feature kX86Features[] = {
     {"rdpru", 0x80000008, 0, EBX, 4, kNoState},
     {"wbnoinvd", 0x80000008, 0, EBX, 9, kNoState},
 };
-
-/// XCR0: which registers the operating system saves.
-static uint32_t readEnabledState() {
-  unsigned eax, ebx, ecx, edx;
-  constexpr unsigned kOsXsaveBit = 27;
-  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !((ecx >> kOsXsaveBit) & 1))
-    return 0;
-  uint32_t low, high;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return low;
-}
-
-CpuFeatures CpuFeatures::detect() {
-  CpuFeatures cpu{"x86_64", {}};
-  uint32_t enabled = readEnabledState();
-  for (const X86Feature &feature : kX86Features) {
-    unsigned regs[4];
-    if (!__get_cpuid_count(feature.leaf, feature.subleaf, &regs[EAX],
-                           &regs[EBX], &regs[ECX], &regs[EDX]))
-      continue;
-    bool isUsable = (enabled & feature.state) == feature.state;
-    if (isUsable && ((regs[feature.reg] >> feature.bit) & 1))
-      cpu.features.insert(feature.name);
-  }
-  return cpu;
-}
-
-#elif defined(__aarch64__)
 
 //===----------------------------------------------------------------------===//
 // AArch64
@@ -218,7 +191,8 @@ static constexpr Arm64Feature kArm64Features[] = {
     {"rcpc", AT_HWCAP, 15},        {"ccpp", AT_HWCAP, 16},
     {"sha3", AT_HWCAP, 17},        {"sm4", AT_HWCAP, 19},
     {"dotprod", AT_HWCAP, 20},     {"sve", AT_HWCAP, 22},
-    {"fp16fml", AT_HWCAP, 23},     {"dit", AT_HWCAP, 24},
+    {"fp16fml", AT_HWCAP, 23},     {"lse2", AT_HWCAP, 25},
+    {"rcpc-immo", AT_HWCAP, 26},   {"dit", AT_HWCAP, 24},
     {"flagm", AT_HWCAP, 27},       {"ssbs", AT_HWCAP, 28},
     {"sb", AT_HWCAP, 29},          {"pauth", AT_HWCAP, 30},
     {"sve2", AT_HWCAP2, 1},        {"sve-aes", AT_HWCAP2, 2},
@@ -231,6 +205,54 @@ static constexpr Arm64Feature kArm64Features[] = {
     {"sme", AT_HWCAP2, 23},
 };
 
+//===----------------------------------------------------------------------===//
+// Detection
+//===----------------------------------------------------------------------===//
+
+#if defined(__x86_64__)
+
+/// XCR0: which registers the operating system saves.
+static uint32_t readEnabledState() {
+  unsigned eax, ebx, ecx, edx;
+  constexpr unsigned kOsXsaveBit = 27;
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !((ecx >> kOsXsaveBit) & 1))
+    return 0;
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+/// AVX10 is a version number, not bits; 0 if there is none.
+static unsigned readAvx10Version(uint32_t enabledState) {
+  unsigned eax, ebx, ecx, edx;
+  constexpr unsigned kAvx10Bit = 19;
+  if ((enabledState & kAvx512State) != kAvx512State ||
+      !__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) ||
+      !((edx >> kAvx10Bit) & 1) ||
+      !__get_cpuid_count(0x24, 0, &eax, &ebx, &ecx, &edx))
+    return 0;
+  return ebx & 0xff;
+}
+
+CpuFeatures CpuFeatures::detect() {
+  CpuFeatures cpu{"x86_64", {}};
+  uint32_t enabled = readEnabledState();
+  for (const X86Feature &feature : kX86Features) {
+    unsigned regs[4];
+    if (!__get_cpuid_count(feature.leaf, feature.subleaf, &regs[EAX],
+                           &regs[EBX], &regs[ECX], &regs[EDX]))
+      continue;
+    bool isUsable = (enabled & feature.state) == feature.state;
+    if (isUsable && ((regs[feature.reg] >> feature.bit) & 1))
+      cpu.features.insert(feature.name);
+  }
+  for (unsigned i = 1, version = readAvx10Version(enabled); i <= version; ++i)
+    cpu.features.insert("avx10." + std::to_string(i));
+  return cpu;
+}
+
+#elif defined(__aarch64__)
+
 CpuFeatures CpuFeatures::detect() {
   CpuFeatures cpu{"aarch64", {}};
   for (const Arm64Feature &feature : kArm64Features)
@@ -242,6 +264,21 @@ CpuFeatures CpuFeatures::detect() {
 #else
 #error "Add the features of this architecture"
 #endif
+
+bool nvfp4::isCheckedCpuFeature(std::string_view architecture,
+                                std::string_view feature) {
+  if (architecture == "x86_64") {
+    for (const X86Feature &row : kX86Features)
+      if (row.name == feature)
+        return true;
+    return feature == "avx10.1" || feature == "avx10.2";
+  }
+  if (architecture == "aarch64")
+    for (const Arm64Feature &row : kArm64Features)
+      if (row.name == feature)
+        return true;
+  return false;
+}
 
 //===----------------------------------------------------------------------===//
 // Levels

@@ -15,6 +15,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace nvfp4 {
 
@@ -28,6 +29,12 @@ struct CpuFeatures {
   /// The CPU that runs this program.
   static CpuFeatures detect();
 };
+
+/// Whether the runtime can tell if a CPU has this feature of LLVM's. Compilers
+/// list no others in a manifest: tuning flags, and what only an operating
+/// system uses, are features too in LLVM.
+bool isCheckedCpuFeature(std::string_view architecture,
+                         std::string_view feature);
 
 /// Checks that `cpu` can run code for `target`: the architecture of the triple,
 /// the features of the level `target.cpu` (x86-64, -v2, -v3, -v4, generic), and

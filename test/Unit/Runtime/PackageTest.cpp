@@ -183,6 +183,16 @@ TEST(CpuFeatures, Levels) {
   EXPECT_TRUE(failsWith(checkCpu(target, v2, "'m'"), "but got code for ''"));
 }
 
+TEST(CpuFeatures, CheckedFeatures) {
+  EXPECT_TRUE(isCheckedCpuFeature("x86_64", "avx512f"));
+  EXPECT_TRUE(isCheckedCpuFeature("aarch64", "neon"));
+  EXPECT_FALSE(isCheckedCpuFeature("aarch64", "fuse-aes"));
+  EXPECT_FALSE(isCheckedCpuFeature("x86_64", "neon"));
+  for (const std::string &feature : CpuFeatures::detect().features)
+    EXPECT_TRUE(
+        isCheckedCpuFeature(CpuFeatures::detect().architecture, feature));
+}
+
 #if defined(__x86_64__)
 TEST(CpuFeatures, DetectAgreesWithTheCompiler) {
   CpuFeatures cpu = CpuFeatures::detect();
