@@ -54,8 +54,8 @@ def UnifyDimensionsPass : Pass<"nvfp4-unify-dimensions", "::mlir::ModuleOp"> {
   let description = [{
     Verifies `nvfp4.shape` and `nvfp4.dimensions` of every entry. Dynamic
     dimensions of arguments with equal names are one dimension (the runtime
-    checks that before a run); one without a name gets `arg<i>.dim<d>`, with a
-    warning. Every integer that is a polynomial, an exact or rounded quotient, a
+    checks that before a run); one without a name gets the argument's with `.dim<d>`
+    behind (`input_ids.dim0`, `arg3.dim0`), and a warning. Every integer that is a polynomial, an exact or rounded quotient, a
     minimum or a maximum of dimensions is then computed once, at the start of
     the function; comparisons and selects with only one outcome for all
     permitted dimensions fold, also in the bodies of linalg ops. Results whose

@@ -29,6 +29,8 @@ std::string nvfp4::getDimensionName(func::FuncOp func, unsigned argument,
     auto shape = func.getArgAttrOfType<ArrayAttr>(argument, kShapeAttrName);
     return cast<StringAttr>(shape[dim]).str();
   }
+  if (auto name = func.getArgAttrOfType<StringAttr>(argument, kNameAttrName))
+    return llvm::formatv("{0}.dim{1}", name.getValue(), dim);
   return llvm::formatv("arg{0}.dim{1}", argument, dim);
 }
 

@@ -29,7 +29,8 @@ bool isEntry(mlir::func::FuncOp func);
 mlir::LogicalResult verifyEntryAttributes(mlir::func::FuncOp func);
 
 /// The name of dynamic dimension `dim` of an argument: from nvfp4.shape, else
-/// `arg<i>.dim<d>`. Expects attributes that verify.
+/// `<name of the argument>.dim<d>`, where an argument without nvfp4.name is
+/// called `arg<i>`. Expects attributes that verify.
 std::string getDimensionName(mlir::func::FuncOp func, unsigned argument,
                              int64_t dim);
 /// True if nvfp4.shape names the dimension.

@@ -68,7 +68,7 @@ struct ElementInfo {
 class ExtentAnalysis {
 public:
   /// Reads `nvfp4.shape` and `nvfp4.dimensions` of `func`, which are well
-  /// formed; what they do not name gets the name `arg<i>.dim<d>`.
+  /// formed; what they do not name gets a name of its own.
   explicit ExtentAnalysis(mlir::func::FuncOp func);
 
   mlir::func::FuncOp getFunction() const { return func; }

@@ -52,6 +52,8 @@ public:
 private:
   std::optional<LiftedRead> analyze(linalg::GenericOp op,
                                     tensor::ExtractOp extract);
+  Value dropUnitDimensions(OpBuilder &builder, Location loc, Value tensor,
+                           ArrayRef<bool> isDropped);
   std::pair<Value, AffineMap> createOperand(linalg::GenericOp op,
                                             LiftedRead read);
 
@@ -72,8 +74,8 @@ std::optional<LiftedRead> ExtractLifter::analyze(linalg::GenericOp op,
     ExtentExpr expr = analysis.getExpr(index);
     ExtentExpr extent = analysis.getExtent(tensor, dim);
     std::optional<int64_t> constant = expr.getConstant();
-    // A loop of extent 1 at the same place is as good as its index 0, and makes
-    // a copy of the whole tensor recognizable.
+    // A loop of extent 1 at the same place is as good as index 0, and makes a
+    // copy of the whole tensor recognizable.
     if (constant == 0 && dim < op.getNumLoops() && extent == ExtentExpr(1) &&
         analysis.getLoopExtent(op, dim) == extent) {
       read.loops.push_back(dim);
@@ -103,35 +105,76 @@ std::optional<LiftedRead> ExtractLifter::analyze(linalg::GenericOp op,
   return read;
 }
 
+/// Drops the dimensions of extent 1 that `isDropped` marks.
+Value ExtractLifter::dropUnitDimensions(OpBuilder &builder, Location loc,
+                                        Value tensor,
+                                        ArrayRef<bool> isDropped) {
+  SmallVector<ReassociationIndices> groups;
+  ReassociationIndices leading;
+  for (auto [dim, dropped] : llvm::enumerate(isDropped)) {
+    if (!dropped) {
+      groups.push_back(leading);
+      groups.back().push_back(dim);
+      leading.clear();
+    } else if (groups.empty()) {
+      leading.push_back(dim);
+    } else {
+      groups.back().push_back(dim);
+    }
+  }
+  // Often an expand_shape made them; then its source is what is left. Upstream
+  // folds that pair only if the other extents are static.
+  if (auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>()) {
+    Value source = expand.getSrc();
+    int64_t sourceDim = 0, rank = expand.getSrcType().getRank();
+    bool isSource = true;
+    for (auto [dim, dropped] : llvm::enumerate(isDropped))
+      if (!dropped)
+        isSource &= sourceDim < rank &&
+                    analysis.getExtent(tensor, dim) ==
+                        analysis.getExtent(source, sourceDim++);
+    if (isSource && sourceDim == rank)
+      return source;
+  }
+  return tensor::CollapseShapeOp::create(builder, loc, tensor, groups);
+}
+
 std::pair<Value, AffineMap> ExtractLifter::createOperand(linalg::GenericOp op,
                                                          LiftedRead read) {
   OpBuilder builder(op);
+  Location loc = op.getLoc();
   Value tensor = read.op.getTensor();
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<AffineExpr> results;
   SmallVector<OpFoldResult> offsets, sizes;
   SmallVector<int64_t> shape;
-  bool isWhole = true;
+  SmallVector<bool> isDropped; // of the dimensions that the slice keeps
   for (int64_t dim = 0; dim < type.getRank(); ++dim) {
     offsets.push_back(builder.getIndexAttr(read.constants[dim]));
-    if (read.loops[dim]) {
-      results.push_back(builder.getAffineDimExpr(*read.loops[dim]));
-      sizes.push_back(tensor::getMixedSize(builder, op.getLoc(), tensor, dim));
-      shape.push_back(type.getDimSize(dim));
+    bool isUnit = type.getDimSize(dim) == 1;
+    if (!read.loops[dim] && !isUnit) {
+      sizes.push_back(builder.getIndexAttr(1));
       continue;
     }
-    isWhole = false;
-    sizes.push_back(builder.getIndexAttr(1));
+    ExtentExpr extent = analysis.getExtent(tensor, dim);
+    sizes.push_back(analysis.isShapeExpr(extent)
+                        ? analysis.materializeExtent(extent)
+                        : tensor::getMixedSize(builder, loc, tensor, dim));
+    shape.push_back(type.getDimSize(dim));
+    isDropped.push_back(!read.loops[dim]);
+    if (read.loops[dim])
+      results.push_back(builder.getAffineDimExpr(*read.loops[dim]));
   }
-  if (!isWhole) {
+  if (static_cast<int64_t>(shape.size()) != type.getRank()) {
     SmallVector<OpFoldResult> strides(type.getRank(), builder.getIndexAttr(1));
     tensor = tensor::ExtractSliceOp::create(
-        builder, op.getLoc(),
-        RankedTensorType::get(shape, type.getElementType()), tensor, offsets,
-        sizes, strides);
+        builder, loc, RankedTensorType::get(shape, type.getElementType()),
+        tensor, offsets, sizes, strides);
   }
-  return {tensor,
-          AffineMap::get(op.getNumLoops(), 0, results, builder.getContext())};
+  if (llvm::is_contained(isDropped, true))
+    tensor = dropUnitDimensions(builder, loc, tensor, isDropped);
+  return {tensor, AffineMap::get(op.getNumLoops(), 0, results,
+                                 builder.getContext())};
 }
 
 linalg::GenericOp ExtractLifter::lift(linalg::GenericOp op) {

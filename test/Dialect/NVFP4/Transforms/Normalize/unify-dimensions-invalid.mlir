@@ -1,7 +1,7 @@
 // RUN: nvfp4-opt %s --split-input-file --verify-diagnostics --nvfp4-unify-dimensions
 
 // expected-warning@below {{expected 'nvfp4.shape' to name every dynamic dimension of an argument, but dimension 0 of 'mask' is an unnamed dynamic dimension}}
-// expected-note@below {{it becomes 'arg0.dim0', which is tied to no other dimension}}
+// expected-note@below {{it becomes 'mask.dim0', which is tied to no other dimension}}
 func.func @unnamed(%a: tensor<?x4xf32> {nvfp4.name = "mask"}) {
   return
 }
