@@ -32,6 +32,8 @@ void nvfp4::buildNormalizePipeline(OpPassManager &manager,
   simplify();
   // Before CSE, which merges a mean in f64 with the same mean in f32.
   manager.addPass(createNarrowF64Pass({/*keep=*/options.keepF64}));
+  // Squares and roots as exports write them; exponents are narrow by now.
+  manager.addPass(createSimplifyPowersPass());
   // Views, so that extents behind a reshape are known to what follows.
   manager.addPass(createLegalizeReshapesPass());
   // Fewer reads by index are fewer checks.

@@ -11,6 +11,7 @@
 // PASSES-NEXT:   canonicalize
 // PASSES-NEXT:   cse,
 // PASSES-NEXT:   nvfp4-narrow-f64{keep=false},
+// PASSES-NEXT:   nvfp4-simplify-powers,
 // PASSES-NEXT:   nvfp4-legalize-reshapes,
 // PASSES-NEXT:   nvfp4-lift-extracts,
 // PASSES-NEXT:   canonicalize

@@ -134,6 +134,40 @@ def NarrowF64Pass : Pass<"nvfp4-narrow-f64", "::mlir::ModuleOp"> {
   ];
 }
 
+def SimplifyPowersPass : Pass<"nvfp4-simplify-powers"> {
+  let summary = "Turns powers into products, quotients and roots";
+  let description = [{
+    Exports write the square of a norm as `math.fpowi` and roots as `math.powf`.
+    Powers with constant exponents become products (by repeated squaring),
+    quotients and roots, which fuse and vectorize.
+
+    Needs: nothing. Leaves: no `math.fpowi` with a constant exponent. Comes after
+    `nvfp4-narrow-f64`, which makes exponents f32.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: f32) -> f32 {
+      %c2 = arith.constant 2 : i64
+      %y = math.fpowi %x, %c2 : f32, i64
+      return %y : f32
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @after(%x: f32) -> f32 {
+      %y = arith.mulf %x, %x : f32
+      return %y : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def LegalizeReshapesPass : Pass<"nvfp4-legalize-reshapes", "::mlir::ModuleOp"> {
   let summary = "Turns tensor.reshape into collapse_shape and expand_shape";
   let description = [{

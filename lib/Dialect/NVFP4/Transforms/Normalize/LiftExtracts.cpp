@@ -130,9 +130,9 @@ Value ExtractLifter::dropUnitDimensions(OpBuilder &builder, Location loc,
     bool isSource = true;
     for (auto [dim, dropped] : llvm::enumerate(isDropped))
       if (!dropped)
-        isSource &= sourceDim < rank &&
-                    analysis.getExtent(tensor, dim) ==
-                        analysis.getExtent(source, sourceDim++);
+        isSource &=
+            sourceDim < rank && analysis.getExtent(tensor, dim) ==
+                                    analysis.getExtent(source, sourceDim++);
     if (isSource && sourceDim == rank)
       return source;
   }
@@ -173,8 +173,8 @@ std::pair<Value, AffineMap> ExtractLifter::createOperand(linalg::GenericOp op,
   }
   if (llvm::is_contained(isDropped, true))
     tensor = dropUnitDimensions(builder, loc, tensor, isDropped);
-  return {tensor, AffineMap::get(op.getNumLoops(), 0, results,
-                                 builder.getContext())};
+  return {tensor,
+          AffineMap::get(op.getNumLoops(), 0, results, builder.getContext())};
 }
 
 linalg::GenericOp ExtractLifter::lift(linalg::GenericOp op) {
