@@ -51,6 +51,14 @@ void nvfp4::registerLowerCPUDialects(DialectRegistry &registry) {
   tensor::registerSubsetOpInterfaceExternalModels(registry);
 }
 
+/// Nothing but upstream dialects: the reference lowering is what the CPU runs.
+static void addExpansion(OpPassManager &pm) {
+  // One value per component…
+  pm.addPass(nvfp4::createExpandTensorsPass());
+  // …and each op its definition.
+  pm.addPass(nvfp4::createConvertNVFP4ToLinalgPass());
+}
+
 /// Fewer, larger loops, while ops are still values.
 static void addFusion(OpPassManager &pm) {
   // Arithmetic on whole tensors becomes linalg like everything else.
@@ -115,6 +123,7 @@ static void addLoops(OpPassManager &pm) {
 
 void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
                                   const LowerCPUOptions &options) {
+  addExpansion(pm);
   addFusion(pm);
   addBufferization(pm);
   addLoops(pm);
