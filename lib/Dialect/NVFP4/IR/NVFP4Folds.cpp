@@ -11,6 +11,7 @@
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 
 #include "nvfp4/Support/Codecs.h"
+#include "nvfp4/Support/Quantize.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 
@@ -55,7 +56,7 @@ static SmallVector<float> getFloats(DenseElementsAttr attr) {
 static DenseElementsAttr getFloatsAttr(RankedTensorType type,
                                        ArrayRef<float> values) {
   const llvm::fltSemantics &semantics =
-      cast<FloatType>(type.getElementType()).getFloatSemantics();
+      cast<mlir::FloatType>(type.getElementType()).getFloatSemantics();
   SmallVector<APFloat> converted;
   for (float value : values) {
     APFloat element(value);
@@ -91,6 +92,53 @@ static int64_t getGlobalScaleIndex(GlobalScaleGranularity granularity,
 }
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
+
+/// Quantizes one slice with the quantizer of Support.
+static void quantizeSlice(FormatAttr attr, const Slices &slices,
+                          const StorageLayout &storage, const float *values,
+                          const float *globals, uint8_t *codes,
+                          uint8_t *scales) {
+  QuantizeOptions options = getDefaultOptions(attr.getFormat());
+  options.convention = attr.getConvention();
+  if (attr.getGranularity() == GlobalScaleGranularity::Row)
+    options.granularity = GlobalScaleGranularity::Row;
+  MatrixRef source{values, FloatType::F32, slices.rows, slices.columns,
+                   slices.columns};
+  int64_t linearRows = ceilDiv(slices.rows, attr.getBlockRows());
+  SmallVector<uint8_t> linear(linearRows * storage.scaleCols);
+  quantize(options, source, globals,
+           {codes, storage.codePitch, linear.data(), storage.scaleCols});
+  packScales(storage, linear.data(), storage.scaleCols, scales);
+}
+
+OpFoldResult QuantizeOp::fold(FoldAdaptor adaptor) {
+  auto source = dyn_cast_or_null<DenseElementsAttr>(adaptor.getSource());
+  BlockTensorType type = getResult().getType();
+  FormatAttr attr = type.getFormat();
+  auto global =
+      dyn_cast_or_null<DenseElementsAttr>(adaptor.getGlobalScale());
+  if (!source || !isFoldable(type) || getState() ||
+      attr.hasGlobalScale() != static_cast<bool>(global))
+    return {};
+  Slices slices(type.getShape());
+  StorageLayout storage = getStorageLayout(attr.getFormat(), type.getLayout(),
+                                           slices.rows, slices.columns);
+  SmallVector<float> values = getFloats(source);
+  SmallVector<float> globals;
+  if (global)
+    globals = getFloats(global);
+  SmallVector<uint8_t> codes(slices.count * storage.codeBytes);
+  SmallVector<uint8_t> scales(slices.count * storage.scaleBytes);
+  for (int64_t slice = 0; slice < slices.count; ++slice)
+    quantizeSlice(attr, slices, storage,
+                  values.data() + slice * slices.rows * slices.columns,
+                  globals.data() + getGlobalScaleIndex(attr.getGranularity(),
+                                                       slices, slice, 0),
+                  codes.data() + slice * storage.codeBytes,
+                  scales.data() + slice * storage.scaleBytes);
+  return BlocksAttr::get(getContext(), getBytesAttr(type.getCodesType(), codes),
+                         getBytesAttr(type.getScalesType(), scales), global);
+}
 
 OpFoldResult DequantizeOp::fold(FoldAdaptor adaptor) {
   auto blocks = dyn_cast_or_null<BlocksAttr>(adaptor.getSource());

@@ -138,6 +138,7 @@ def NVFP4_QuantizeOp : NVFP4_TensorOp<"quantize", [Pure, AttrSizedOperandSegment
       type($global_scale), ref($global_scale), type($state), ref($state)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def NVFP4_DequantizeOp : NVFP4_TensorOp<"dequantize", [Pure]> {
