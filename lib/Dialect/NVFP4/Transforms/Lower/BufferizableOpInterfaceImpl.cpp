@@ -10,6 +10,8 @@
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 
 using namespace mlir;
 using namespace mlir::bufferization;
@@ -45,11 +47,48 @@ struct RecordErrorOpInterface
     return success();
   }
 };
+
+/// A destination-style op becomes itself on buffers. It overwrites its inits,
+/// padding included, and reads nothing of them.
+template <typename OpTy>
+struct KernelOpInterface
+    : DstBufferizableOpInterfaceExternalModel<KernelOpInterface<OpTy>, OpTy> {
+  bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
+                              const AnalysisState &) const {
+    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
+  }
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto kernel = cast<OpTy>(op);
+    SmallVector<Value> buffers;
+    for (Value operand : op->getOperands()) {
+      FailureOr<Value> buffer = getBuffer(rewriter, operand, options, state);
+      if (failed(buffer))
+        return failure();
+      buffers.push_back(*buffer);
+    }
+    rewriter.setInsertionPoint(op);
+    clone(rewriter, op, /*newResultTypes=*/TypeRange(), buffers);
+    replaceOpWithBufferizedValues(
+        rewriter, op,
+        ArrayRef<Value>(buffers).take_back(kernel.getInits().size()));
+    return success();
+  }
+};
+
+template <typename... Ops>
+void attachKernelOps(MLIRContext &context) {
+  (Ops::template attachInterface<KernelOpInterface<Ops>>(context), ...);
+}
 } // namespace
 
 void nvfp4::registerBufferizableOpInterfaceExternalModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, NVFP4Dialect *) {
     RecordErrorOp::attachInterface<RecordErrorOpInterface>(*context);
+    attachKernelOps<GlobalScaleIntoOp, QuantizeIntoOp, DequantizeIntoOp,
+                    ScaledMatmulOp, HadamardIntoOp, RelayoutIntoOp,
+                    TransposeIntoOp>(*context);
   });
 }
