@@ -18,18 +18,18 @@ void nvfp4::buildNormalizePipeline(OpPassManager &manager,
     manager.addPass(createCanonicalizerPass());
     manager.addPass(createCSEPass());
   };
-  // Entries only: every later pass looks at one function.
-  manager.addPass(createInlinerPass());
+  // Entries only: every later pass looks at one function. Does not simplify
+  // what it inlines, since all is simplified below.
+  manager.addPass(createInlinerPass({}, [](OpPassManager &) {}));
   // Inlined functions, and seeds of generators that an export leaves behind.
   manager.addPass(createSymbolDCEPass());
-  // Before anything folds or prints large data.
+  // Before anything folds large data.
   manager.addPass(
       createOutlineConstantsPass({/*threshold=*/options.constantThreshold}));
-  // Finds equal shape arithmetic, so that there is less of it to analyze.
-  simplify();
+  // One value per extent, before anything asks whether two are equal.
   manager.addPass(createUnifyDimensionsPass({/*strict=*/options.strict}));
   // Folds what compared equal dimensions, and makes static types of constants.
-  simplify();
+  manager.addPass(createCanonicalizerPass());
   // Before CSE, which merges a mean in f64 with the same mean in f32.
   manager.addPass(createNarrowF64Pass({/*keep=*/options.keepF64}));
   // Squares and roots as exports write them; exponents are narrow by now.

@@ -5,11 +5,8 @@
 //      PASSES:   inline
 // PASSES-NEXT:   symbol-dce,
 // PASSES-NEXT:   nvfp4-outline-constants{threshold=4096},
-// PASSES-NEXT:   canonicalize
-// PASSES-NEXT:   cse,
 // PASSES-NEXT:   nvfp4-unify-dimensions{strict=false},
 // PASSES-NEXT:   canonicalize
-// PASSES-NEXT:   cse,
 // PASSES-NEXT:   nvfp4-narrow-f64{keep=false},
 // PASSES-NEXT:   nvfp4-simplify-powers,
 // PASSES-NEXT:   nvfp4-legalize-reshapes,

@@ -21,6 +21,7 @@
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
@@ -229,13 +230,28 @@ struct LiftExtractsPass final
       for (linalg::GenericOp op : replaced)
         op.erase();
       numLifted += lifter.getNumLifted();
-      // Index tensors that nothing reads any more, and the positions that
-      // torch-mlir computes beside every maximum.
-      RewritePatternSet patterns(&getContext());
-      linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
-      if (failed(applyPatternsGreedily(func, std::move(patterns))))
+      if (failed(eraseUnused(func)))
         return signalPassFailure();
     }
   }
+
+private:
+  LogicalResult eraseUnused(func::FuncOp func);
 };
 } // namespace
+
+/// Erases index tensors that nothing reads any more, and the positions that
+/// torch-mlir computes beside every maximum.
+LogicalResult LiftExtractsPass::eraseUnused(func::FuncOp func) {
+  // Indices that bodies no longer compute, so that their operands are unused.
+  IRRewriter rewriter(&getContext());
+  (void)runRegionDCE(rewriter, func->getRegions());
+  SmallVector<Operation *> ops;
+  func.walk([&](linalg::GenericOp op) { ops.push_back(op); });
+  RewritePatternSet patterns(&getContext());
+  linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
+  // Only these ops: a driver for all ops would fold all of them too.
+  GreedyRewriteConfig config;
+  config.setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
+  return applyOpPatternsGreedily(ops, std::move(patterns), config);
+}

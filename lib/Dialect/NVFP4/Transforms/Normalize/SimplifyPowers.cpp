@@ -16,7 +16,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -37,8 +37,8 @@ struct SimplifyPowersPass final
     populateMathAlgebraicSimplificationPatterns(patterns);
     // Exponents beyond those that have a form of their own.
     math::populateExpansionPatterns(patterns, {"fpowi"});
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
+    // No result of one is a power again, so one walk is enough.
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };
 } // namespace
