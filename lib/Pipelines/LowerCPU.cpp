@@ -106,6 +106,7 @@ static void addArithmetic(OpPassManager &pm) {
 
 /// Loops, one function per distinct nest, all buffers in one workspace.
 static void addLoops(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(nvfp4::createCopiesToLoopsPass());
   // Before the planner, because it needs buffers of its own.
   pm.addNestedPass<func::FuncOp>(nvfp4::createContractionsToLoopsPass());
   // Before the planner, because it makes divisions safe to repeat early.

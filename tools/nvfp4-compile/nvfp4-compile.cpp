@@ -225,6 +225,8 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   Compiler::registerDialects(registry, targets);
   MLIRContext context(registry);
+  // An error names its place; a whole module behind it would hide it.
+  context.printOpOnDiagnostic(false);
 
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> buffer =

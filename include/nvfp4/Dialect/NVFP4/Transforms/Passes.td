@@ -687,6 +687,31 @@ def ResultsToDestinationsPass
   ];
 }
 
+def CopiesToLoopsPass : Pass<"nvfp4-copies-to-loops"> {
+  let summary = "Turns copies of strided views into linalg";
+  let description = [{
+    A `memref.copy` between contiguous buffers is a memcpy and stays. Any other
+    becomes a `linalg.generic`, because upstream lowers it to a call of its own
+    runtime library.
+
+    Needs: bufferized IR. Leaves: no `memref.copy` with a layout. Comes before
+    loops are made of linalg ops.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: memref<4x8xf32>, %y: memref<4x4xf32>) {
+      %v = memref.subview %x[0, 4] [4, 4] [1, 1] : memref<4x8xf32> to memref<4x4xf32, strided<[8, 1], offset: 4>>
+      memref.copy %v, %y : memref<4x4xf32, strided<[8, 1], offset: 4>> to memref<4x4xf32>
+      return
+    }
+    ```
+
+    After: a `linalg.generic` that yields its input.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def ContractionsToLoopsPass
     : Pass<"nvfp4-contractions-to-loops", "::mlir::func::FuncOp"> {
   let summary = "Lowers contractions on buffers to vectorised loops";

@@ -10,6 +10,8 @@
 
 #include "ExtentAnalysis.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -80,6 +82,9 @@ ExtentExpr ExtentAnalysis::computeExpr(Value value) {
         return integer && integer.getValue().getSignificantBits() <= 64
                    ? ExtentExpr(integer.getValue().getSExtValue())
                    : getUnknown(value);
+      })
+      .Case([&](DimOp dim) {
+        return getExtent(dim.getSource(), dim.getPosition());
       })
       .Case([&](tensor::DimOp dim) {
         std::optional<int64_t> number = dim.getConstantIndex();
