@@ -101,8 +101,9 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << " global scale in " << name;
   if (row->hasGlobalScale && bound != 256 && bound != 448 &&
       bound != static_cast<int64_t>(row->scaleBound))
-    return emitError() << "expected a bound of 256 or " << row->scaleBound
-                       << ", but got " << bound;
+    return emitError() << "expected a bound of 256 or "
+                       << static_cast<int64_t>(row->scaleBound) << ", but got "
+                       << bound;
   return success();
 }
 

@@ -456,9 +456,10 @@ OpFoldResult DimOp::getDimension() {
 LogicalResult DimOp::verify() {
   // dim_c1
   int64_t rank = getSource().getType().getRank();
-  if (static_cast<int64_t>(getPosition()) >= rank)
+  auto position = static_cast<int64_t>(getPosition());
+  if (position < 0 || position >= rank)
     return emitOpError("expected a dimension below the rank ")
-           << rank << ", but got " << getPosition();
+           << rank << ", but got " << position;
   return success();
 }
 

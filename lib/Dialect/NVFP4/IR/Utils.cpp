@@ -137,8 +137,14 @@ getComponentExtents(OpBuilder &builder, Location loc, BlockTensorType type,
 
 ParseResult parseSignMask(OpAsmParser &parser, IntegerAttr &signs) {
   int64_t value = 0;
-  if (parser.parseLess() || parser.parseInteger(value) || parser.parseGreater())
+  SMLoc loc;
+  if (parser.parseLess() || parser.getCurrentLocation(&loc) ||
+      parser.parseInteger(value) || parser.parseGreater())
     return failure();
+  // The attribute has 32 bits and would drop what exceeds them.
+  if (!llvm::isUInt<16>(value))
+    return parser.emitError(loc, "expected a mask of 16 signs, but got ")
+           << value;
   signs = parser.getBuilder().getI32IntegerAttr(value);
   return success();
 }

@@ -44,7 +44,7 @@ def NVFP4_GlobalScaleOp : NVFP4_TensorOp<"global_scale", [Pure]> {
     | --- | --- |
     | `amax` | `A` |
     | `divide` | `S_enc = min(6 * bound / A, FLT_MAX)`, 1 where `A` is 0 or infinite |
-    | `multiply` | `1 / S_enc` |
+    | `multiply` | `A / (6 * bound)` |
 
     The format's granularity decides over what is reduced: `tensor` (everything),
     `slice` (each matrix of a batch) or `row` (each row of the last dimension).
