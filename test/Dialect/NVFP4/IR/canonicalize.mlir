@@ -53,6 +53,78 @@ func.func @negative_dequantize_constant_large() -> tensor<257x16xf32> {
 
 // -----
 
+/// The codecs of Support fold it, so that folding and running give the same
+/// bytes: example A of the fact sheet, amax 21 and a block with every tie.
+// CHECK-LABEL: func.func @quantize_constant(
+//       CHECK:   nvfp4.constant <codes = dense<{{\[\[}}-9, -128, 34, 68, 102, 30, 50, 4]]> : tensor<1x8xi8>, scales = dense<104> : tensor<1x1xi8>, globalScale = dense<2.100000e+01> : tensor<f32>>
+func.func @quantize_constant() -> !nvfp4.tensor<1x16, nvfp4> {
+  %x = arith.constant dense<[[3.0, -3.0, 0.125, -0.125, 0.375, 0.625, 0.875, 1.25, 1.75, 2.5, -2.5, 0.25, 0.5, 0.75, 1.0, 0.0]]> : tensor<1x16xf32>
+  %g = arith.constant dense<21.0> : tensor<f32>
+  %q = nvfp4.quantize %x global_scale %g : tensor<1x16xf32>, tensor<f32> -> !nvfp4.tensor<1x16, nvfp4>
+  return %q : !nvfp4.tensor<1x16, nvfp4>
+}
+
+// -----
+
+/// Two rows of two matrices, each with its own global scale.
+// CHECK-LABEL: func.func @quantize_constant_row(
+//       CHECK:   nvfp4.constant <codes = dense<119> : tensor<2x1x8xi8>, scales = dense<126> : tensor<2x1x1xi8>, globalScale = dense<{{\[}}[1.000000e+00], [2.000000e+00]]> : tensor<2x1xf32>>
+func.func @quantize_constant_row() -> !nvfp4.tensor<2x1x16, nvfp4<global = row>> {
+  %x = arith.constant dense<[[[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]],
+                             [[2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]]]> : tensor<2x1x16xbf16>
+  %g = arith.constant dense<[[1.0], [2.0]]> : tensor<2x1xf32>
+  %q = nvfp4.quantize %x global_scale %g : tensor<2x1x16xbf16>, tensor<2x1xf32> -> !nvfp4.tensor<2x1x16, nvfp4<global = row>>
+  return %q : !nvfp4.tensor<2x1x16, nvfp4<global = row>>
+}
+
+// -----
+
+/// 128 rows of scales share one tile; those that do not exist are zero, and so
+/// are the codes behind the last of a row.
+// CHECK-LABEL: func.func @quantize_constant_tiled(
+//       CHECK:   nvfp4.constant <codes = dense<{{\[\[}}119, 119, 119, 119, 119, 119, 119, 119, 0, {{(0, )+}}0]]> : tensor<1x32xi8>, scales = dense<"0x7E{{0+}}"> : tensor<512xi8>
+func.func @quantize_constant_tiled() -> !nvfp4.tensor<1x16, nvfp4, layout = tiled> {
+  %x = arith.constant dense<1.0> : tensor<1x16xf32>
+  %g = arith.constant dense<1.0> : tensor<f32>
+  %q = nvfp4.quantize %x global_scale %g : tensor<1x16xf32>, tensor<f32> -> !nvfp4.tensor<1x16, nvfp4, layout = tiled>
+  return %q : !nvfp4.tensor<1x16, nvfp4, layout = tiled>
+}
+
+// -----
+
+/// Random bits are not known before the program runs.
+// CHECK-LABEL: func.func @negative_quantize_constant_stochastic(
+//       CHECK:   nvfp4.quantize
+func.func @negative_quantize_constant_stochastic() -> !nvfp4.tensor<1x16, nvfp4> {
+  %x = arith.constant dense<1.0> : tensor<1x16xf32>
+  %g = arith.constant dense<1.0> : tensor<f32>
+  %s = arith.constant dense<0> : tensor<2xi64>
+  %q = nvfp4.quantize %x global_scale %g rounding<stochastic> state %s : tensor<1x16xf32>, tensor<f32>, tensor<2xi64> -> !nvfp4.tensor<1x16, nvfp4>
+  return %q : !nvfp4.tensor<1x16, nvfp4>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @negative_quantize_constant_global_scale(
+//       CHECK:   nvfp4.quantize
+func.func @negative_quantize_constant_global_scale(%g: tensor<f32>) -> !nvfp4.tensor<1x16, nvfp4> {
+  %x = arith.constant dense<1.0> : tensor<1x16xf32>
+  %q = nvfp4.quantize %x global_scale %g : tensor<1x16xf32>, tensor<f32> -> !nvfp4.tensor<1x16, nvfp4>
+  return %q : !nvfp4.tensor<1x16, nvfp4>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @negative_quantize_constant_large(
+//       CHECK:   nvfp4.quantize
+func.func @negative_quantize_constant_large() -> !nvfp4.tensor<257x16, mxfp4> {
+  %x = arith.constant dense<1.0> : tensor<257x16xf32>
+  %q = nvfp4.quantize %x : tensor<257x16xf32> -> !nvfp4.tensor<257x16, mxfp4>
+  return %q : !nvfp4.tensor<257x16, mxfp4>
+}
+
+// -----
+
 /// Requantizing chooses new scales: with scale 1, codes for 4, 3 and 1.5 come
 /// back as 4.125, 3.09 and 1.54 (docs/Format.md, 4.4).
 // CHECK-LABEL: func.func @negative_quantize_of_dequantize(

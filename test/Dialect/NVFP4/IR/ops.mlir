@@ -88,3 +88,70 @@ func.func @control_flow(%c: i1, %a: !nvfp4.tensor<?x64, nvfp4>, %b: !nvfp4.tenso
   }
   return %r : !nvfp4.tensor<?x64, nvfp4>
 }
+
+// CHECK-LABEL: func.func @dequantize_dynamic_bf16(
+//       CHECK:   nvfp4.dequantize %{{.+}} : !nvfp4.tensor<?x384, nvfp4> -> tensor<?x384xbf16>
+func.func @dequantize_dynamic_bf16(%q: !nvfp4.tensor<?x384, nvfp4>) -> tensor<?x384xbf16> {
+  %x = nvfp4.dequantize %q : !nvfp4.tensor<?x384, nvfp4> -> tensor<?x384xbf16>
+  return %x : tensor<?x384xbf16>
+}
+
+// CHECK-LABEL: func.func @hadamard_dynamic_bf16(
+//       CHECK:   nvfp4.hadamard %{{.+}} signs <0xD7E8> : tensor<?x64xbf16>
+//       CHECK:   nvfp4.hadamard %{{.+}} signs <0x0000> : tensor<?x64xbf16>
+func.func @hadamard_dynamic_bf16(%x: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %r = nvfp4.hadamard %x signs<0xD7E8> : tensor<?x64xbf16>
+  %s = nvfp4.hadamard %r signs<0> : tensor<?x64xbf16>
+  return %s : tensor<?x64xbf16>
+}
+
+// CHECK-LABEL: func.func @layouts_static(
+//       CHECK:   nvfp4.transpose %{{.+}} : !nvfp4.tensor<384x64, nvfp4<block = 16x16>> -> !nvfp4.tensor<64x384, nvfp4<block = 16x16>>
+//       CHECK:   nvfp4.relayout %{{.+}} : !nvfp4.tensor<64x384, nvfp4<block = 16x16>> -> !nvfp4.tensor<64x384, nvfp4<block = 16x16>, layout = tiled>
+//       CHECK:   nvfp4.cast %{{.+}} : !nvfp4.tensor<64x384, nvfp4<block = 16x16>, layout = tiled> to !nvfp4.tensor<?x384, nvfp4<block = 16x16>, layout = tiled>
+//       CHECK:   nvfp4.dim %{{.+}}, 0 : !nvfp4.tensor<?x384, nvfp4<block = 16x16>, layout = tiled>
+func.func @layouts_static(%q: !nvfp4.tensor<384x64, nvfp4<block = 16x16>>) -> index {
+  %t = nvfp4.transpose %q : !nvfp4.tensor<384x64, nvfp4<block = 16x16>> -> !nvfp4.tensor<64x384, nvfp4<block = 16x16>>
+  %l = nvfp4.relayout %t : !nvfp4.tensor<64x384, nvfp4<block = 16x16>> -> !nvfp4.tensor<64x384, nvfp4<block = 16x16>, layout = tiled>
+  %c = nvfp4.cast %l : !nvfp4.tensor<64x384, nvfp4<block = 16x16>, layout = tiled> to !nvfp4.tensor<?x384, nvfp4<block = 16x16>, layout = tiled>
+  %m = nvfp4.dim %c, 0 : !nvfp4.tensor<?x384, nvfp4<block = 16x16>, layout = tiled>
+  return %m : index
+}
+
+// CHECK-LABEL: func.func @components_static(
+//       CHECK:   nvfp4.assemble %{{.+}}, %{{.+}} global_scale %{{.+}} : tensor<64x192xi8>, tensor<64x24xf8E4M3FN>, tensor<f32> -> !nvfp4.tensor<64x384, nvfp4<convention = multiply>>
+//       CHECK:   nvfp4.disassemble %{{.+}} : !nvfp4.tensor<64x384, nvfp4<convention = multiply>> -> tensor<64x192xi8>, tensor<64x24xi8>, tensor<f32>
+func.func @components_static(%c: tensor<64x192xi8>, %s: tensor<64x24xf8E4M3FN>, %g: tensor<f32>) -> tensor<64x24xi8> {
+  %q = nvfp4.assemble %c, %s global_scale %g
+      : tensor<64x192xi8>, tensor<64x24xf8E4M3FN>, tensor<f32> -> !nvfp4.tensor<64x384, nvfp4<convention = multiply>>
+  %d, %t, %h = nvfp4.disassemble %q
+      : !nvfp4.tensor<64x384, nvfp4<convention = multiply>> -> tensor<64x192xi8>, tensor<64x24xi8>, tensor<f32>
+  return %t : tensor<64x24xi8>
+}
+
+// CHECK-LABEL: func.func @components_dynamic(
+//       CHECK:   nvfp4.assemble %{{.+}}, %{{.+}} : tensor<?x32xi8>, tensor<?x2xf8E8M0FNU> -> !nvfp4.tensor<?x64, mxfp4>
+//       CHECK:   nvfp4.disassemble %{{.+}} convention divide : !nvfp4.tensor<?x64, nvfp4> -> tensor<?x32xi8>, tensor<?x4xf8E4M3FN>, tensor<f32>
+func.func @components_dynamic(%c: tensor<?x32xi8>, %s: tensor<?x2xf8E8M0FNU>, %q: !nvfp4.tensor<?x64, nvfp4>) -> !nvfp4.tensor<?x64, mxfp4> {
+  %r = nvfp4.assemble %c, %s : tensor<?x32xi8>, tensor<?x2xf8E8M0FNU> -> !nvfp4.tensor<?x64, mxfp4>
+  %d, %t, %h = nvfp4.disassemble %q convention divide
+      : !nvfp4.tensor<?x64, nvfp4> -> tensor<?x32xi8>, tensor<?x4xf8E4M3FN>, tensor<f32>
+  return %r : !nvfp4.tensor<?x64, mxfp4>
+}
+
+// CHECK-LABEL: func.func @constant(
+//       CHECK:   nvfp4.constant <codes = dense<34> : tensor<2x8xi8>, scales = dense<56> : tensor<2x1xi8>, globalScale = dense<2.688000e+03> : tensor<f32>> : !nvfp4.tensor<2x16, nvfp4>
+//       CHECK:   nvfp4.constant <codes = dense<34> : tensor<2x8xi8>, scales = dense<127> : tensor<2x1xi8>> : !nvfp4.tensor<2x16, mxfp4>
+func.func @constant() -> (!nvfp4.tensor<2x16, nvfp4>, !nvfp4.tensor<2x16, mxfp4>) {
+  %q = nvfp4.constant <codes = dense<0x22> : tensor<2x8xi8>, scales = dense<0x38> : tensor<2x1xi8>,
+      globalScale = dense<2688.0> : tensor<f32>> : !nvfp4.tensor<2x16, nvfp4>
+  %r = nvfp4.constant <codes = dense<0x22> : tensor<2x8xi8>, scales = dense<0x7F> : tensor<2x1xi8>> : !nvfp4.tensor<2x16, mxfp4>
+  return %q, %r : !nvfp4.tensor<2x16, nvfp4>, !nvfp4.tensor<2x16, mxfp4>
+}
+
+// CHECK-LABEL: func.func @record_error(
+//       CHECK:   nvfp4.record_error %{{.+}} messages ["token id out of range", "mask is not 0 or 1"] : tensor<i32>
+func.func @record_error(%status: tensor<i32>) {
+  nvfp4.record_error %status messages ["token id out of range", "mask is not 0 or 1"] : tensor<i32>
+  return
+}
