@@ -152,9 +152,8 @@ LogicalResult EntryReader::readList(DictionaryAttr record, StringRef key,
   return success();
 }
 
-FailureOr<ManifestEntry> EntryReader::read(StringRef name,
-                                           DictionaryAttr record,
-                                           ArrayAttr checks) {
+FailureOr<ManifestEntry>
+EntryReader::read(StringRef name, DictionaryAttr record, ArrayAttr checks) {
   entry.name = name.str();
   if (failed(readList(record, "dimensions",
                       [&](DictionaryAttr d) { return readDimension(d); })) ||
@@ -193,11 +192,10 @@ FailureOr<std::vector<ManifestEntry>> nvfp4::readEntries(ModuleOp module) {
     auto name = op.getAttrOfType<StringAttr>(SymbolTable::getSymbolAttrName());
     if (!interface || !name)
       return op.emitError("expected '")
-             << kEntryAttrName
-             << "' as nvfp4-record-entry writes it, but got " << attribute;
-    FailureOr<ManifestEntry> entry =
-        readEntry(&op, name, interface,
-                  op.getAttrOfType<ArrayAttr>(kChecksAttrName));
+             << kEntryAttrName << "' as nvfp4-record-entry writes it, but got "
+             << attribute;
+    FailureOr<ManifestEntry> entry = readEntry(
+        &op, name, interface, op.getAttrOfType<ArrayAttr>(kChecksAttrName));
     if (failed(entry))
       return failure();
     entries.push_back(std::move(*entry));

@@ -183,7 +183,6 @@ Status StridedView::splitDim(int64_t dim, const Extents &extents) {
 
   int64_t factor = getFirstFactor(dim) + groups[dim] - 1;
   Extents counts(extents.size(), 0);
-  int64_t numFactors = 0;
   for (size_t i = extents.size(); i-- > 0;) {
     int64_t need = extents[i];
     while (need > 1) {
@@ -201,7 +200,6 @@ Status StridedView::splitDim(int64_t dim, const Extents &extents) {
       }
       --factor;
       ++counts[i];
-      ++numFactors;
     }
   }
   // What is left on the outside are unit factors.
@@ -210,7 +208,6 @@ Status StridedView::splitDim(int64_t dim, const Extents &extents) {
     eraseFactor(factor--);
   groups.erase(groups.begin() + dim);
   groups.insert(groups.begin() + dim, counts.begin(), counts.end());
-  (void)numFactors;
   return checkSegmentCount();
 }
 
