@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import subprocess
 
 import lit.formats
 import lit.llvm
@@ -12,7 +13,7 @@ config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".py"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.nvfp4_binary_dir + "/test"
-config.excludes = ["Inputs", "run_examples.py", "CMakeLists.txt", "lit.cfg.py", "lit.site.cfg.py", "Unit", "Consumer", "Fuzz"]
+config.excludes = ["Inputs", "run_examples.py", "CMakeLists.txt", "lit.cfg.py", "lit.site.cfg.py", "Unit", "Consumer", "Fuzz", "golden.py", "harness.py"]
 
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%inputs", config.test_source_root + "/Inputs"))
@@ -28,6 +29,8 @@ config.environment["LC_ALL"] = "C"
 # Optional tools.
 if shutil.which("ptxas"):
     config.available_features.add("ptxas")
+if subprocess.run([config.python, "-c", "import numpy"], capture_output=True).returncode == 0:
+    config.available_features.add("numpy")
 for name, path in (("minilm-weights", config.minilm_weights),):
     if path and os.path.exists(path):
         config.available_features.add(name)
