@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Usage: run-package [PACKAGE], where PACKAGE quantizes one row of 64 floats.
+ * Usage: run-package [PACKAGE], made of package.mlir.
  * Without a package it checks that a missing one is an error with a reason.
  *
  *===----------------------------------------------------------------------===*/
@@ -17,6 +17,19 @@ static int fail(const char *what) {
   return 1;
 }
 
+/* Prints the bytes of a result in hexadecimal, after its name. */
+static void print(const nvfp4_package *package, const nvfp4_results *results,
+                  size_t index, size_t numBytes) {
+  nvfp4_tensor_info info;
+  nvfp4_tensor tensor;
+  nvfp4_entry_result(package, 0, index, &info);
+  nvfp4_results_get(results, index, &tensor);
+  printf("%s ", info.name);
+  for (size_t i = 0; i < numBytes; ++i)
+    printf("%02x", ((const unsigned char *)tensor.data)[i]);
+  printf("\n");
+}
+
 static int runPackage(const char *path) {
   nvfp4_package *package;
   nvfp4_results *results;
@@ -29,7 +42,8 @@ static int runPackage(const char *path) {
     return fail("open");
   if (nvfp4_run(package, 0, &input, 1, &results) != NVFP4_OK)
     return fail("run");
-  printf("%zu results\n", nvfp4_results_count(results));
+  print(package, results, 0, 32);
+  print(package, results, 1, 4);
   nvfp4_results_free(results);
   nvfp4_package_close(package);
   return 0;

@@ -8,10 +8,10 @@ An MLIR block is a whole module; or only types and attributes, one per line, eac
 which is parsed. It is a fragment, and not run, if its language is `mlir-fragment`, or
 if it leaves something out with `…`. `// -----` separates modules.
 
-A shell block runs with `set -e`; $OUT in it is a fresh folder, and the program's
-folder is in PATH. If a ```text block follows, what the commands print must have its
-lines, in order; `…` in a line stands for anything, and a line `…` for any lines. A
-comment `<!-- not run: reason -->` before a block exempts it.
+A shell block runs with `set -e`; `build` in it is the build folder, whatever its name.
+If a ```text block follows, what the commands print must have its lines, in order; `…`
+in a line stands for anything, and a line `…` for any lines. A comment
+`<!-- not run: reason -->` before a block exempts it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,17 +99,13 @@ def find_missing(expected: str, printed: str) -> str | None:
     return None
 
 
-def run_shell(block: Block, output: Block | None, bin_folder: Path) -> str | None:
+def run_shell(block: Block, output: Block | None, build: Path) -> str | None:
     """Return what is wrong with a shell block, or None."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"OUT": folder, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
-        # A reader types build/bin/…; the build folder of a test may be another one.
-        text = block.text.replace("build/bin/", f"{bin_folder}/")
-        command = ["bash", "-euo", "pipefail", "-c", text]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
+    text = re.sub(r"(?<![\w./-])build(?=[/ ])", str(build), block.text)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
     if done.returncode != 0:
         return f"code {done.returncode}: {done.stdout.strip()[-2000:]}"
     if output is None:
@@ -124,7 +119,7 @@ def main() -> int:
     parser.add_argument("kind", choices=("mlir", "shell"))
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--opt", default="nvfp4-opt")
-    parser.add_argument("--bin", type=Path, default=ROOT / "build" / "bin")
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--at-least", type=int, default=1, help="how many examples must be there")
     options = parser.parse_args()
 
@@ -139,7 +134,7 @@ def main() -> int:
             elif options.kind == "shell" and block.language == "sh":
                 follows = blocks[index + 1] if index + 1 < len(blocks) else None
                 output = follows if follows and follows.language == "text" and not follows.exempt else None
-                problem = run_shell(block, output, options.bin)
+                problem = run_shell(block, output, options.build.resolve())
             else:
                 continue
             count += 1
