@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -359,6 +360,13 @@ ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
     auto result = cast<OpResult>(shaped);
     return getExtent(destination.getTiedOpOperand(result)->get(), dim);
   }
+  // Ops that say it themselves, as those of our dialect do. What they build to
+  // say it is dead afterwards.
+  OpBuilder builder(op);
+  ReifiedRankedShapedTypeDims shapes;
+  if (isa<ReifyRankedShapedTypeOpInterface>(op) &&
+      succeeded(reifyResultShapes(builder, op, shapes)))
+    return getSize(shapes[cast<OpResult>(shaped).getResultNumber()][dim]);
   return unknown();
 }
 

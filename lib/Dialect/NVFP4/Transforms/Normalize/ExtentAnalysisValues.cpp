@@ -93,6 +93,9 @@ ExtentExpr ExtentAnalysis::computeExpr(Value value) {
                    ? getExtent(dim.getSource(), *number)
                    : getUnknown(value);
       })
+      .Case([&](nvfp4::DimOp dim) {
+        return getExtent(dim.getSource(), dim.getPosition());
+      })
       .Case([&](linalg::IndexOp index) {
         auto linalgOp = dyn_cast<linalg::LinalgOp>(op->getParentOp());
         return linalgOp ? getLoopIndex(linalgOp, index.getDim())

@@ -172,7 +172,7 @@ Value ShapeRewriter::getReplacement(Operation *op) {
 bool ShapeRewriter::rewrite(Operation *op) {
   if (op->getNumResults() != 1 || isa<arith::ConstantOp>(op) ||
       !isa_and_nonnull<arith::ArithDialect, affine::AffineDialect,
-                       tensor::TensorDialect>(op->getDialect()) ||
+                       tensor::TensorDialect, NVFP4Dialect>(op->getDialect()) ||
       !op->getResult(0).getType().isIntOrIndexOrFloat())
     return false;
   Value replacement = getReplacement(op);

@@ -197,3 +197,21 @@ func.func @name_results(
     %a: tensor<?x4xf32> {nvfp4.shape = ["batch", 4]}) -> tensor<?x4xf32> {
   return %a : tensor<?x4xf32>
 }
+
+// -----
+
+/// Ops of the dialect say what their extents are.
+// CHECK-LABEL: func.func @quantize_only(
+//  CHECK-SAME:     -> (tensor<?x32xi8> {nvfp4.shape = ["rows", 32]}, tensor<?x4xi8> {nvfp4.shape = ["rows", 4]}, tensor<f32>, index)
+//       CHECK:   %[[ROWS:.+]] = tensor.dim
+//   CHECK-NOT:   nvfp4.dim
+//       CHECK:   return %{{.+}}, %{{.+}}, %{{.+}}, %[[ROWS]]
+func.func @quantize_only(%x: tensor<?x64xf32> {nvfp4.shape = ["rows", 64]})
+    -> (tensor<?x32xi8>, tensor<?x4xi8>, tensor<f32>, index) {
+  %g = nvfp4.global_scale %x : tensor<?x64xf32> -> tensor<f32>
+  %q = nvfp4.quantize %x global_scale %g : tensor<?x64xf32>, tensor<f32> -> !nvfp4.tensor<?x64, nvfp4>
+  %rows = nvfp4.dim %q, 0 : !nvfp4.tensor<?x64, nvfp4>
+  %codes, %scales, %global = nvfp4.disassemble %q
+      : !nvfp4.tensor<?x64, nvfp4> -> tensor<?x32xi8>, tensor<?x4xi8>, tensor<f32>
+  return %codes, %scales, %global, %rows : tensor<?x32xi8>, tensor<?x4xi8>, tensor<f32>, index
+}
