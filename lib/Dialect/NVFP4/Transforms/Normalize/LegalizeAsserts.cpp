@@ -49,8 +49,8 @@ private:
   LogicalResult verifyPlaces();
   LogicalResult legalizeBody(linalg::GenericOp op);
   LogicalResult legalizeFunctionLevel();
-  LogicalResult legalizeShapeAssert(cf::AssertOp op,
-                                    ArrayRef<Operation *> slice);
+  /// Asserts `isFine` at the start of the function, where `slice` computes it.
+  void hoist(ArrayRef<Operation *> slice, Value isFine, const Twine &message);
   /// The ops that compute `value` from dimensions of arguments, in order;
   /// nothing if anything else is involved.
   std::optional<SmallVector<Operation *>> getShapeSlice(Value value);
@@ -138,22 +138,15 @@ AssertLegalizer::getShapeSlice(Value value) {
   return ordered;
 }
 
-LogicalResult
-AssertLegalizer::legalizeShapeAssert(cf::AssertOp op,
-                                     ArrayRef<Operation *> slice) {
-  std::string message = describeAssert(analysis, op);
-  if (analysis.getBool(op.getArg()) == false)
-    return op.emitOpError("expected inputs for which this holds, but there are "
-                          "none: ")
-           << message;
+void AssertLegalizer::hoist(ArrayRef<Operation *> slice, Value isFine,
+                            const Twine &message) {
   ++numHoisted;
   OpBuilder builder = analysis.getBuilderAtStart();
   IRMapping mapping;
-  for (Operation *sliceOp : slice)
-    builder.clone(*sliceOp, mapping);
-  cf::AssertOp::create(builder, op.getLoc(), mapping.lookup(op.getArg()),
-                       message);
-  return success();
+  for (Operation *op : slice)
+    builder.clone(*op, mapping);
+  cf::AssertOp::create(builder, isFine.getLoc(), mapping.lookup(isFine),
+                       message.str());
 }
 
 LogicalResult AssertLegalizer::legalizeFunctionLevel() {
@@ -169,15 +162,26 @@ LogicalResult AssertLegalizer::legalizeFunctionLevel() {
       ++numProved;
     } else if (seen.insert(op.getArg()).second) {
       if (auto slice = getShapeSlice(op.getArg())) {
-        if (failed(legalizeShapeAssert(op, *slice)))
-          return failure();
+        std::string message = describeAssert(analysis, op);
+        if (analysis.getBool(op.getArg()) == false)
+          return op.emitOpError("expected inputs for which this holds, but "
+                                "there are none: ")
+                 << message;
+        hoist(*slice, op.getArg(), message);
       } else if (!guard.isImplied(op.getArg())) {
         guard.addAssert(op);
       }
     }
     op.erase();
   }
-  SmallVector<DataCheck> checks = guard.takeChecks();
+  // A quotient of dimensions is no matter of data.
+  SmallVector<DataCheck> checks;
+  for (const DataCheck &check : guard.takeChecks()) {
+    if (auto slice = getShapeSlice(check.isFine))
+      hoist(*slice, check.isFine, check.message);
+    else
+      checks.push_back(check);
+  }
   if (checks.empty())
     return success();
   numRecorded += checks.size();

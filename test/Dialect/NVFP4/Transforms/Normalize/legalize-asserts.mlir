@@ -175,6 +175,24 @@ func.func @shape_assert(%a: tensor<?xf32> {nvfp4.shape = ["m"]}, %b: tensor<?xf3
 
 // -----
 
+/// So is the division of dimensions, which must not trap before the check.
+// CHECK-LABEL: func.func @shape_division(
+//       CHECK:   cf.assert %{{.+}}, "integer division without a quotient: expected a divisor other than 0"
+//       CHECK:   %[[SAFE:.+]] = arith.select
+//       CHECK:   arith.divsi %{{.+}}, %[[SAFE]]
+//   CHECK-NOT:   nvfp4.record_error
+func.func @shape_division(%a: tensor<?xf32> {nvfp4.shape = ["m"]}, %b: tensor<?xf32> {nvfp4.shape = ["n"]})
+    -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %m = tensor.dim %a, %c0 : tensor<?xf32>
+  %n = tensor.dim %b, %c0 : tensor<?xf32>
+  %q = arith.divsi %m, %n : index
+  %empty = tensor.empty(%q) : tensor<?xf32>
+  return %empty : tensor<?xf32>
+}
+
+// -----
+
 /// At function level the host reads no tensor: what the check needs is computed
 /// in an op without loops.
 // CHECK-LABEL: func.func @scalar_from_tensor(
