@@ -29,8 +29,8 @@ ExtentExpr times(const ExtentExpr &lhs, const ExtentExpr &rhs) {
 TEST(ExtentExpr, HasOneNormalForm) {
   ExtentExpr square = times(*add(kBatch, kSequence), *add(kBatch, kSequence));
   ExtentExpr twice = times(ExtentExpr(2), times(kSequence, kBatch));
-  ExtentExpr sum = *add(*add(times(kBatch, kBatch), twice),
-                        times(kSequence, kSequence));
+  ExtentExpr sum =
+      *add(*add(times(kBatch, kBatch), twice), times(kSequence, kSequence));
   EXPECT_EQ(square, sum);
   EXPECT_TRUE(subtract(square, sum)->isZero());
 }
@@ -78,9 +78,9 @@ TEST(ExtentExpr, SubstitutesEveryPower) {
   ExtentExpr square = times(kBatch, kBatch);
   EXPECT_EQ(print(square.substitute(0, ExtentExpr(3))), "9");
   EXPECT_EQ(print(square.substitute(1, ExtentExpr(3))), "batch * batch");
-  EXPECT_EQ(print(add(square, kBatch)->substitute(
-                0, *add(kSequence, ExtentExpr(1)))),
-            "3 * sequence + sequence * sequence + 2");
+  EXPECT_EQ(
+      print(add(square, kBatch)->substitute(0, *add(kSequence, ExtentExpr(1)))),
+      "3 * sequence + sequence * sequence + 2");
 }
 
 TEST(ExtentExpr, KnowsConstantsAndSymbols) {

@@ -10,8 +10,6 @@
 #include "ExtentAnalysis.h"
 #include "EntryAttributes.h"
 
-#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
-
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
@@ -351,10 +349,6 @@ ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
         cast<RankedTensorType>(shaped.getType()).getDynamicDimIndex(dim);
     return getExpr(generate.getDynamicExtents()[number]);
   }
-  if (isa<NVFP4Dialect>(op->getDialect()))
-    if (std::optional<ExtentExpr> extent =
-            computeBlockExtent(cast<OpResult>(shaped), dim))
-      return *extent;
   // Results of linalg ops, tensor.insert_slice and the like.
   if (auto destination = dyn_cast<DestinationStyleOpInterface>(op)) {
     auto result = cast<OpResult>(shaped);
@@ -368,48 +362,6 @@ ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
       succeeded(reifyResultShapes(builder, op, shapes)))
     return getSize(shapes[cast<OpResult>(shaped).getResultNumber()][dim]);
   return unknown();
-}
-
-/// Tensor-level ops of nvfp4: an extent is one of an operand, or for codes and
-/// scales one divided by what a byte or a block holds.
-std::optional<ExtentExpr> ExtentAnalysis::computeBlockExtent(OpResult result,
-                                                             int64_t dim) {
-  Operation *op = result.getOwner();
-  int64_t rank = cast<ShapedType>(result.getType()).getRank();
-  if (isa<GlobalScaleOp, QuantizeOp, DequantizeOp, HadamardOp, RelayoutOp,
-          CastOp>(op))
-    return getExtent(op->getOperand(0), dim);
-  if (isa<TransposeOp>(op))
-    return getExtent(op->getOperand(0), dim < rank - 2 ? dim : 2 * rank - 3 - dim);
-  if (auto matmul = dyn_cast<MatmulOp>(op)) {
-    if (dim < rank - 1)
-      return getExtent(matmul.getLhs(), dim);
-    Value rhs = matmul.getRhs();
-    return getExtent(rhs, cast<ShapedType>(rhs.getType()).getRank() - 2);
-  }
-  if (auto assemble = dyn_cast<AssembleOp>(op)) {
-    ExtentExpr extent = getExtent(assemble.getCodes(), dim);
-    return dim < rank - 1 ? extent : multiply(extent, ExtentExpr(2));
-  }
-  if (auto disassemble = dyn_cast<DisassembleOp>(op)) {
-    BlockTensorType type = disassemble.getSource().getType();
-    if (type.getLayout() != BlockLayout::Linear)
-      return std::nullopt;
-    FormatAttr format = type.getFormat();
-    ExtentExpr extent = getExtent(disassemble.getSource(), dim);
-    int64_t last = type.getRank() - 1;
-    int64_t perElement = 1;
-    if (result == disassemble.getCodes())
-      perElement = dim == last ? 2 : 1;
-    else if (result == disassemble.getScales())
-      perElement = dim == last       ? format.getBlockColumns()
-                   : dim == last - 1 ? format.getBlockRows()
-                                     : 1;
-    if (perElement == 1)
-      return extent;
-    return computeBinary(Opcode::CeilDivide, extent, ExtentExpr(perElement));
-  }
-  return std::nullopt;
 }
 
 ExtentExpr ExtentAnalysis::getLoopExtent(linalg::LinalgOp op, unsigned loop) {

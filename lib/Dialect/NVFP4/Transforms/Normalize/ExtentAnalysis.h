@@ -143,8 +143,6 @@ private:
   std::optional<ExtentExpr> evaluate(mlir::AffineExpr expr,
                                      llvm::ArrayRef<ExtentExpr> dims,
                                      llvm::ArrayRef<ExtentExpr> symbols);
-  std::optional<ExtentExpr> computeBlockExtent(mlir::OpResult result,
-                                               int64_t dim);
   ExtentExpr computeExtent(mlir::Value shaped, int64_t dim);
   ExtentExpr readElement(mlir::Value tensor,
                          llvm::ArrayRef<std::optional<ExtentExpr>> positions);

@@ -83,9 +83,6 @@ ExtentExpr ExtentAnalysis::computeExpr(Value value) {
                    ? ExtentExpr(integer.getValue().getSExtValue())
                    : getUnknown(value);
       })
-      .Case([&](DimOp dim) {
-        return getExtent(dim.getSource(), dim.getPosition());
-      })
       .Case([&](tensor::DimOp dim) {
         std::optional<int64_t> number = dim.getConstantIndex();
         auto type = dyn_cast<RankedTensorType>(dim.getSource().getType());
