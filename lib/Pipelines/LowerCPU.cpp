@@ -106,6 +106,7 @@ static void addArithmetic(OpPassManager &pm) {
 
 /// Loops, one function per distinct nest, all buffers in one workspace.
 static void addLoops(OpPassManager &pm) {
+  // A copy of a view would call upstream's runtime library.
   pm.addNestedPass<func::FuncOp>(nvfp4::createCopiesToLoopsPass());
   // Before the planner, because it needs buffers of its own.
   pm.addNestedPass<func::FuncOp>(nvfp4::createContractionsToLoopsPass());
@@ -131,6 +132,7 @@ void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
   if (options.stopAtLoops)
     return;
   // Views become pointers, sizes and strides.
+  pm.addPass(createLowerExpandShapesPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createConvertNVFP4HostToLLVMPass());

@@ -191,7 +191,7 @@ int compile(const Options &options, MLIRContext &context,
         }))
       return status;
   // The table goes where the package does not: standard output is free.
-  if (isPackage && !options.quiet)
+  if (isPackage && !options.quiet && !compiler.getReport().entries.empty())
     compiler.getReport().print(llvm::outs());
   else if (unsigned fallbacks = compiler.getReport().getNumFallbacks())
     llvm::errs() << "nvfp4-compile: note: " << fallbacks

@@ -687,6 +687,32 @@ def ResultsToDestinationsPass
   ];
 }
 
+def LowerExpandShapesPass : Pass<"nvfp4-lower-expand-shapes"> {
+  let summary = "Computes strides where a dimension splits into dynamic ones";
+  let description = [{
+    A `memref.expand_shape` with two or more dynamic dimensions in one group
+    becomes a `memref.reinterpret_cast`; others stay.
+
+    Needs: bufferized IR. Leaves: only `memref.expand_shape` that
+    `expand-strided-metadata` takes. Comes directly before that pass.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: memref<?x8xf32>, %a: index, %b: index) -> memref<?x?x8xf32> {
+      %y = memref.expand_shape %x [[0, 1], [2]] output_shape [%a, %b, 8] : memref<?x8xf32> into memref<?x?x8xf32>
+      return %y : memref<?x?x8xf32>
+    }
+    ```
+
+    After: a `memref.reinterpret_cast` to sizes `[%a, %b, 8]` and strides
+    `[%b * 8, 8, 1]`.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"
+  ];
+}
+
 def CopiesToLoopsPass : Pass<"nvfp4-copies-to-loops"> {
   let summary = "Turns copies of strided views into linalg";
   let description = [{
