@@ -59,6 +59,10 @@ FailureOr<Source> DimensionAnalysis::getExtent(Value memref, int64_t dim) {
 
   if (auto arg = dyn_cast<BlockArgument>(memref)) {
     culprit = arg.getOwner()->getParentOp();
+    // A loop carries a buffer in place, so its shape is that of the first.
+    if (auto loop = dyn_cast<scf::ForOp>(culprit))
+      if (OpOperand *init = loop.getTiedLoopInit(arg))
+        return getExtent(init->get(), dim);
     if (culprit != func)
       return failure();
     unsigned number = arg.getArgNumber();
@@ -119,7 +123,37 @@ FailureOr<Source> DimensionAnalysis::getExtent(Value memref, int64_t dim) {
             transpose.getIn(),
             transpose.getPermutation().getDimPosition(dim));
       })
+      .Case([&](scf::ForOp loop) -> Result {
+        return getExtent(
+            loop.getTiedLoopInit(cast<OpResult>(memref))->get(), dim);
+      })
+      .Case([&](scf::IfOp branch) -> Result {
+        return getCommonExtent(branch,
+                               cast<OpResult>(memref).getResultNumber(), dim);
+      })
       .Default([](Operation *) -> Result { return failure(); });
+}
+
+/// The extent of a result of an `scf.if`, if it is the same on both sides.
+FailureOr<Source> DimensionAnalysis::getCommonExtent(scf::IfOp branch,
+                                                     unsigned result,
+                                                     int64_t dim) {
+  if (branch.getElseRegion().empty())
+    return failure();
+  FailureOr<Source> onTrue =
+      getExtent(branch.thenYield().getOperand(result), dim);
+  FailureOr<Source> onFalse =
+      getExtent(branch.elseYield().getOperand(result), dim);
+  if (failed(onTrue) || failed(onFalse))
+    return failure();
+  FailureOr<SizePolynomial> lhs = getPolynomial(*onTrue);
+  FailureOr<SizePolynomial> rhs = getPolynomial(*onFalse);
+  if (failed(lhs) || failed(rhs))
+    return failure();
+  culprit = branch;
+  if (!(*lhs == *rhs))
+    return failure();
+  return onTrue;
 }
 
 //===----------------------------------------------------------------------===//

@@ -16,6 +16,7 @@
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/DenseMap.h"
@@ -62,6 +63,8 @@ public:
   mlir::Operation *getCulprit() const { return culprit; }
 
 private:
+  mlir::FailureOr<Source> getCommonExtent(mlir::scf::IfOp branch,
+                                          unsigned result, int64_t dim);
   mlir::FailureOr<SizePolynomial> getPolynomial(const Source &source);
   mlir::FailureOr<SizePolynomial> computePolynomial(mlir::Value value);
   mlir::FailureOr<SizePolynomial> getOpaque(mlir::Operation *op,

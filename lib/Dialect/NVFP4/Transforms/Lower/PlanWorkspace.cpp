@@ -35,6 +35,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace nvfp4 {
 #define GEN_PASS_DEF_PLANWORKSPACEPASS
@@ -79,7 +80,7 @@ private:
   LogicalResult collectBuffers();
   LogicalResult addBuffer(Operation *op, ValueRange sizes);
   LogicalResult checkExtents();
-  void computeLifetimes();
+  LogicalResult computeLifetimes();
   void assignSlots();
   std::optional<unsigned> findSlot(const Buffer &buffer);
 
@@ -186,7 +187,19 @@ LogicalResult WorkspacePlanner::checkExtents() {
 // Who lives when, and where
 //===----------------------------------------------------------------------===//
 
-void WorkspacePlanner::computeLifetimes() {
+/// Whether `value` lives from one iteration of a loop around `op` to the next,
+/// or past the loop.
+static bool leavesIteration(Operation *op, Value value) {
+  for (auto loop = op->getParentOfType<LoopLikeOpInterface>(); loop;
+       loop = loop->getParentOfType<LoopLikeOpInterface>()) {
+    Operation *owner = value.getDefiningOp();
+    if (owner == loop || llvm::is_contained(loop.getRegionIterArgs(), value))
+      return true;
+  }
+  return false;
+}
+
+LogicalResult WorkspacePlanner::computeLifetimes() {
   DenseMap<Operation *, int64_t> positions;
   for (auto [i, op] : llvm::enumerate(func.getBody().front()))
     positions[&op] = i;
@@ -195,6 +208,10 @@ void WorkspacePlanner::computeLifetimes() {
   for (Buffer &buffer : buffers) {
     buffer.first = positions.size();
     for (Value alias : aliases.resolve(buffer.op->getResult(0))) {
+      if (leavesIteration(buffer.op, alias))
+        return buffer.op->emitError("expected a loop that carries buffers in "
+                                    "place, but this buffer leaves the "
+                                    "iteration that allocates it");
       for (Operation *user : alias.getUsers()) {
         Operation *top = func.getBody().front().findAncestorOpInBlock(*user);
         int64_t position = positions.lookup(top);
@@ -203,6 +220,7 @@ void WorkspacePlanner::computeLifetimes() {
       }
     }
   }
+  return success();
 }
 
 /// The best free slot for `buffer`: the smallest that is large enough, else the
@@ -425,9 +443,8 @@ void WorkspacePlanner::remark() {
 
 LogicalResult WorkspacePlanner::run() {
   if (failed(checkSignature()) || failed(collectBuffers()) ||
-      failed(checkExtents()))
+      failed(checkExtents()) || failed(computeLifetimes()))
     return failure();
-  computeLifetimes();
   assignSlots();
   remark();
   emitPlan();

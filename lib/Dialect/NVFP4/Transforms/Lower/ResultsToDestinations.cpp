@@ -24,6 +24,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 namespace nvfp4 {
 #define GEN_PASS_DEF_RESULTSTODESTINATIONSPASS
@@ -105,15 +106,93 @@ static void writeToNewArgument(func::FuncOp func, unsigned index, Value value,
   write.setRestrict(true);
 }
 
+namespace {
+/// Follows extents through structured control flow to values at function level,
+/// which upstream's reification does not do. Otherwise the planner would see
+/// the extent of a result as that of the destination, which is the question.
+class ExtentTracer {
+public:
+  ExtentTracer(func::FuncOp func, OpBuilder &builder)
+      : func(func), builder(builder) {}
+
+  /// Extent `dim` of `tensor` as a value at function level; null if it cannot
+  /// be traced there.
+  Value trace(Value tensor, int64_t dim);
+
+private:
+  Value traceIndex(Value index);
+  bool isVisible(Value value) {
+    return value.getParentRegion() == &func.getBody();
+  }
+
+  func::FuncOp func;
+  OpBuilder &builder;
+};
+} // namespace
+
+/// Whether two values are the same extent, as far as one can see.
+static bool isSameExtent(Value lhs, Value rhs) {
+  if (lhs == rhs)
+    return true;
+  std::optional<int64_t> lhsConstant = getConstantIntValue(lhs);
+  if (lhsConstant && lhsConstant == getConstantIntValue(rhs))
+    return true;
+  auto lhsDim = lhs.getDefiningOp<tensor::DimOp>();
+  auto rhsDim = rhs.getDefiningOp<tensor::DimOp>();
+  return lhsDim && rhsDim && lhsDim.getSource() == rhsDim.getSource() &&
+         lhsDim.getConstantIndex() &&
+         lhsDim.getConstantIndex() == rhsDim.getConstantIndex();
+}
+
+Value ExtentTracer::traceIndex(Value index) {
+  if (isVisible(index))
+    return index;
+  if (auto dim = index.getDefiningOp<tensor::DimOp>())
+    if (std::optional<int64_t> number = dim.getConstantIndex())
+      return trace(dim.getSource(), *number);
+  return Value();
+}
+
+Value ExtentTracer::trace(Value tensor, int64_t dim) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (!type.isDynamicDim(dim))
+    return arith::ConstantIndexOp::create(builder, func.getLoc(),
+                                          type.getDimSize(dim));
+  if (auto arg = dyn_cast<BlockArgument>(tensor))
+    if (auto loop = dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp()))
+      return trace(loop.getTiedLoopInit(arg)->get(), dim);
+  if (auto result = dyn_cast<OpResult>(tensor)) {
+    Operation *op = result.getOwner();
+    unsigned number = result.getResultNumber();
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+      return traceIndex(empty.getDynamicSize(dim));
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      return trace(loop.getTiedLoopInit(result)->get(), dim);
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      Value onTrue = trace(branch.thenYield().getOperand(number), dim);
+      Value onFalse = trace(branch.elseYield().getOperand(number), dim);
+      if (onTrue && onFalse && isSameExtent(onTrue, onFalse))
+        return onTrue;
+    } else if (auto dps = dyn_cast<DestinationStyleOpInterface>(op)) {
+      return trace(dps.getTiedOpOperand(result)->get(), dim);
+    }
+  }
+  if (isVisible(tensor))
+    return tensor::DimOp::create(builder, func.getLoc(), tensor, dim);
+  return Value();
+}
+
 /// The extents of the dynamic dimensions of `values`, one after the other.
-static SmallVector<Value> getDynamicExtents(OpBuilder &builder, Location loc,
+static SmallVector<Value> getDynamicExtents(func::FuncOp func,
+                                            OpBuilder &builder,
                                             ValueRange values) {
+  ExtentTracer tracer(func, builder);
   SmallVector<Value> extents;
   for (Value value : values) {
     auto type = cast<RankedTensorType>(value.getType());
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (type.isDynamicDim(i))
-        extents.push_back(tensor::DimOp::create(builder, loc, value, i));
+        extents.push_back(tracer.trace(value, i));
   }
   return extents;
 }
@@ -164,7 +243,7 @@ class ResultsToDestinationsPass final
     SmallVector<Value> values(returnOp.getOperands());
     OpBuilder builder(returnOp);
     SmallVector<Value> extents =
-        getDynamicExtents(builder, returnOp.getLoc(), values);
+        getDynamicExtents(func, builder, values);
     for (auto [i, value] : llvm::enumerate(values))
       writeToNewArgument(func, i, value, returnOp);
     numResults += values.size();
