@@ -6,6 +6,7 @@
 
 #include "CompiledProgram.h"
 
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 #include "nvfp4/Register.h"
 
 #include "mlir/InitAllDialects.h"
@@ -41,6 +42,7 @@ Program test::compile(MLIRContext &context, StringRef text, std::string &error,
     return {};
   std::unique_ptr<Target> target = createCPUTarget();
   PassManager pm(&context);
+  pm.addPass(createRecordEntryPass());
   target->addLowerPasses(pm);
   if (failed(pm.run(*module)))
     return {};

@@ -63,15 +63,6 @@ struct EntryInterface {
   /// Reads `nvfp4.entry`. Reports an error at the function when the attribute
   /// is missing or malformed.
   static mlir::FailureOr<EntryInterface> read(mlir::func::FuncOp func);
-
-  /// Reads the border from the signature and the attributes `nvfp4.weight`,
-  /// `nvfp4.name`, `nvfp4.shape` and `nvfp4.dimensions` of a function on
-  /// tensors. A dynamic dimension without a name gets one of its own,
-  /// `<argument>.<position>`.
-  static mlir::FailureOr<EntryInterface> infer(mlir::func::FuncOp func);
-
-  /// The value of `nvfp4.entry`.
-  mlir::DictionaryAttr getAsAttribute(mlir::MLIRContext *context) const;
 };
 
 /// Whether `func` is an entry: public, with a body.

@@ -647,10 +647,10 @@ def ResultsToDestinationsPass
     : Pass<"nvfp4-results-to-destinations", "::mlir::func::FuncOp"> {
   let summary = "Writes the results of entry functions to the caller's buffers";
   let description = [{
-    Needs: entry functions (public, with a body) on tensors, one block. Leaves:
-    one memref argument per result, appended after the arguments and marked with
-    `nvfp4.result`; what the function still returns is the extents of its
-    dynamic results; tensor arguments are not writable; `nvfp4.entry` is there.
+    Needs: entry functions (public, with a body) on tensors, one block, with
+    `nvfp4.entry`. Leaves: one memref argument per result, appended after the
+    arguments and marked with `nvfp4.result`; what the function still returns is
+    the extents of its dynamic results; tensor arguments are not writable.
 
     Runs before `eliminate-empty-tensors` and `one-shot-bufferize`, which make
     the op that computes a result write straight to the destination. A result

@@ -8,9 +8,8 @@
 // computes it. What the function still returns is the extents of its dynamic
 // results, from which the workspace planner makes `plan`.
 //
-// Expects: entry functions on tensors, one block.
-// Leaves:  entry functions without tensor results, arguments not writable,
-//          `nvfp4.entry` recorded.
+// Expects: entry functions on tensors, one block, with `nvfp4.entry`.
+// Leaves:  entry functions without tensor results, arguments not writable.
 //
 //===----------------------------------------------------------------------===//
 
@@ -205,7 +204,8 @@ class ResultsToDestinationsPass final
     func::FuncOp func = getOperation();
     if (!nvfp4::isEntryFunction(func))
       return;
-    if (failed(recordInterface(func)))
+    // Before the attributes that it comes from are gone.
+    if (failed(nvfp4::EntryInterface::read(func)))
       return signalPassFailure();
     if (!func.getBody().hasOneBlock()) {
       func.emitError("expected an entry function of one block, but got ")
@@ -224,18 +224,6 @@ class ResultsToDestinationsPass final
                         bufferization::BufferizationDialect::kWritableAttrName,
                         builder.getBoolAttr(false));
     rewriteResults(func);
-  }
-
-  LogicalResult recordInterface(func::FuncOp func) {
-    if (func->hasAttr(nvfp4::kEntryAttr))
-      return nvfp4::EntryInterface::read(func);
-    FailureOr<nvfp4::EntryInterface> interface =
-        nvfp4::EntryInterface::infer(func);
-    if (failed(interface))
-      return failure();
-    func->setAttr(nvfp4::kEntryAttr,
-                  interface->getAsAttribute(func.getContext()));
-    return success();
   }
 
   void rewriteResults(func::FuncOp func) {
