@@ -146,8 +146,17 @@ class ConvertNVFP4HostToLLVMPass final
                       LLVM::LinkageAttr::get(&getContext(),
                                              LLVM::Linkage::Internal));
     }
+    // Upstream's conversion drops the attribute. Without it LLVM undoes the
+    // outlining of loops, and its time grows faster than the program.
+    llvm::SmallDenseSet<StringAttr> notInlined;
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func.getNoInline())
+        notInlined.insert(func.getSymNameAttr());
     if (failed(convertBodies(module)))
       return signalPassFailure();
+    for (Operation &op : *module.getBody())
+      if (auto func = dyn_cast<LLVM::LLVMFuncOp>(op))
+        func.setNoInline(notInlined.contains(func.getSymNameAttr()));
 
     ProgramDescriptorBuilder descriptor(module, strings);
     for (const Entry &entry : entries)
