@@ -10,6 +10,8 @@
 #include "ExtentAnalysis.h"
 #include "EntryAttributes.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
@@ -17,9 +19,6 @@
 
 using namespace mlir;
 using namespace nvfp4;
-
-/// Enough for every rank that occurs; tensors beyond it have unknown elements.
-static constexpr int64_t kMaxRank = 8;
 
 ExtentAnalysis::ExtentAnalysis(func::FuncOp func) : func(func) {
   for (int64_t position = 0; position < kMaxRank; ++position) {
@@ -279,39 +278,27 @@ ExtentExpr ExtentAnalysis::getExtent(Value shaped, int64_t dim) {
   return extent;
 }
 
-ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
-  auto unknown = [&]() {
-    return addUnknown(isFunctionLevel(shaped), ExtentExpr(0), std::nullopt,
-                      /*isExtent=*/true);
-  };
-  // A result whose sizes are operands: dynamic sizes in order of dimensions.
-  auto getSize = [&](OpFoldResult size) {
-    if (std::optional<int64_t> constant = getConstantIntValue(size))
-      return ExtentExpr(*constant);
-    return getExpr(cast<Value>(size));
-  };
-  Operation *op = shaped.getDefiningOp();
-  if (!op)
-    return unknown();
-  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
-    return getSize(empty.getMixedSizes()[dim]);
+ExtentExpr ExtentAnalysis::getSize(OpFoldResult size) {
+  if (std::optional<int64_t> constant = getConstantIntValue(size))
+    return ExtentExpr(*constant);
+  return getExpr(cast<Value>(size));
+}
+
+std::optional<ExtentExpr> ExtentAnalysis::computeViewExtent(Operation *op,
+                                                            int64_t dim) {
   if (auto castOp = dyn_cast<tensor::CastOp>(op)) {
     if (isa<RankedTensorType>(castOp.getSource().getType()))
       return getExtent(castOp.getSource(), dim);
-    return unknown();
+    return std::nullopt;
   }
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
     return getSize(expand.getMixedOutputShape()[dim]);
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
-    ExtentExpr product(1);
+    std::optional<ExtentExpr> product = ExtentExpr(1);
     ReassociationIndices group = collapse.getReassociationIndices()[dim];
-    for (int64_t source : group) {
-      std::optional<ExtentExpr> next =
-          multiply(product, getExtent(collapse.getSrc(), source));
-      if (!next)
-        return unknown();
-      product = std::move(*next);
-    }
+    for (int64_t source : group)
+      if (product)
+        product = multiply(*product, getExtent(collapse.getSrc(), source));
     return product;
   }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
@@ -321,19 +308,22 @@ ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
     for (auto [index, size] : llvm::enumerate(slice.getMixedSizes()))
       if (!dropped.test(index) && ++resultDim == dim)
         return getSize(size);
-    return unknown();
+    return std::nullopt;
   }
-  if (auto reshape = dyn_cast<tensor::ReshapeOp>(op)) {
+  if (auto reshape = dyn_cast<tensor::ReshapeOp>(op))
     if (auto sizes = reshape.getShape().getDefiningOp<tensor::FromElementsOp>())
       return getExpr(sizes.getElements()[dim]);
-    return unknown();
-  }
+  return std::nullopt;
+}
+
+std::optional<ExtentExpr> ExtentAnalysis::computeCreatedExtent(Operation *op,
+                                                               int64_t dim) {
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return getSize(empty.getMixedSizes()[dim]);
   if (auto pad = dyn_cast<tensor::PadOp>(op)) {
     std::optional<ExtentExpr> sum = add(getExtent(pad.getSource(), dim),
                                         getSize(pad.getMixedLowPad()[dim]));
-    if (sum)
-      sum = add(*sum, getSize(pad.getMixedHighPad()[dim]));
-    return sum ? *sum : unknown();
+    return sum ? add(*sum, getSize(pad.getMixedHighPad()[dim])) : std::nullopt;
   }
   if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
     if (static_cast<int64_t>(concat.getDim()) != dim)
@@ -342,26 +332,35 @@ ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
     for (Value input : concat.getInputs())
       if (sum)
         sum = add(*sum, getExtent(input, dim));
-    return sum ? *sum : unknown();
+    return sum;
   }
   if (auto generate = dyn_cast<tensor::GenerateOp>(op)) {
-    unsigned number =
-        cast<RankedTensorType>(shaped.getType()).getDynamicDimIndex(dim);
+    unsigned number = generate.getType().getDynamicDimIndex(dim);
     return getExpr(generate.getDynamicExtents()[number]);
   }
-  // Results of linalg ops, tensor.insert_slice and the like.
-  if (auto destination = dyn_cast<DestinationStyleOpInterface>(op)) {
+  return std::nullopt;
+}
+
+ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
+  if (Operation *op = shaped.getDefiningOp()) {
+    if (std::optional<ExtentExpr> extent = computeViewExtent(op, dim))
+      return *extent;
+    if (std::optional<ExtentExpr> extent = computeCreatedExtent(op, dim))
+      return *extent;
+    // Results of linalg ops, tensor.insert_slice and the like.
     auto result = cast<OpResult>(shaped);
-    return getExtent(destination.getTiedOpOperand(result)->get(), dim);
+    if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
+      return getExtent(destination.getTiedOpOperand(result)->get(), dim);
+    // Ops that say it themselves, as those of our dialect do. What they build
+    // to say it is dead afterwards.
+    OpBuilder builder(op);
+    ReifiedRankedShapedTypeDims shapes;
+    if (isa_and_nonnull<NVFP4Dialect>(op->getDialect()) &&
+        succeeded(reifyResultShapes(builder, op, shapes)))
+      return getSize(shapes[result.getResultNumber()][dim]);
   }
-  // Ops that say it themselves, as those of our dialect do. What they build to
-  // say it is dead afterwards.
-  OpBuilder builder(op);
-  ReifiedRankedShapedTypeDims shapes;
-  if (isa<ReifyRankedShapedTypeOpInterface>(op) &&
-      succeeded(reifyResultShapes(builder, op, shapes)))
-    return getSize(shapes[cast<OpResult>(shaped).getResultNumber()][dim]);
-  return unknown();
+  return addUnknown(isFunctionLevel(shaped), ExtentExpr(0), std::nullopt,
+                    /*isExtent=*/true);
 }
 
 ExtentExpr ExtentAnalysis::getLoopExtent(linalg::LinalgOp op, unsigned loop) {

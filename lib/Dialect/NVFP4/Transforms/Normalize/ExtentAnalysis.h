@@ -22,6 +22,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
@@ -114,6 +115,10 @@ public:
 private:
   using Opcode = ExtentSymbol::Opcode;
 
+  /// Enough for every rank that occurs; tensors beyond it have unknown
+  /// elements, since there are no Position symbols for them.
+  static constexpr int64_t kMaxRank = 8;
+
   SymbolId addSymbol(ExtentSymbol symbol);
   ExtentExpr addUnknown(bool isUniform, std::optional<ExtentExpr> lowest = {},
                         std::optional<ExtentExpr> highest = {},
@@ -130,6 +135,7 @@ private:
                         std::optional<ExtentExpr> highest);
   mlir::Value materializeDerived(const ExtentSymbol &symbol);
   ExtentExpr computeExpr(mlir::Value value);
+  ExtentExpr computeArgument(mlir::BlockArgument argument);
   ExtentExpr computeArithmetic(mlir::Operation *op);
   std::optional<ExtentExpr> computeCast(mlir::Operation *op);
   ExtentExpr computeSelect(mlir::arith::SelectOp op);
@@ -144,12 +150,24 @@ private:
                                      llvm::ArrayRef<ExtentExpr> dims,
                                      llvm::ArrayRef<ExtentExpr> symbols);
   ExtentExpr computeExtent(mlir::Value shaped, int64_t dim);
+  /// A size that an op takes as an attribute or operand.
+  ExtentExpr getSize(mlir::OpFoldResult size);
+  /// Nothing if `op` is no view with a polynomial extent.
+  std::optional<ExtentExpr> computeViewExtent(mlir::Operation *op, int64_t dim);
+  std::optional<ExtentExpr> computeCreatedExtent(mlir::Operation *op,
+                                                 int64_t dim);
   ExtentExpr readElement(mlir::Value tensor,
                          llvm::ArrayRef<std::optional<ExtentExpr>> positions);
   const ElementInfo &getElement(mlir::Value tensor);
   ElementInfo computeElement(mlir::Value tensor);
   ElementInfo computeLinalgElement(mlir::linalg::LinalgOp op, unsigned result);
-  ElementInfo computeViewElement(mlir::Operation *op, mlir::Value tensor);
+  /// Per dimension of a view's source, where the element at the Position
+  /// symbols of its result comes from; nothing where that is no polynomial.
+  using Positions = llvm::SmallVector<std::optional<ExtentExpr>>;
+  Positions getExpandedPositions(mlir::tensor::ExpandShapeOp op);
+  Positions getCollapsedPositions(mlir::tensor::CollapseShapeOp op);
+  Positions getSlicedPositions(mlir::tensor::ExtractSliceOp op);
+  ElementInfo computeViewElement(mlir::Operation *op);
 
   mlir::func::FuncOp func;
   std::vector<ExtentSymbol> symbols;

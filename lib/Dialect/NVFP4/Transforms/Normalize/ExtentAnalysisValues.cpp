@@ -56,21 +56,25 @@ ExtentExpr ExtentAnalysis::getUnknown(Value value) {
   return addUnknown(isFunctionLevel(value));
 }
 
+/// An input of a linalg body is an element of its operand.
+ExtentExpr ExtentAnalysis::computeArgument(BlockArgument argument) {
+  auto op = dyn_cast<linalg::LinalgOp>(argument.getOwner()->getParentOp());
+  if (!op || argument.getArgNumber() >= op.getNumDpsInputs())
+    return getUnknown(argument);
+  OpOperand *operand = op.getDpsInputOperand(argument.getArgNumber());
+  Value value = operand->get();
+  if (!isa<RankedTensorType>(value.getType()))
+    return isInteger(value.getType()) ? getExpr(value) : getUnknown(argument);
+  SmallVector<std::optional<ExtentExpr>> positions;
+  for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults())
+    positions.push_back(getIndex(op, expr));
+  return readElement(value, positions);
+}
+
 ExtentExpr ExtentAnalysis::computeExpr(Value value) {
   assert(isInteger(value.getType()) && "only integers have a polynomial");
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    auto op = dyn_cast<linalg::LinalgOp>(argument.getOwner()->getParentOp());
-    if (!op || argument.getArgNumber() >= op.getNumDpsInputs())
-      return getUnknown(value);
-    OpOperand *operand = op.getDpsInputOperand(argument.getArgNumber());
-    if (!isa<RankedTensorType>(operand->get().getType()))
-      return isInteger(operand->get().getType()) ? getExpr(operand->get())
-                                                 : getUnknown(value);
-    SmallVector<std::optional<ExtentExpr>> positions;
-    for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults())
-      positions.push_back(getIndex(op, expr));
-    return readElement(operand->get(), positions);
-  }
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return computeArgument(argument);
   Operation *op = value.getDefiningOp();
   if (op->getNumResults() != 1)
     return getUnknown(value);
@@ -383,8 +387,7 @@ const ElementInfo &ExtentAnalysis::getElement(Value tensor) {
   auto type = dyn_cast<RankedTensorType>(tensor.getType());
   if (type && isInteger(type.getElementType()) &&
       !type.getElementType().isInteger(1)) {
-    // Ranks beyond the Position symbols have no names for their positions.
-    if (type.getRank() <= 8)
+    if (type.getRank() <= kMaxRank)
       info = computeElement(tensor);
     if (auto bounds = getTypeBounds(type.getElementType())) {
       if (!info.lowest)
@@ -424,7 +427,7 @@ ElementInfo ExtentAnalysis::computeElement(Value tensor) {
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return computeLinalgElement(linalgOp,
                                 cast<OpResult>(tensor).getResultNumber());
-  return computeViewElement(op, tensor);
+  return computeViewElement(op);
 }
 
 ElementInfo ExtentAnalysis::computeLinalgElement(linalg::LinalgOp op,
@@ -460,68 +463,87 @@ ElementInfo ExtentAnalysis::computeLinalgElement(linalg::LinalgOp op,
   return info;
 }
 
-/// Views read an element of their source at another position.
-ElementInfo ExtentAnalysis::computeViewElement(Operation *op, Value tensor) {
-  Value source;
-  SmallVector<std::optional<ExtentExpr>> positions;
-  auto position = [](int64_t number) { return ExtentExpr::getSymbol(number); };
-  auto type = cast<RankedTensorType>(tensor.getType());
-  if (auto castOp = dyn_cast<tensor::CastOp>(op)) {
-    source = castOp.getSource();
-    for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      positions.push_back(position(dim));
-  } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
-    source = expand.getSrc();
-    for (const ReassociationIndices &group : expand.getReassociationIndices()) {
-      // Row-major: the last dimension of the group moves by one.
-      std::optional<ExtentExpr> sum = ExtentExpr(0), stride = ExtentExpr(1);
-      for (int64_t dim : llvm::reverse(group)) {
-        ExtentExpr extent = getExtent(tensor, dim);
-        // The only position in a dimension of extent 1 is 0.
-        if (extent == ExtentExpr(1))
-          continue;
-        std::optional<ExtentExpr> step =
-            stride ? multiply(*stride, position(dim)) : std::nullopt;
-        sum = sum && step ? add(*sum, *step) : std::nullopt;
-        stride = stride ? multiply(*stride, extent) : std::nullopt;
-      }
-      positions.push_back(sum);
+/// Where in the source of an expand_shape the element at the Position symbols
+/// of its result is: row-major, the last dimension of a group moves by one.
+ExtentAnalysis::Positions
+ExtentAnalysis::getExpandedPositions(tensor::ExpandShapeOp op) {
+  Positions positions;
+  for (const ReassociationIndices &group : op.getReassociationIndices()) {
+    std::optional<ExtentExpr> sum = ExtentExpr(0), stride = ExtentExpr(1);
+    for (int64_t dim : llvm::reverse(group)) {
+      ExtentExpr extent = getExtent(op.getResult(), dim);
+      // The only position in a dimension of extent 1 is 0.
+      if (extent == ExtentExpr(1))
+        continue;
+      std::optional<ExtentExpr> step =
+          stride ? multiply(*stride, ExtentExpr::getSymbol(dim)) : std::nullopt;
+      sum = sum && step ? add(*sum, *step) : std::nullopt;
+      stride = stride ? multiply(*stride, extent) : std::nullopt;
     }
-  } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
-    source = collapse.getSrc();
-    for (auto [resultDim, group] :
-         llvm::enumerate(collapse.getReassociationIndices())) {
-      unsigned numMoving = llvm::count_if(group, [&](int64_t dim) {
-        return getExtent(source, dim) != ExtentExpr(1);
-      });
-      for (int64_t dim : group) {
-        if (getExtent(source, dim) == ExtentExpr(1))
-          positions.push_back(ExtentExpr(0));
-        else if (numMoving == 1)
-          positions.push_back(position(resultDim));
-        else
-          positions.push_back(std::nullopt);
-      }
-    }
-  } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
-    source = slice.getSource();
-    llvm::SmallBitVector dropped = slice.getDroppedDims();
-    int64_t resultDim = 0;
-    for (auto [dim, offset, stride] :
-         llvm::enumerate(slice.getMixedOffsets(), slice.getMixedStrides())) {
-      std::optional<int64_t> start = getConstantIntValue(offset);
-      std::optional<int64_t> step = getConstantIntValue(stride);
-      ExtentExpr base =
-          start ? ExtentExpr(*start) : getExpr(cast<Value>(offset));
-      ExtentExpr index =
-          dropped.test(dim) ? ExtentExpr(0) : position(resultDim++);
-      std::optional<ExtentExpr> scaled =
-          step ? multiply(index, ExtentExpr(*step)) : std::nullopt;
-      positions.push_back(scaled ? add(base, *scaled) : std::nullopt);
+    positions.push_back(sum);
+  }
+  return positions;
+}
+
+/// The same for a collapse_shape, where all but one extent of a group is 1.
+ExtentAnalysis::Positions
+ExtentAnalysis::getCollapsedPositions(tensor::CollapseShapeOp op) {
+  Positions positions;
+  auto isUnit = [&](int64_t dim) {
+    return getExtent(op.getSrc(), dim) == ExtentExpr(1);
+  };
+  for (auto [resultDim, group] :
+       llvm::enumerate(op.getReassociationIndices())) {
+    unsigned numMoving = group.size() - llvm::count_if(group, isUnit);
+    for (int64_t dim : group) {
+      if (isUnit(dim))
+        positions.push_back(ExtentExpr(0));
+      else if (numMoving == 1)
+        positions.push_back(ExtentExpr::getSymbol(resultDim));
+      else
+        positions.push_back(std::nullopt);
     }
   }
-  if (!source || !isa<RankedTensorType>(source.getType()))
+  return positions;
+}
+
+/// The same for an extract_slice.
+ExtentAnalysis::Positions
+ExtentAnalysis::getSlicedPositions(tensor::ExtractSliceOp op) {
+  Positions positions;
+  llvm::SmallBitVector dropped = op.getDroppedDims();
+  int64_t resultDim = 0;
+  for (auto [dim, offset, stride] :
+       llvm::enumerate(op.getMixedOffsets(), op.getMixedStrides())) {
+    std::optional<int64_t> start = getConstantIntValue(offset);
+    std::optional<int64_t> step = getConstantIntValue(stride);
+    ExtentExpr base = start ? ExtentExpr(*start) : getExpr(cast<Value>(offset));
+    ExtentExpr index =
+        dropped.test(dim) ? ExtentExpr(0) : ExtentExpr::getSymbol(resultDim++);
+    std::optional<ExtentExpr> scaled =
+        step ? multiply(index, ExtentExpr(*step)) : std::nullopt;
+    positions.push_back(scaled ? add(base, *scaled) : std::nullopt);
+  }
+  return positions;
+}
+
+/// Views read an element of their source at another position.
+ElementInfo ExtentAnalysis::computeViewElement(Operation *op) {
+  Value source = op->getNumOperands() ? op->getOperand(0) : Value();
+  Positions positions;
+  if (auto castOp = dyn_cast<tensor::CastOp>(op)) {
+    auto type = dyn_cast<RankedTensorType>(castOp.getSource().getType());
+    for (int64_t dim = 0; type && dim < type.getRank(); ++dim)
+      positions.push_back(ExtentExpr::getSymbol(dim));
+  } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+    positions = getExpandedPositions(expand);
+  } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    positions = getCollapsedPositions(collapse);
+  } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    positions = getSlicedPositions(slice);
+  } else {
     return {};
+  }
   ElementInfo info = getElement(source);
   if (!info.exact)
     return info;

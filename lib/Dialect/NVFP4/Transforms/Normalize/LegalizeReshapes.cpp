@@ -126,6 +126,8 @@ private:
   LogicalResult requireEqualSize(tensor::ReshapeOp op,
                                  ArrayRef<ExtentExpr> source,
                                  ArrayRef<ExtentExpr> result);
+  Value createViews(tensor::ReshapeOp op, ArrayRef<ExtentExpr> source,
+                    ArrayRef<ExtentExpr> result);
 
   ExtentAnalysis &analysis;
   ExtentChecks &checks;
@@ -177,6 +179,56 @@ LogicalResult ReshapeRewriter::requireEqualSize(tensor::ReshapeOp op,
                             analysis.toString(*to));
 }
 
+/// The type before an expansion: a dynamic dimension expands to at least one
+/// dynamic dimension, a static one to none.
+static RankedTensorType
+getCollapsedType(RankedTensorType type, ArrayRef<ReassociationIndices> groups) {
+  SmallVector<int64_t> shape;
+  for (const ReassociationIndices &group : groups) {
+    int64_t size = 1;
+    for (int64_t dim : group)
+      size = type.isDynamicDim(dim) || ShapedType::isDynamic(size)
+                 ? ShapedType::kDynamic
+                 : size * type.getDimSize(dim);
+    shape.push_back(size);
+  }
+  return RankedTensorType::get(shape, type.getElementType());
+}
+
+Value ReshapeRewriter::createViews(tensor::ReshapeOp op,
+                                   ArrayRef<ExtentExpr> source,
+                                   ArrayRef<ExtentExpr> result) {
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Type element = getElementTypeOrSelf(op.getSource());
+  // A rank of 0 has no groups.
+  bool isScalar = source.empty() || result.empty();
+  SmallVector<ReassociationIndices> collapsed, expanded;
+  if (!isScalar) {
+    for (const DimensionGroup &group : groupDimensions(source, result)) {
+      collapsed.push_back(group.source);
+      expanded.push_back(group.result);
+    }
+  }
+  auto isTrivial = [](const ReassociationIndices &group) {
+    return group.size() == 1;
+  };
+  Value value =
+      castTo(builder, loc, op.getSource(), getTypeOf(source, element));
+  if (!llvm::all_of(collapsed, isTrivial) || (isScalar && !source.empty()))
+    value = tensor::CollapseShapeOp::create(builder, loc, value, collapsed);
+  RankedTensorType finalType = getTypeOf(result, element);
+  if (!llvm::all_of(expanded, isTrivial) || (isScalar && !result.empty())) {
+    value = castTo(builder, loc, value, getCollapsedType(finalType, expanded));
+    SmallVector<OpFoldResult> sizes;
+    for (const ExtentExpr &extent : result)
+      sizes.push_back(analysis.materializeExtent(extent));
+    value = tensor::ExpandShapeOp::create(builder, loc, finalType, value,
+                                          expanded, sizes);
+  }
+  return castTo(builder, loc, value, op.getResult().getType());
+}
+
 LogicalResult ReshapeRewriter::rewrite(tensor::ReshapeOp op) {
   auto sourceType = dyn_cast<RankedTensorType>(op.getSource().getType());
   auto resultType = dyn_cast<RankedTensorType>(op.getResult().getType());
@@ -189,56 +241,7 @@ LogicalResult ReshapeRewriter::rewrite(tensor::ReshapeOp op) {
   if (failed(readSizes(op, result)) ||
       failed(requireEqualSize(op, source, result)))
     return failure();
-
-  OpBuilder builder(op);
-  Location loc = op.getLoc();
-  Type element = sourceType.getElementType();
-  SmallVector<DimensionGroup> groups = groupDimensions(source, result);
-  bool isScalar = source.empty() || result.empty();
-  SmallVector<ReassociationIndices> collapsed, expanded;
-  SmallVector<ExtentExpr> middle;
-  for (const DimensionGroup &group : groups) {
-    collapsed.push_back(group.source);
-    expanded.push_back(group.result);
-    // The side with one dimension has the product at hand.
-    std::optional<ExtentExpr> product = ExtentExpr(1);
-    for (int64_t dim : group.source)
-      product = multiply(*product, source[dim]);
-    middle.push_back(*product);
-  }
-  if (isScalar) { // A rank of 0 has no groups.
-    collapsed.clear();
-    expanded.clear();
-    middle.clear();
-  }
-  auto isTrivial = [](const ReassociationIndices &group) {
-    return group.size() == 1;
-  };
-  Value value =
-      castTo(builder, loc, op.getSource(), getTypeOf(source, element));
-  if (!llvm::all_of(collapsed, isTrivial) || (isScalar && !source.empty()))
-    value = tensor::CollapseShapeOp::create(builder, loc, value, collapsed);
-  RankedTensorType finalType = getTypeOf(result, element);
-  if (!llvm::all_of(expanded, isTrivial) || (isScalar && !result.empty())) {
-    // A dynamic dimension expands to at least one dynamic dimension.
-    SmallVector<int64_t> shape;
-    for (const ReassociationIndices &group : expanded) {
-      int64_t size = 1;
-      for (int64_t dim : group)
-        size = finalType.isDynamicDim(dim) || ShapedType::isDynamic(size)
-                   ? ShapedType::kDynamic
-                   : size * finalType.getDimSize(dim);
-      shape.push_back(size);
-    }
-    value = castTo(builder, loc, value, RankedTensorType::get(shape, element));
-    SmallVector<OpFoldResult> sizes;
-    for (const ExtentExpr &extent : result)
-      sizes.push_back(analysis.materializeExtent(extent));
-    value = tensor::ExpandShapeOp::create(builder, loc, finalType, value,
-                                          expanded, sizes);
-  }
-  value = castTo(builder, loc, value, resultType);
-  op.replaceAllUsesWith(value);
+  op.replaceAllUsesWith(createViews(op, source, result));
   return success();
 }
 
