@@ -63,7 +63,6 @@ static void addExpansion(OpPassManager &pm) {
 static void addFusion(OpPassManager &pm) {
   // Arithmetic on whole tensors becomes linalg like everything else.
   pm.addPass(createConvertElementwiseToLinalgPass());
-  pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(nvfp4::createFuseElementwisePass());
   pm.addPass(createCSEPass());
