@@ -100,11 +100,12 @@ endfunction()
 # A libFuzzer program. Its seeds are the files of test/Fuzz/corpus/<name>.
 # The preset `fuzz` instruments the libraries too.
 function(add_nvfp4_fuzzer name)
-  cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LINK_LIBS;MLIR_LIBS" ${ARGN})
   if(NOT TARGET nvfp4-fuzzers)
     add_custom_target(nvfp4-fuzzers)
   endif()
-  add_nvfp4_tool(${name} ${ARG_UNPARSED_ARGUMENTS} NO_INSTALL LINK_LIBS ${ARG_LINK_LIBS})
+  add_nvfp4_tool(${name} ${ARG_UNPARSED_ARGUMENTS} NO_INSTALL
+    LINK_LIBS ${ARG_LINK_LIBS} MLIR_LIBS ${ARG_MLIR_LIBS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzzers)

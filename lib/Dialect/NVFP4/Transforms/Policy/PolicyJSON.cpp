@@ -497,8 +497,34 @@ static Error describeSyntaxError(Error error, StringRef fileName) {
   return llvm::createStringError(fileName + ": " + message);
 }
 
+/// Fails if brackets nest deeper than any policy needs: LLVM's parser recurses
+/// once per level, so a garbled file could exhaust the stack.
+static Error checkNesting(StringRef text, StringRef fileName) {
+  constexpr int kMaxDepth = 64;
+  int depth = 0;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (inString && c == '\\')
+      ++i; // The next character is no quote.
+    else if (c == '"')
+      inString = !inString;
+    else if (!inString && (c == '[' || c == '{'))
+      ++depth;
+    else if (!inString && (c == ']' || c == '}'))
+      --depth;
+    if (depth > kMaxDepth)
+      return llvm::createStringError(
+          fileName + ": expected values nested at most " + Twine(kMaxDepth) +
+          " deep, but got more");
+  }
+  return Error::success();
+}
+
 static Expected<Policy> parsePolicyImpl(StringRef text, StringRef fileName,
                                         ArrayRef<std::string> extenders) {
+  if (Error error = checkNesting(text, fileName))
+    return error;
   Expected<json::Value> value = json::parse(text);
   if (!value)
     return describeSyntaxError(value.takeError(), fileName);

@@ -39,6 +39,9 @@
 // PRESET: error: expected a policy preset (none, inference, weight-only, mlp-only, nvidia-pretraining) or the path of a JSON file, but got 'infrence': No such file or directory; did you mean 'inference'?
 // RUN: not nvfp4-opt %t/empty.mlir --nvfp4-assign-precision="policy-text=[]" 2>&1 | FileCheck %s --check-prefix=TEXT
 // TEXT: error: policy-text: expected an object, but got an array
+// RUN: %python -c "print('{\"version\": 1, \"rules\": ' + '[' * 100000)" > %t/deep.json
+// RUN: not nvfp4-opt %t/empty.mlir --nvfp4-assign-precision=policy=%t/deep.json 2>&1 | FileCheck %s --check-prefix=DEEP
+// DEEP: error: {{.*}}deep.json: expected values nested at most 64 deep, but got more
 
 //--- empty.mlir
 module {}
