@@ -31,6 +31,10 @@ if shutil.which("ptxas"):
     config.available_features.add("ptxas")
 if subprocess.run([config.python, "-c", "import numpy"], capture_output=True).returncode == 0:
     config.available_features.add("numpy")
+# A small disk of one's own, to fill it.
+mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", config.nvfp4_binary_dir]
+if shutil.which("unshare") and subprocess.run(mount, capture_output=True).returncode == 0:
+    config.available_features.add("tmpfs")
 for name, path in (("minilm-weights", config.minilm_weights),):
     if path and os.path.exists(path):
         config.available_features.add(name)

@@ -136,10 +136,21 @@ static LogicalResult requireNoWeights(ModuleOp module,
   return success();
 }
 
+/// The error of a package that would have nothing to run.
+static LogicalResult requireEntry(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>())
+    if (func.isPublic() && !func.isDeclaration())
+      return success();
+  return module.emitError("expected a public function with a body, which "
+                          "becomes an entry of the package, but got none");
+}
+
 LogicalResult Compiler::compileToPackage(ModuleOp module,
                                          const std::string &weightsPath,
                                          const std::string &packagePath,
                                          bool showProgress) {
+  if (failed(requireEntry(module)))
+    return failure();
   // Bad weights are found before time is spent on code.
   std::optional<Checkpoint> checkpoint;
   std::unique_ptr<CheckpointSource> checkpointSource;

@@ -12,6 +12,8 @@
 #include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace nvfp4;
 
@@ -81,6 +83,20 @@ TEST_F(ReportTest, JSONHasExactlyTheKeys) {
   EXPECT_EQ(entry.getNumber("sqnr_db"), 20.25);
   EXPECT_EQ(entry.getInteger("bytes_before"), 4096);
   EXPECT_EQ(*entry.get("reason"), llvm::json::Value(nullptr));
+}
+
+TEST_F(ReportTest, WhatLostNothingIsExact) {
+  PrecisionReport report = PrecisionReport::build(*module);
+  for (llvm::StringRef weight : {"layers.0.fc.weight", "layers.1.fc.weight"})
+    report.setQuantizationError(weight,
+                                std::numeric_limits<double>::infinity());
+  llvm::json::Value json = report.toJSON();
+  const llvm::json::Object &entry = *(*json.getAsArray())[0].getAsObject();
+  EXPECT_EQ(*entry.get("sqnr_db"), llvm::json::Value(nullptr));
+  std::string table;
+  llvm::raw_string_ostream os(table);
+  report.print(os);
+  EXPECT_NE(table.find("  exact\n"), std::string::npos) << table;
 }
 
 TEST_F(ReportTest, NothingDecidedCountsAsKept) {

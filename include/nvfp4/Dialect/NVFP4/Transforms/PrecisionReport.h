@@ -44,7 +44,8 @@ struct PrecisionReportEntry {
   std::optional<int64_t> bytesBefore, bytesAfter;
   /// Whether the site reads all of the weight, not a slice.
   bool readsWholeWeight = true;
-  /// Signal to quantization noise of the weight in dB; known once it is packed.
+  /// Signal to quantization noise of the weight in dB, infinite if nothing was
+  /// lost; known once it is packed.
   std::optional<double> sqnr;
   /// Position in a stack of blocks, for the table: names without and with the
   /// index cut out.
@@ -71,7 +72,8 @@ public:
 
   /// An array with one object per entry, with the keys site, class, weight,
   /// shape, requested, realised, rule, reason, bytes_before, bytes_after,
-  /// sqnr_db. What is not known is null. In `shape` a number stands for itself.
+  /// sqnr_db. What is not known is null, and so is the ratio of a weight that
+  /// lost nothing. In `shape` a number stands for itself.
   llvm::json::Value toJSON() const;
 
   /// Prints a table of at most 100 columns: a section per precision and rule,

@@ -16,6 +16,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <cmath>
+
 using namespace mlir;
 namespace json = llvm::json;
 
@@ -214,7 +216,10 @@ json::Value PrecisionReport::toJSON() const {
                                         : json::Value(entry.reason)},
         {"bytes_before", entry.bytesBefore},
         {"bytes_after", entry.bytesAfter},
-        {"sqnr_db", entry.sqnr},
+        // JSON has no infinity.
+        {"sqnr_db", entry.sqnr && std::isfinite(*entry.sqnr)
+                        ? json::Value(*entry.sqnr)
+                        : json::Value(nullptr)},
     });
   }
   return array;

@@ -21,6 +21,8 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <limits>
+
 using namespace llvm;
 
 namespace nvfp4 {
@@ -128,7 +130,9 @@ static void fillCells(Row &row) {
     row.cells[3] =
         formatBytes(row.bytesBefore) + " -> " + formatBytes(row.bytesAfter);
   if (row.sqnr)
-    row.cells[4] = formatv("{0:F1} dB", *row.sqnr).str();
+    row.cells[4] = *row.sqnr == std::numeric_limits<double>::infinity()
+                       ? "exact"
+                       : formatv("{0:F1} dB", *row.sqnr).str();
 }
 
 /// The heading of a row's section.
