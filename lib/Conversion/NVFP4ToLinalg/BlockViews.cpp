@@ -71,6 +71,56 @@ SmallVector<Value> createParallelGeneric(
   return SmallVector<Value>(generic.getResults());
 }
 
+Value createFilled(OpBuilder &builder, Location loc,
+                   ArrayRef<OpFoldResult> extents, TypedAttr value) {
+  Value init = createEmpty(builder, loc, extents, value.getType());
+  Value constant = arith::ConstantOp::create(builder, loc, value);
+  return linalg::FillOp::create(builder, loc, constant, init).getResult(0);
+}
+
+Value convertElements(OpBuilder &builder, Location loc, Value source,
+                      Type elementType) {
+  auto type = cast<RankedTensorType>(source.getType());
+  if (type.getElementType() == elementType)
+    return source;
+  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+  return createParallelGeneric(
+             builder, loc, source,
+             createEmpty(builder, loc, getMixedExtents(builder, loc, source),
+                         elementType),
+             {identity, identity},
+             [&](OpBuilder &b, Location l, ValueRange args) {
+               return SmallVector<Value>{
+                   convertFloat(b, l, args[0], elementType)};
+             })
+      .front();
+}
+
+SmallVector<OpFoldResult> getExtentsOf(OpBuilder &builder, Location loc,
+                                       BlockTensorType type, Value value) {
+  SmallVector<OpFoldResult> extents = getMixedExtents(builder, loc, value);
+  for (auto [extent, fixed] : llvm::zip_equal(extents, type.getShape()))
+    if (ShapedType::isStatic(fixed))
+      extent = builder.getIndexAttr(fixed);
+  return extents;
+}
+
+SmallVector<OpFoldResult> getExtentsOfCodes(OpBuilder &builder, Location loc,
+                                            BlockTensorType type, Value codes) {
+  SmallVector<OpFoldResult> extents = getExtentsOf(builder, loc, type, codes);
+  if (type.isDynamicDim(type.getRank() - 1))
+    extents.back() = affine::makeComposedFoldedAffineApply(
+        builder, loc, AffineMap::get(1, 0, builder.getAffineDimExpr(0) * 2),
+        extents.back());
+  return extents;
+}
+
+LogicalResult requireTensors(Operation *op, PatternRewriter &rewriter) {
+  if (cast<DestinationStyleOpInterface>(op).hasPureTensorSemantics())
+    return success();
+  return rewriter.notifyMatchFailure(op, "operands are not all tensors");
+}
+
 /// Zeros after the last column up to `columns`.
 static Value padColumns(OpBuilder &builder, Location loc, Value source,
                         OpFoldResult columns) {

@@ -19,6 +19,7 @@
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/PatternMatch.h"
 
 namespace nvfp4 {
 
@@ -105,6 +106,34 @@ mlir::Value castTo(mlir::OpBuilder &builder, mlir::Location loc,
 /// A float as f32, an f32 as another float.
 mlir::Value convertFloat(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::Value value, mlir::Type type);
+
+/// A tensor of `extents` whose elements are all `value`.
+mlir::Value createFilled(mlir::OpBuilder &builder, mlir::Location loc,
+                         llvm::ArrayRef<mlir::OpFoldResult> extents,
+                         mlir::TypedAttr value);
+
+/// A float tensor as another float type.
+mlir::Value convertElements(mlir::OpBuilder &builder, mlir::Location loc,
+                            mlir::Value source, mlir::Type elementType);
+
+/// Extents of the block-scaled tensor whose float form is `value`.
+llvm::SmallVector<mlir::OpFoldResult> getExtentsOf(mlir::OpBuilder &builder,
+                                                   mlir::Location loc,
+                                                   BlockTensorType type,
+                                                   mlir::Value value);
+
+/// Extents of the block-scaled tensor whose codes are `codes`.
+llvm::SmallVector<mlir::OpFoldResult>
+getExtentsOfCodes(mlir::OpBuilder &builder, mlir::Location loc,
+                  BlockTensorType type, mlir::Value codes);
+
+/// What every pattern starts with: tensors, not memrefs.
+llvm::LogicalResult requireTensors(mlir::Operation *op,
+                                   mlir::PatternRewriter &rewriter);
+
+/// Patterns of the ops that move or mix elements: relayout, transpose,
+/// hadamard.
+void populateRearrangementPatterns(mlir::RewritePatternSet &patterns);
 
 /// The linear codes and scales of a tensor in another layout. Linear [..,Mb,Kb]
 /// scales of a tiled tensor whose blocks span rows take the first row's.
