@@ -190,7 +190,7 @@ class ConvertNVFP4HostToLLVMPass final
                       entry.interface.results.size() + 1;
     if (entry.buffers.size() != expected)
       return func.emitError("expected ")
-             << expected << " arguments (those in '" << kEntryAttr
+             << expected << " arguments (those in '" << kEntryAttrName
              << "', results and workspace), but got " << entry.buffers.size();
     if (func.getNumResults() != 0)
       return func.emitError("expected an entry function without results, but "

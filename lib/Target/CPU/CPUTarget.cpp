@@ -75,13 +75,13 @@ static std::unique_ptr<llvm::Module> translate(ModuleOp module,
 static std::vector<ProgramEntry> collectEntries(ModuleOp module) {
   std::vector<ProgramEntry> entries;
   for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
-    auto interface = func->getAttrOfType<DictionaryAttr>(kEntryAttr);
+    auto interface = func->getAttrOfType<DictionaryAttr>(kEntryAttrName);
     if (!interface)
       continue;
     StringRef name = func.getName();
     name.consume_back(".body");
     entries.push_back({name.str(), interface,
-                       func->getAttrOfType<ArrayAttr>(kChecksAttr)});
+                       func->getAttrOfType<ArrayAttr>(kChecksAttrName)});
   }
   return entries;
 }

@@ -50,7 +50,10 @@ inline constexpr llvm::StringLiteral kClassAttrName = "nvfp4.class";
 inline constexpr llvm::StringLiteral kRuleAttrName = "nvfp4.rule";
 inline constexpr llvm::StringLiteral kRequestedAttrName = "nvfp4.requested";
 inline constexpr llvm::StringLiteral kReasonAttrName = "nvfp4.reason";
+/// Of an entry after Lower: the messages that the error word numbers.
 inline constexpr llvm::StringLiteral kChecksAttrName = "nvfp4.checks";
+/// Of an entry's argument in destination style: which result it receives.
+inline constexpr llvm::StringLiteral kResultAttrName = "nvfp4.result";
 inline constexpr llvm::StringLiteral kConstantsAttrName = "nvfp4.constants";
 
 } // namespace nvfp4

@@ -11,22 +11,14 @@
 #ifndef NVFP4_DIALECT_NVFP4_TRANSFORMS_ENTRYINTERFACE_H
 #define NVFP4_DIALECT_NVFP4_TRANSFORMS_ENTRYINTERFACE_H
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <optional>
 #include <string>
 
 namespace nvfp4 {
-
-/// Attribute of an entry function: its border as a dictionary, see
-/// `EntryInterface`.
-constexpr llvm::StringLiteral kEntryAttr = "nvfp4.entry";
-/// Argument attribute of an entry function in destination style: the number of
-/// the result that the caller finds in this buffer.
-constexpr llvm::StringLiteral kResultAttr = "nvfp4.result";
-/// Attribute of an entry function: the messages of all its data checks, in the
-/// order in which the error word numbers them.
-constexpr llvm::StringLiteral kChecksAttr = "nvfp4.checks";
 
 /// A named dimension of an entry, with the values that it may take.
 struct EntryDimension {

@@ -34,7 +34,7 @@ private:
 
   InFlightDiagnostic malformed(StringRef expected) {
     return func.emitError("expected ")
-           << expected << " in '" << kEntryAttr << "'";
+           << expected << " in '" << kEntryAttrName << "'";
   }
 
   func::FuncOp func;
@@ -109,10 +109,10 @@ FailureOr<EntryInterface> InterfaceReader::read() {
 }
 
 FailureOr<EntryInterface> EntryInterface::read(func::FuncOp func) {
-  auto attr = func->getAttrOfType<DictionaryAttr>(kEntryAttr);
+  auto attr = func->getAttrOfType<DictionaryAttr>(kEntryAttrName);
   if (!attr)
     return func.emitError("expected an entry function with the attribute '")
-           << kEntryAttr << "', which 'nvfp4-record-entry' writes";
+           << kEntryAttrName << "', which 'nvfp4-record-entry' writes";
   return InterfaceReader(func, attr).read();
 }
 

@@ -134,16 +134,16 @@ LogicalResult WorkspacePlanner::checkSignature() {
     if (!type || !type.getLayout().isIdentity())
       return func.emitError("expected a memref of identity layout as argument ")
              << i << ", but got " << func.getArgumentTypes()[i];
-    numResults += func.getArgAttr(i, kResultAttr) != nullptr;
+    numResults += func.getArgAttr(i, kResultAttrName) != nullptr;
     if (i < interface.arguments.size() &&
         int64_t(interface.arguments[i].shape.size()) != type.getRank())
       return func.emitError("expected argument ")
-             << i << " of the rank in '" << kEntryAttr << "', which is "
+             << i << " of the rank in '" << kEntryAttrName << "', which is "
              << interface.arguments[i].shape.size() << ", but got " << type;
   }
   if (func.getNumArguments() != interface.arguments.size() + numResults)
     return func.emitError("expected ")
-           << interface.arguments.size() << " arguments as in '" << kEntryAttr
+           << interface.arguments.size() << " arguments as in '" << kEntryAttrName
            << "' and " << numResults << " results, but got "
            << func.getNumArguments() << " arguments";
   return success();
@@ -397,7 +397,7 @@ void WorkspacePlanner::lowerRecordErrors(OpBuilder &builder, Value workspace) {
       op.erase();
     }
   }
-  func->setAttr(kChecksAttr, builder.getArrayAttr(messages));
+  func->setAttr(kChecksAttrName, builder.getArrayAttr(messages));
 }
 
 void WorkspacePlanner::lowerRecordError(RecordErrorOp op, Value word,

@@ -89,7 +89,7 @@ static void writeToNewArgument(func::FuncOp func, unsigned index, Value value,
   auto destType = MemRefType::get(type.getShape(), type.getElementType());
   OpBuilder builder(func.getContext());
   NamedAttrList attrs(func.getResultAttrDict(index));
-  attrs.set(nvfp4::kResultAttr, builder.getI64IntegerAttr(index));
+  attrs.set(nvfp4::kResultAttrName, builder.getI64IntegerAttr(index));
   unsigned position = func.getNumArguments();
   (void)func.insertArgument(position, destType,
                             attrs.getDictionary(func.getContext()),
