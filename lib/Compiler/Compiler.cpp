@@ -174,6 +174,11 @@ LogicalResult Compiler::compileToPackage(ModuleOp module,
     return failure();
   if (!checkpoint && failed(requireNoWeights(module, *plans, **source)))
     return failure();
+  Packer packer(**source);
+  for (const PackingPlan &plan : *plans)
+    if (Status status = packer.check(plan); !status)
+      return emitError(UnknownLoc::get(module->getContext()))
+             << status.getMessage();
 
   erasePacking(module);
   if (failed(runStage(module, Stage::Lower)))

@@ -108,7 +108,8 @@ int writeText(StringRef path, function_ref<void(llvm::raw_ostream &)> write) {
 
 LogicalResult enableExplanations(MLIRContext &context) {
   remark::RemarkCategories categories;
-  categories.all = "nvfp4.*";
+  categories.passed = categories.missed = "nvfp4.*";
+  categories.analysis = categories.failed = "nvfp4.*";
   return remark::enableOptimizationRemarks(
       context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(),
       categories, /*printAsEmitRemarks=*/true);
