@@ -6,6 +6,8 @@
 
 #include "HostMachine.h"
 
+#include "nvfp4/Runtime/CpuFeatures.h"
+
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -55,8 +57,7 @@ static std::string getHostFeatureString() {
 }
 
 /// The extensions that `info` may use. LLVM mixes them with tuning flags
-/// (`fast-…`, `slow-…`); for x86 its table of CPUs, or CPUID, says which
-/// are real.
+/// (`fast-…`, `slow-…`), which the runtime does not know.
 static std::vector<std::string>
 getExtensions(const llvm::Triple &triple, StringRef cpu, bool isNative,
               const llvm::MCSubtargetInfo &info) {
@@ -68,15 +69,23 @@ getExtensions(const llvm::Triple &triple, StringRef cpu, bool isNative,
   } else if (triple.getArch() == llvm::Triple::x86_64) {
     SmallVector<StringRef> features;
     llvm::X86::getFeaturesForCPU(cpu, features);
-    for (StringRef feature : features)
-      names.push_back(feature.str());
+    llvm::StringMap<bool> implied;
+    for (StringRef feature : features) {
+      implied[feature] = true;
+      llvm::X86::updateImpliedFeatures(feature, /*Enabled=*/true, implied);
+    }
+    for (const auto &feature : implied)
+      if (feature.second)
+        names.push_back(feature.first().str());
   } else {
     for (const llvm::SubtargetFeatureKV &feature :
          info.getEnabledProcessorFeatures())
       names.push_back(feature.Key);
   }
-  // "Has 64-bit instructions" follows from the triple.
-  llvm::erase(names, "64bit");
+  // The runtime must be able to look for each of them in the machine.
+  llvm::erase_if(names, [&](const std::string &name) {
+    return !isCheckedCpuFeature(triple.getArchName().str(), name);
+  });
   llvm::sort(names);
   return names;
 }

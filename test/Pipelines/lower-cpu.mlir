@@ -1,0 +1,23 @@
+// RUN: nvfp4-opt %s --nvfp4-lower-cpu --dump-pass-pipeline 2>&1 | FileCheck %s
+
+/// The order of the stage, one line per pass.
+//      CHECK: Pass Manager with
+//      CHECK: builtin.module(
+//      CHECK:   nvfp4-expand-tensors
+//      CHECK:   convert-nvfp4-to-linalg
+//      CHECK:   nvfp4-fuse-elementwise
+//      CHECK:   nvfp4-results-to-destinations
+//      CHECK:   resolve-ranked-shaped-type-result-dims
+//      CHECK:   eliminate-empty-tensors
+//      CHECK:   one-shot-bufferize
+//      CHECK:   nvfp4-copies-to-loops
+//      CHECK:   nvfp4-contractions-to-loops
+//      CHECK:   math-extend-to-supported-types
+//      CHECK:   arith-emulate-unsupported-floats
+//      CHECK:   arith-expand
+//      CHECK:   nvfp4-expand-math
+//      CHECK:   nvfp4-plan-workspace
+//      CHECK:   convert-linalg-to-loops
+//      CHECK:   nvfp4-outline-loops
+//      CHECK:   expand-strided-metadata
+//      CHECK:   convert-nvfp4-host-to-llvm
