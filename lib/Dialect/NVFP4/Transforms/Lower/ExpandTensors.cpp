@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/ControlFlow/Transforms/StructuralTypeConversions.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -553,15 +554,15 @@ struct ExpandTensorsPass final
                                                                    converter);
     populateCallOpTypeConversionPattern(patterns, converter);
     populateReturnOpTypeConversionPattern(patterns, converter);
-    populateBranchOpInterfaceTypeConversionPattern(patterns, converter);
+    cf::populateCFStructuralTypeConversions(converter, patterns);
 
     ConversionTarget target(*context);
     scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns,
                                                          target);
     target.markUnknownOpDynamicallyLegal([&](Operation *op) {
+      // The branches to the other blocks convert their arguments.
       if (auto func = dyn_cast<func::FuncOp>(op))
-        return converter.isSignatureLegal(func.getFunctionType()) &&
-               converter.isLegal(&func.getBody());
+        return converter.isSignatureLegal(func.getFunctionType());
       return converter.isLegal(op);
     });
     target.addIllegalOp<GlobalScaleOp, HadamardOp>();
