@@ -97,8 +97,7 @@ LogicalResult Compiler::runStage(ModuleOp module, Stage stage) {
 /// Erases packing functions and outlined constants: device and host code never
 /// see a weight.
 static void erasePacking(ModuleOp module) {
-  for (auto func :
-       llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+  for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
     if (func->hasAttr(kPackAttrName))
       func.erase();
   module->removeAttr(kConstantsAttrName);

@@ -38,8 +38,9 @@ LogicalResult TargetRegistry::add(std::unique_ptr<Target> target) {
   return success();
 }
 
-const Target *TargetRegistry::lookup(
-    StringRef name, function_ref<InFlightDiagnostic()> emitError) const {
+const Target *
+TargetRegistry::lookup(StringRef name,
+                       function_ref<InFlightDiagnostic()> emitError) const {
   for (const std::unique_ptr<Target> &target : targets)
     if (target->getName() == name)
       return target.get();

@@ -41,8 +41,7 @@ struct Options {
       "policy",
       cl::desc("none, inference, weight-only, mlp-only, nvidia-pretraining, or "
                "a rules file"),
-      cl::value_desc("name or path"), cl::init("inference"),
-      cl::cat(category)};
+      cl::value_desc("name or path"), cl::init("inference"), cl::cat(category)};
   cl::opt<std::string> target{"target", cl::desc("What to compile for"),
                               cl::value_desc("name"), cl::init("cpu"),
                               cl::cat(category)};
@@ -61,11 +60,10 @@ struct Options {
   cl::opt<bool> explain{
       "explain", cl::desc("Print a remark for every decision, and its reason"),
       cl::cat(category)};
-  cl::opt<std::string> report{
-      "report", cl::desc("Write the precision report as JSON"),
-      cl::value_desc("path"), cl::cat(category)};
-  cl::opt<bool> quiet{"quiet",
-                      cl::desc("Print no report and no progress bar"),
+  cl::opt<std::string> report{"report",
+                              cl::desc("Write the precision report as JSON"),
+                              cl::value_desc("path"), cl::cat(category)};
+  cl::opt<bool> quiet{"quiet", cl::desc("Print no report and no progress bar"),
                       cl::cat(category)};
   cl::opt<bool> keepF64{
       "keep-f64", cl::desc("Compute in f64 what the model computes in f64"),
@@ -134,9 +132,8 @@ int checkOptions(const Options &options) {
 
 int compile(const Options &options, MLIRContext &context,
             const TargetRegistry &targets, llvm::SourceMgr &sourceMgr) {
-  const Target *target = targets.lookup(options.target, [&] {
-    return emitError(UnknownLoc::get(&context));
-  });
+  const Target *target = targets.lookup(
+      options.target, [&] { return emitError(UnknownLoc::get(&context)); });
   if (!target)
     return 1;
   OwningOpRef<ModuleOp> module =
@@ -172,13 +169,11 @@ int compile(const Options &options, MLIRContext &context,
                                            : *symbolizeStage(options.stopAfter);
     if (failed(compiler.runStages(*module, last)))
       return 1;
-    if (int status = writeText(output, [&](llvm::raw_ostream &os) {
-          module->print(os);
-        }))
+    if (int status = writeText(
+            output, [&](llvm::raw_ostream &os) { module->print(os); }))
       return status;
   } else {
-    FailureOr<std::string> text =
-        compiler.compileToText(*module, options.emit);
+    FailureOr<std::string> text = compiler.compileToText(*module, options.emit);
     if (failed(text))
       return 1;
     if (int status =

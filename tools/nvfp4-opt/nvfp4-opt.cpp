@@ -21,6 +21,6 @@ int main(int argc, char **argv) {
   nvfp4::registerNVFP4Dialects(registry);
   mlir::registerAllPasses();
   nvfp4::registerNVFP4Passes();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "NVFP4 optimizer driver\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "NVFP4 optimizer driver\n", registry));
 }

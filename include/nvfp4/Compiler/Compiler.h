@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The stages in order, for tools and for programs that embed the compiler. Every
-// error is a diagnostic of the context.
+// The stages in order, for tools and for programs that embed the compiler.
+// Every error is a diagnostic of the context.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,10 +68,10 @@ public:
   mlir::FailureOr<std::string> compileToText(mlir::ModuleOp module,
                                              llvm::StringRef level);
 
-  /// Runs all stages, packs the weights in `weightsPath` (a safetensors file, an
-  /// index or a folder; empty if the module names none) and writes the package
-  /// `packagePath`, which appears whole or not at all. `showProgress` draws a
-  /// progress bar if stderr is a terminal.
+  /// Runs all stages, packs the weights in `weightsPath` (a safetensors file,
+  /// an index or a folder; empty if the module names none) and writes the
+  /// package `packagePath`, which appears whole or not at all. `showProgress`
+  /// draws a progress bar if stderr is a terminal.
   mlir::LogicalResult compileToPackage(mlir::ModuleOp module,
                                        const std::string &weightsPath,
                                        const std::string &packagePath,

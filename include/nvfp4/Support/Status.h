@@ -43,8 +43,7 @@ private:
 };
 
 /// A value, or an error with its message.
-template <typename T>
-class [[nodiscard]] Result {
+template <typename T> class [[nodiscard]] Result {
 public:
   Result(T value) : value(std::move(value)) {}
   Result(Status status) : status(std::move(status)) {

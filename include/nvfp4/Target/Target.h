@@ -122,9 +122,7 @@ public:
          llvm::function_ref<mlir::InFlightDiagnostic()> emitError) const;
 
   /// All targets, in the order in which they were added.
-  llvm::ArrayRef<std::unique_ptr<Target>> getTargets() const {
-    return targets;
-  }
+  llvm::ArrayRef<std::unique_ptr<Target>> getTargets() const { return targets; }
 
   /// Calls `Target::registerDialects` of every target.
   void registerDialects(mlir::DialectRegistry &registry) const;

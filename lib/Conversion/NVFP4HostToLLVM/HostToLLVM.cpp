@@ -58,10 +58,10 @@ struct ConvertFma final : ConvertOpToLLVMPattern<math::FmaOp> {
   matchAndRewrite(math::FmaOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type type = getTypeConverter()->convertType(op.getType());
-    if (!type || !LLVM::isCompatibleFloatingPointType(
-                     isa<VectorType>(type)
-                         ? cast<VectorType>(type).getElementType()
-                         : type))
+    if (!type ||
+        !LLVM::isCompatibleFloatingPointType(
+            isa<VectorType>(type) ? cast<VectorType>(type).getElementType()
+                                  : type))
       return rewriter.notifyMatchFailure(op, "expected a scalar or a vector");
     rewriter.replaceOpWithNewOp<LLVM::FMulAddOp>(
         op, type, adaptor.getA(), adaptor.getB(), adaptor.getC());
@@ -80,8 +80,8 @@ static void threadContext(func::FuncOp func) {
   Value success =
       arith::ConstantIntOp::create(builder, func.getLoc(), 0, /*width=*/32);
   func.getBody().front().back().setOperands(success);
-  func.setFunctionType(builder.getFunctionType(func.getArgumentTypes(),
-                                               {builder.getI32Type()}));
+  func.setFunctionType(
+      builder.getFunctionType(func.getArgumentTypes(), {builder.getI32Type()}));
 }
 
 /// Turns the asserts of a function into branches to blocks that return what the
@@ -142,9 +142,9 @@ class ConvertNVFP4HostToLLVMPass final
       if (isEntry)
         renameEntry(func);
       if (!func.isExternal())
-        func->setAttr("llvm.linkage",
-                      LLVM::LinkageAttr::get(&getContext(),
-                                             LLVM::Linkage::Internal));
+        func->setAttr(
+            "llvm.linkage",
+            LLVM::LinkageAttr::get(&getContext(), LLVM::Linkage::Internal));
     }
     // Upstream's conversion drops the attribute. Without it LLVM undoes the
     // outlining of loops, and its time grows faster than the program.
@@ -160,8 +160,8 @@ class ConvertNVFP4HostToLLVMPass final
 
     ProgramDescriptorBuilder descriptor(module, strings);
     for (const Entry &entry : entries)
-      if (failed(descriptor.addEntry(entry.name, entry.interface,
-                                     entry.buffers)))
+      if (failed(
+              descriptor.addEntry(entry.name, entry.interface, entry.buffers)))
         return signalPassFailure();
     descriptor.finish();
   }
@@ -173,7 +173,8 @@ class ConvertNVFP4HostToLLVMPass final
     func.setPrivate();
   }
 
-  LogicalResult recordEntry(func::FuncOp func, SmallVectorImpl<Entry> &entries) {
+  LogicalResult recordEntry(func::FuncOp func,
+                            SmallVectorImpl<Entry> &entries) {
     FailureOr<EntryInterface> interface = EntryInterface::read(func);
     if (failed(interface))
       return failure();
@@ -186,8 +187,8 @@ class ConvertNVFP4HostToLLVMPass final
                << type;
       entry.buffers.push_back(buffer);
     }
-    size_t expected = entry.interface.arguments.size() +
-                      entry.interface.results.size() + 1;
+    size_t expected =
+        entry.interface.arguments.size() + entry.interface.results.size() + 1;
     if (entry.buffers.size() != expected)
       return func.emitError("expected ")
              << expected << " arguments (those in '" << kEntryAttrName

@@ -42,7 +42,8 @@ Value StringTable::getAddress(OpBuilder &builder, Location loc,
     builder.setInsertionPointToStart(module.getBody());
     std::string terminated = text.str();
     terminated.push_back('\0');
-    auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), terminated.size());
+    auto type =
+        LLVM::LLVMArrayType::get(builder.getI8Type(), terminated.size());
     global = LLVM::GlobalOp::create(
         builder, loc, type, /*isConstant=*/true, LLVM::Linkage::Internal,
         ("nvfp4.string." + Twine(globals.size() - 1)).str(),
@@ -58,9 +59,8 @@ Value emitFail(OpBuilder &builder, Location loc, Value context, Value message) {
   auto type = LLVM::LLVMStructType::getLiteral(
       ctx, {i32, i32, pointer, pointer, pointer});
   auto loadField = [&](int32_t field) -> Value {
-    Value address =
-        LLVM::GEPOp::create(builder, loc, pointer, type, context,
-                            ArrayRef<LLVM::GEPArg>{0, field});
+    Value address = LLVM::GEPOp::create(builder, loc, pointer, type, context,
+                                        ArrayRef<LLVM::GEPArg>{0, field});
     return LLVM::LoadOp::create(builder, loc, pointer, address);
   };
   Value user = loadField(2);
@@ -86,8 +86,7 @@ Value ProgramDescriptorBuilder::constant(Type type, int64_t value) {
 /// Creates an internal function of `numPointers` pointers that returns an i32
 /// and moves the insertion point into it.
 LLVM::LLVMFuncOp
-ProgramDescriptorBuilder::createFunction(StringRef name,
-                                         unsigned numPointers) {
+ProgramDescriptorBuilder::createFunction(StringRef name, unsigned numPointers) {
   builder.setInsertionPointToEnd(module.getBody());
   SmallVector<Type> inputs(numPointers, pointer);
   auto function = LLVM::LLVMFuncOp::create(
@@ -144,14 +143,14 @@ void ProgramDescriptorBuilder::appendDescriptor(
 void ProgramDescriptorBuilder::emitPlan(LLVM::LLVMFuncOp function,
                                         LLVM::LLVMFuncOp plan,
                                         const EntryInterface &interface) {
-  SmallVector<Value> values = callPlan(
-      plan,
-      loadDimensions(function.getArgument(0), interface.dimensions.size()));
+  SmallVector<Value> values =
+      callPlan(plan, loadDimensions(function.getArgument(0),
+                                    interface.dimensions.size()));
   Value bytes = values.pop_back_val();
   for (auto [i, extent] : llvm::enumerate(values)) {
-    Value address = LLVM::GEPOp::create(
-        builder, loc, pointer, i64, function.getArgument(1),
-        ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    Value address =
+        LLVM::GEPOp::create(builder, loc, pointer, i64, function.getArgument(1),
+                            ArrayRef<LLVM::GEPArg>{int32_t(i)});
     LLVM::StoreOp::create(builder, loc, extent, address);
   }
   LLVM::StoreOp::create(builder, loc, bytes, function.getArgument(2));
@@ -226,9 +225,9 @@ ProgramDescriptorBuilder::addEntry(StringRef name,
 }
 
 /// Writes a constant global whose initializer is what `value` builds.
-void ProgramDescriptorBuilder::createConstant(
-    StringRef name, Type type, LLVM::Linkage linkage,
-    function_ref<Value()> value) {
+void ProgramDescriptorBuilder::createConstant(StringRef name, Type type,
+                                              LLVM::Linkage linkage,
+                                              function_ref<Value()> value) {
   builder.setInsertionPointToEnd(module.getBody());
   auto global = LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
                                        linkage, name, Attribute());
@@ -266,17 +265,17 @@ void ProgramDescriptorBuilder::finish() {
     return array;
   });
 
-  auto programType = LLVM::LLVMStructType::getLiteral(
-      context, {i32, i32, i32, i32, pointer});
+  auto programType =
+      LLVM::LLVMStructType::getLiteral(context, {i32, i32, i32, i32, pointer});
   createConstant(
       NVFP4_PROGRAM_SYMBOL, programType, LLVM::Linkage::External, [&] {
         Value entriesAddress =
             LLVM::AddressOfOp::create(builder, loc, pointer, table);
-        return buildStruct(
-            programType,
-            {constant(i32, NVFP4_PROGRAM_ABI_VERSION),
-             constant(i32, sizeof(nvfp4_program_descriptor)),
-             constant(i32, entries.size()), constant(i32, 0), entriesAddress});
+        return buildStruct(programType,
+                           {constant(i32, NVFP4_PROGRAM_ABI_VERSION),
+                            constant(i32, sizeof(nvfp4_program_descriptor)),
+                            constant(i32, entries.size()), constant(i32, 0),
+                            entriesAddress});
       });
 }
 

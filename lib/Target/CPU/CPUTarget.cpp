@@ -113,9 +113,8 @@ FailureOr<Program> CPUTarget::emit(ModuleOp module,
   return std::move(program);
 }
 
-FailureOr<std::string>
-CPUTarget::emitText(ModuleOp module, StringRef level,
-                    const EmitOptions &options) const {
+FailureOr<std::string> CPUTarget::emitText(ModuleOp module, StringRef level,
+                                           const EmitOptions &options) const {
   if (level != "llvm")
     return Target::emitText(module, level, options);
   FailureOr<HostMachine> host = createHostMachine(module, options);

@@ -114,8 +114,7 @@ FailureOr<HostMachine> createHostMachine(ModuleOp module,
   initializeLLVMTargets();
   HostMachine host;
   llvm::Triple triple(llvm::Triple::normalize(
-      options.triple.empty() ? llvm::sys::getProcessTriple()
-                             : options.triple));
+      options.triple.empty() ? llvm::sys::getProcessTriple() : options.triple));
   host.triple = triple.str();
   if (!triple.isOSBinFormatELF() || !triple.isLittleEndian() ||
       !triple.isArch64Bit())

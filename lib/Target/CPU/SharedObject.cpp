@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The last steps: optimize, generate code, check what the object imports, link.
-// Only the linker is a program of its own. The same module gives the same bytes.
+// Only the linker is a program of its own. The same module gives the same
+// bytes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -91,8 +92,8 @@ LogicalResult checkImports(ModuleOp module, ArrayRef<char> object) {
     return success();
   llvm::sort(foreign);
   return module.emitError("expected a program that imports nothing but ")
-         << llvm::join(ArrayRef(kPermittedImports), ", ") << ", but got calls of "
-         << llvm::join(foreign, ", ");
+         << llvm::join(ArrayRef(kPermittedImports), ", ")
+         << ", but got calls of " << llvm::join(foreign, ", ");
 }
 
 /// A file that goes away with the object.
@@ -135,8 +136,7 @@ static FailureOr<std::string> findLinker(ModuleOp module, StringRef linker) {
     return linker.str();
   }
   for (StringRef name : kLinkerNames)
-    if (llvm::ErrorOr<std::string> path =
-            llvm::sys::findProgramByName(name))
+    if (llvm::ErrorOr<std::string> path = llvm::sys::findProgramByName(name))
       return *path;
   return module.emitError("expected the linker ")
          << llvm::join(ArrayRef(kLinkerNames), " or ")
@@ -199,8 +199,7 @@ FailureOr<std::string> linkSharedObject(ModuleOp module, ArrayRef<char> object,
   auto image = llvm::MemoryBuffer::getFile(output->getPath());
   if (!image)
     return module.emitError("expected to read '")
-           << output->getPath() << "', but got: "
-           << image.getError().message();
+           << output->getPath() << "', but got: " << image.getError().message();
   return (*image)->getBuffer().str();
 }
 

@@ -90,8 +90,8 @@ public:
     size_t capacity = bytes + 3 * kGuard;
     storage.assign(capacity, char(0xff));
     auto address = reinterpret_cast<uintptr_t>(storage.data()) + kGuard;
-    address = (address + NVFP4_BUFFER_ALIGNMENT - 1) /
-              NVFP4_BUFFER_ALIGNMENT * NVFP4_BUFFER_ALIGNMENT;
+    address = (address + NVFP4_BUFFER_ALIGNMENT - 1) / NVFP4_BUFFER_ALIGNMENT *
+              NVFP4_BUFFER_ALIGNMENT;
     data = reinterpret_cast<char *>(address);
   }
 

@@ -43,8 +43,7 @@ struct RunResult {
   std::vector<int64_t> extents;
   int64_t workspaceBytes = 0;
 
-  template <typename T>
-  std::vector<T> get(size_t i) const {
+  template <typename T> std::vector<T> get(size_t i) const {
     const T *data = reinterpret_cast<const T *>(results[i].data());
     return std::vector<T>(data, data + results[i].size() / sizeof(T));
   }

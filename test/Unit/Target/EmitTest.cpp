@@ -65,7 +65,8 @@ TEST(EmitTest, ExportsOneSymbolAndImportsOnlyMemoryFunctions) {
   auto *elf = llvm::dyn_cast<llvm::object::ELFObjectFileBase>(file->get());
   ASSERT_NE(elf, nullptr);
   std::vector<std::string> defined;
-  for (const llvm::object::SymbolRef &symbol : elf->getDynamicSymbolIterators()) {
+  for (const llvm::object::SymbolRef &symbol :
+       elf->getDynamicSymbolIterators()) {
     StringRef name = llvm::cantFail(symbol.getName());
     if (llvm::cantFail(symbol.getFlags()) &
         llvm::object::SymbolRef::SF_Undefined)
@@ -182,9 +183,8 @@ TEST(EmitTest, WritesLLVMIRAsText) {
   contains(*text, "<4 x double>");
 
   std::string error;
-  ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
-    error = diagnostic.str();
-  });
+  ScopedDiagnosticHandler handler(
+      context.get(), [&](Diagnostic &diagnostic) { error = diagnostic.str(); });
   EXPECT_TRUE(failed(target->emitText(*module, "ptx", {})));
   EXPECT_EQ(error, "expected one of the text forms llvm of target 'cpu', but "
                    "got 'ptx'");

@@ -135,14 +135,17 @@ func.func @main(%q: tensor<?x5x3x8xf32> {nvfp4.shape = ["b", 5, 3, 8]},
         program.run(0, {batch}, {q.data(), k.data()}, {4}, {4}).get<float>(0);
     for (int64_t b = 0; b < batch; ++b)
       for (int64_t h = 0; h < 3; ++h)
-        expectNear(
-            std::vector<float>(out.begin() + (b * 3 + h) * 30,
-                               out.begin() + (b * 3 + h + 1) * 30),
-            multiply(
-                5, 6, 8,
-                [&](auto i, auto l) { return q[((b * 5 + i) * 3 + h) * 8 + l]; },
-                [&](auto l, auto j) { return k[((b * 6 + j) * 3 + h) * 8 + l]; }),
-            1e-5);
+        expectNear(std::vector<float>(out.begin() + (b * 3 + h) * 30,
+                                      out.begin() + (b * 3 + h + 1) * 30),
+                   multiply(
+                       5, 6, 8,
+                       [&](auto i, auto l) {
+                         return q[((b * 5 + i) * 3 + h) * 8 + l];
+                       },
+                       [&](auto l, auto j) {
+                         return k[((b * 6 + j) * 3 + h) * 8 + l];
+                       }),
+                   1e-5);
   }
 }
 
@@ -178,14 +181,13 @@ func.func @main(%a: tensor<3x6x4xf32>, %b: tensor<18x4x3xf32>, %c: tensor<5x7xf3
   std::vector<float> c = getRandom(5 * 7, 3), d = getRandom(7, 4);
   RunResult result = program.run(
       0, {}, {a.data(), b.data(), c.data(), d.data()}, {2, 1}, {4, 4});
-  expectNear(result.get<float>(0),
-             multiply(
-                 18, 6, 12,
-                 [&](auto n, auto kl) { return b[(n * 4 + kl % 4) * 3 + kl / 4]; },
-                 [&](auto kl, auto m) {
-                   return a[(kl / 4 * 6 + m) * 4 + kl % 4];
-                 }),
-             1e-5);
+  expectNear(
+      result.get<float>(0),
+      multiply(
+          18, 6, 12,
+          [&](auto n, auto kl) { return b[(n * 4 + kl % 4) * 3 + kl / 4]; },
+          [&](auto kl, auto m) { return a[(kl / 4 * 6 + m) * 4 + kl % 4]; }),
+      1e-5);
   expectNear(result.get<float>(1),
              multiply(
                  5, 1, 7, [&](auto i, auto k) { return c[i * 7 + k]; },
@@ -219,8 +221,7 @@ func.func @main(%a: tensor<5x40xbf16>, %b: tensor<40x19xbf16>)
     a.push_back(toBF16(x));
   for (float x : getRandom(40 * 19, 2))
     b.push_back(toBF16(x));
-  RunResult result =
-      program.run(0, {}, {a.data(), b.data()}, {2, 2}, {4, 2});
+  RunResult result = program.run(0, {}, {a.data(), b.data()}, {2, 2}, {4, 2});
   std::vector<double> expected = multiply(
       5, 19, 40, [&](auto i, auto k) { return fromBF16(a[i * 40 + k]); },
       [&](auto k, auto j) { return fromBF16(b[k * 19 + j]); });
@@ -426,11 +427,10 @@ func.func @main(%x: tensor<?x6xf32> {nvfp4.shape = ["batch", 6]})
   ASSERT_TRUE(program.isLoaded());
   for (int64_t batch : {0, 1, 3}) {
     std::vector<float> x = getRandom(batch * 6, 1);
-    RunResult result = program.run(0, {batch}, {x.data()}, {2, 1, 3, 1, 2},
-                                   {4, 4, 4, 4, 4});
-    EXPECT_EQ(result.extents,
-              (std::vector<int64_t>{batch, 6, 2, batch, 2, 3, batch * 6, batch,
-                                    2}));
+    RunResult result =
+        program.run(0, {batch}, {x.data()}, {2, 1, 3, 1, 2}, {4, 4, 4, 4, 4});
+    EXPECT_EQ(result.extents, (std::vector<int64_t>{batch, 6, 2, batch, 2, 3,
+                                                    batch * 6, batch, 2}));
     EXPECT_EQ(result.get<float>(0), x);
     EXPECT_EQ(result.get<float>(1), (std::vector<float>{1.5, -2.5}));
     EXPECT_EQ(result.get<float>(2), x);
@@ -488,9 +488,8 @@ func.func @main(%x: tensor<?xf32> {nvfp4.shape = ["n"]}, %times: tensor<i64>) ->
       if (times > 2)
         value = -value;
     }
-    EXPECT_EQ(
-        program.run(0, {3}, {x.data(), &times}, {1}, {4}).get<float>(0),
-        expected);
+    EXPECT_EQ(program.run(0, {3}, {x.data(), &times}, {1}, {4}).get<float>(0),
+              expected);
   }
 }
 
@@ -504,9 +503,11 @@ TEST(GraphTest, BuffersOfDisjointLifetimeShareMemory) {
                      "  %z = arith.constant 0.0 : f32\n";
   for (int i = 0; i < 10; ++i) {
     std::string n = std::to_string(i), next = std::to_string(i + 1);
-    text += "  %f" + n + " = linalg.fill ins(%z : f32) outs(%e : "
+    text += "  %f" + n +
+            " = linalg.fill ins(%z : f32) outs(%e : "
             "tensor<16x16xf32>) -> tensor<16x16xf32>\n"
-            "  %x" + next + " = linalg.matmul ins(%x" + n + ", %x" + n +
+            "  %x" +
+            next + " = linalg.matmul ins(%x" + n + ", %x" + n +
             " : tensor<16x16xf32>, tensor<16x16xf32>) outs(%f" + n +
             " : tensor<16x16xf32>) -> tensor<16x16xf32>\n";
   }
@@ -515,7 +516,8 @@ TEST(GraphTest, BuffersOfDisjointLifetimeShareMemory) {
   ASSERT_TRUE(program.isLoaded());
   std::vector<float> x(256);
   for (int i = 0; i < 16; ++i)
-    x[i * 16 + (i + 1) % 16] = 1; // a rotation: its 1024th power is the identity
+    x[i * 16 + (i + 1) % 16] =
+        1; // a rotation: its 1024th power is the identity
   RunResult result = program.run(0, {}, {x.data()}, {2}, {4});
   std::vector<float> expected(256);
   for (int i = 0; i < 16; ++i)

@@ -24,24 +24,38 @@ namespace {
 std::string getModule(const std::string &op, const std::string &type,
                       bool isBinary) {
   std::string tensor = "tensor<?x" + type + ">";
-  std::string second = isBinary ? ", %y: " + tensor + " {nvfp4.shape = [\"n\"]}"
-                                : "";
+  std::string second =
+      isBinary ? ", %y: " + tensor + " {nvfp4.shape = [\"n\"]}" : "";
   return "#id = affine_map<(d0) -> (d0)>\n"
-         "func.func @main(%x: " + tensor + " {nvfp4.shape = [\"n\"]}" + second +
-         ") -> (" + tensor + " {nvfp4.shape = [\"n\"]}) {\n"
+         "func.func @main(%x: " +
+         tensor + " {nvfp4.shape = [\"n\"]}" + second + ") -> (" + tensor +
+         " {nvfp4.shape = [\"n\"]}) {\n"
          "  %c0 = arith.constant 0 : index\n"
-         "  %n = tensor.dim %x, %c0 : " + tensor + "\n"
-         "  %e = tensor.empty(%n) : " + tensor + "\n"
+         "  %n = tensor.dim %x, %c0 : " +
+         tensor +
+         "\n"
+         "  %e = tensor.empty(%n) : " +
+         tensor +
+         "\n"
          "  %r = linalg.generic {indexing_maps = [#id" +
-         (isBinary ? ", #id" : "") + ", #id], iterator_types = [\"parallel\"]}"
-         " ins(%x" + (isBinary ? ", %y" : "") + " : " + tensor +
-         (isBinary ? ", " + tensor : "") + ") outs(%e : " + tensor + ") {\n"
-         "  ^bb0(%a: " + type + (isBinary ? ", %b: " + type : "") + ", %o: " +
-         type + "):\n"
-         "    %v = " + op + " %a" + (isBinary ? ", %b" : "") + " : " + type +
-         "\n    linalg.yield %v : " + type + "\n"
-         "  } -> " + tensor + "\n"
-         "  return %r : " + tensor + "\n}\n";
+         (isBinary ? ", #id" : "") +
+         ", #id], iterator_types = [\"parallel\"]}"
+         " ins(%x" +
+         (isBinary ? ", %y" : "") + " : " + tensor +
+         (isBinary ? ", " + tensor : "") + ") outs(%e : " + tensor +
+         ") {\n"
+         "  ^bb0(%a: " +
+         type + (isBinary ? ", %b: " + type : "") + ", %o: " + type +
+         "):\n"
+         "    %v = " +
+         op + " %a" + (isBinary ? ", %b" : "") + " : " + type +
+         "\n    linalg.yield %v : " + type +
+         "\n"
+         "  } -> " +
+         tensor +
+         "\n"
+         "  return %r : " +
+         tensor + "\n}\n";
 }
 
 /// Distance in units in the last place of the expected value.
@@ -101,7 +115,7 @@ const UnaryCase kUnaryCases[] = {
     {"math.tanh", tanhl, kAll, 0.51},   {"math.asinh", asinhl, kAll, 0.51},
     {"math.acosh", acoshl, kAll, 0.51}, {"math.atanh", atanhl, kAll, 0.51},
     {"math.erf", erfl, kAll, 0.52},     {"math.erfc", erfcl, kAll, 0.52},
-    {"math.rsqrt", rsqrtl, kAll, 1.5}, {"math.sqrt", sqrtl, kAll, 0.51},
+    {"math.rsqrt", rsqrtl, kAll, 1.5},  {"math.sqrt", sqrtl, kAll, 0.51},
     {"math.floor", floorl, kAll, 0},    {"math.ceil", ceill, kAll, 0},
     {"math.round", roundl, kAll, 0},    {"math.trunc", truncl, kAll, 0},
 };
@@ -142,10 +156,10 @@ double getWorst(const std::string &op, BinaryFn expected) {
   if (!program.isLoaded())
     return -1;
   float inf = std::numeric_limits<float>::infinity();
-  std::vector<float> values = {0.0f,  -0.0f,   1.0f,  -1.0f, 0.5f,   -0.5f,
-                               2.0f,  -2.0f,   3.0f,  -3.0f, 1.5f,   7.25f,
-                               -9.0f, 1e-3f,   1e3f,  1e10f, 1e-10f, -1e-40f,
-                               1e30f, 0.9999f, 17.3f, inf,   -inf,   std::nanf("")};
+  std::vector<float> values = {
+      0.0f,   -0.0f,   1.0f,  -1.0f,   0.5f,  -0.5f, 2.0f, -2.0f,
+      3.0f,   -3.0f,   1.5f,  7.25f,   -9.0f, 1e-3f, 1e3f, 1e10f,
+      1e-10f, -1e-40f, 1e30f, 0.9999f, 17.3f, inf,   -inf, std::nanf("")};
   for (float x = -6; x < 6; x += 0.37f)
     values.push_back(x);
   std::vector<float> x, y;
@@ -186,9 +200,9 @@ TEST(BinaryMathTest, Remf) {
 
 TEST(UnaryMathTest, F64IsAccurateToo) {
   const UnaryCase cases[] = {
-      {"math.exp", expl, 700, 0},  {"math.log", logl, kAll, 0},
-      {"math.sin", sinl, 1e6, 0},  {"math.tanh", tanhl, kAll, 0},
-      {"math.erf", erfl, kAll, 0}, {"math.erfc", erfcl, 20, 0},
+      {"math.exp", expl, 700, 0},   {"math.log", logl, kAll, 0},
+      {"math.sin", sinl, 1e6, 0},   {"math.tanh", tanhl, kAll, 0},
+      {"math.erf", erfl, kAll, 0},  {"math.erfc", erfcl, 20, 0},
       {"math.atan", atanl, kAll, 0}};
   for (const UnaryCase &param : cases) {
     CompiledProgram program(getModule(param.op, "f64", /*isBinary=*/false));
@@ -220,16 +234,15 @@ TEST(UnaryMathTest, NarrowFloatsAreComputedInF32) {
     // 0.5 in either type; tanh(0.5) = 0.46212.
     bool isHalf = std::string(type) == "f16";
     uint16_t x = isHalf ? 0x3800 : 0x3f00;
-    uint16_t y =
-        program.run(0, {1}, {&x}, {1}, {2}).get<uint16_t>(0).front();
+    uint16_t y = program.run(0, {1}, {&x}, {1}, {2}).get<uint16_t>(0).front();
     EXPECT_EQ(y, isHalf ? 0x3765 : 0x3eed) << type;
   }
 }
 
 TEST(DivisionTest, IsTotal) {
-  for (const char *op : {"arith.divsi", "arith.remsi", "arith.divui",
-                         "arith.remui", "arith.floordivsi",
-                         "arith.ceildivsi"}) {
+  for (const char *op :
+       {"arith.divsi", "arith.remsi", "arith.divui", "arith.remui",
+        "arith.floordivsi", "arith.ceildivsi"}) {
     CompiledProgram program(getModule(op, "i32", /*isBinary=*/true));
     ASSERT_TRUE(program.isLoaded());
     std::vector<int32_t> x = {7, std::numeric_limits<int32_t>::min(), -7, 9};

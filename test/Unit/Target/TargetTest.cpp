@@ -49,8 +49,7 @@ protected:
         }) {}
 
   const Target *lookup(StringRef name) {
-    return registry.lookup(name,
-                           [&] { return emitError(module->getLoc()); });
+    return registry.lookup(name, [&] { return emitError(module->getLoc()); });
   }
 
   MLIRContext context;

@@ -115,8 +115,7 @@ OpFoldResult QuantizeOp::fold(FoldAdaptor adaptor) {
   auto source = dyn_cast_or_null<DenseElementsAttr>(adaptor.getSource());
   BlockTensorType type = getResult().getType();
   FormatAttr attr = type.getFormat();
-  auto global =
-      dyn_cast_or_null<DenseElementsAttr>(adaptor.getGlobalScale());
+  auto global = dyn_cast_or_null<DenseElementsAttr>(adaptor.getGlobalScale());
   if (!source || !isFoldable(type) || getState() ||
       attr.hasGlobalScale() != static_cast<bool>(global))
     return {};

@@ -21,8 +21,8 @@ namespace nvfp4 {
 #define GEN_PASS_REGISTRATION
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h.inc"
 
-/// Adds patterns that replace kernel-level ops on tensors by their definition in
-/// linalg and arith (pass convert-nvfp4-to-linalg).
+/// Adds patterns that replace kernel-level ops on tensors by their definition
+/// in linalg and arith (pass convert-nvfp4-to-linalg).
 void populateNVFP4ToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace nvfp4

@@ -77,8 +77,7 @@ struct KernelOpInterface
   }
 };
 
-template <typename... Ops>
-void attachKernelOps(MLIRContext &context) {
+template <typename... Ops> void attachKernelOps(MLIRContext &context) {
   (Ops::template attachInterface<KernelOpInterface<Ops>>(context), ...);
 }
 } // namespace

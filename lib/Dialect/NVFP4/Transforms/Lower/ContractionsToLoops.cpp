@@ -17,8 +17,8 @@
 //         the same for the remaining rows, one at a time
 //
 // Each element of C is one chain of fused multiply-adds in f32, in the order of
-// k, that starts with what C held. So a row of the result depends neither on the
-// number of rows nor on its place among them.
+// k, that starts with what C held. So a row of the result depends neither on
+// the number of rows nor on its place among them.
 //
 // Expects: linalg on buffers. Leaves alone what is not such a contraction.
 //
@@ -235,8 +235,7 @@ SmallVector<Value> ContractionEmitter::getIndices(AffineMap map) {
 /// The element at the current indices, as f32.
 Value ContractionEmitter::loadElement(Value memref, AffineMap map) {
   Value value = memref::LoadOp::create(b, memref, getIndices(map));
-  return value.getType() == f32 ? value
-                                : arith::ExtFOp::create(b, f32, value);
+  return value.getType() == f32 ? value : arith::ExtFOp::create(b, f32, value);
 }
 
 void ContractionEmitter::storeElement(Value value, Value memref,
@@ -295,7 +294,8 @@ void ContractionEmitter::emitPanelCopy(Value column, Value width) {
   };
   auto load = [&] { return loadElement(c.rhs, c.rhsMap); };
   if (columnsInside) {
-    emitDepth([&](Value position) { copyColumns(zero, width, load, position); });
+    emitDepth(
+        [&](Value position) { copyColumns(zero, width, load, position); });
   } else {
     emitLoop(zero, width, one, [&](Value j) {
       ivs[c.n.back()] = arith::AddIOp::create(b, column, j);
@@ -383,21 +383,19 @@ SmallVector<Value> ContractionEmitter::emitProducts(unsigned depth,
                                                     ValueRange accumulators) {
   if (depth == c.k.size()) {
     SmallVector<Value> results;
-    Value columns = vector::LoadOp::create(b, row, panel,
-                                           ValueRange{position, zero});
+    Value columns =
+        vector::LoadOp::create(b, row, panel, ValueRange{position, zero});
     for (auto [r, accumulator] : llvm::enumerate(accumulators)) {
       if (!c.m.empty())
         ivs[c.m.back()] = arith::AddIOp::create(b, firstRow, index(r));
-      Value factor = vector::BroadcastOp::create(
-          b, row, loadElement(c.lhs, c.lhsMap));
-      results.push_back(
-          vector::FMAOp::create(b, factor, columns, accumulator));
+      Value factor =
+          vector::BroadcastOp::create(b, row, loadElement(c.lhs, c.lhsMap));
+      results.push_back(vector::FMAOp::create(b, factor, columns, accumulator));
     }
     return results;
   }
   unsigned dim = c.k[depth];
-  auto loop =
-      scf::ForOp::create(b, zero, extents[dim], one, accumulators);
+  auto loop = scf::ForOp::create(b, zero, extents[dim], one, accumulators);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   ivs[dim] = loop.getInductionVar();
@@ -434,12 +432,10 @@ void ContractionEmitter::emitRows(Value column, Value width, Value isFull) {
     Value count = extents[c.m.back()];
     Value rest = b.createOrFold<arith::RemUIOp>(count, index(kRows));
     Value whole = b.createOrFold<arith::SubIOp>(count, rest);
-    emitLoop(zero, whole, index(kRows), [&](Value i) {
-      emitTile(i, kRows, column, width, isFull);
-    });
-    emitLoop(whole, count, one, [&](Value i) {
-      emitTile(i, 1, column, width, isFull);
-    });
+    emitLoop(zero, whole, index(kRows),
+             [&](Value i) { emitTile(i, kRows, column, width, isFull); });
+    emitLoop(whole, count, one,
+             [&](Value i) { emitTile(i, 1, column, width, isFull); });
   });
 }
 

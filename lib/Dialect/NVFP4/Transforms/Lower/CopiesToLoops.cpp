@@ -2,9 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Turns a copy from or to a strided view into a `linalg.generic`. Upstream would
-// call a function of its runtime library, which a program must not import. A copy
-// between contiguous buffers stays: it is a memcpy.
+// Turns a copy from or to a strided view into a `linalg.generic`. Upstream
+// would call a function of its runtime library, which a program must not
+// import. A copy between contiguous buffers stays: it is a memcpy.
 //
 // Expects: bufferized IR.
 // Leaves:  no `memref.copy` with a layout.

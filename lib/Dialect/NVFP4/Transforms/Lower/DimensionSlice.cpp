@@ -76,7 +76,8 @@ FailureOr<Source> DimensionAnalysis::getExtent(Value memref, int64_t dim) {
     // A destination: the function returns the extents of its results in order.
     unsigned position = 0;
     for (unsigned i = interface.arguments.size(); i < number; ++i)
-      position += cast<MemRefType>(func.getArgumentTypes()[i]).getNumDynamicDims();
+      position +=
+          cast<MemRefType>(func.getArgumentTypes()[i]).getNumDynamicDims();
     position += type.getDynamicDimIndex(dim);
     return fromValue(func.getBody().front().back().getOperand(position));
   }
@@ -92,9 +93,7 @@ FailureOr<Source> DimensionAnalysis::getExtent(Value memref, int64_t dim) {
         return fromValue(getDynamicSize(type, view.getSizes(), dim));
       })
       .Case<memref::CastOp, memref::MemorySpaceCastOp>(
-          [&](auto cast) -> Result {
-            return getExtent(cast.getSource(), dim);
-          })
+          [&](auto cast) -> Result { return getExtent(cast.getSource(), dim); })
       .Case([&](memref::ExpandShapeOp expand) -> Result {
         return fromFoldResult(expand.getMixedOutputShape()[dim]);
       })
@@ -119,17 +118,16 @@ FailureOr<Source> DimensionAnalysis::getExtent(Value memref, int64_t dim) {
         return fromFoldResult(cast.getMixedSizes()[dim]);
       })
       .Case([&](memref::TransposeOp transpose) -> Result {
-        return getExtent(
-            transpose.getIn(),
-            transpose.getPermutation().getDimPosition(dim));
+        return getExtent(transpose.getIn(),
+                         transpose.getPermutation().getDimPosition(dim));
       })
       .Case([&](scf::ForOp loop) -> Result {
-        return getExtent(
-            loop.getTiedLoopInit(cast<OpResult>(memref))->get(), dim);
+        return getExtent(loop.getTiedLoopInit(cast<OpResult>(memref))->get(),
+                         dim);
       })
       .Case([&](scf::IfOp branch) -> Result {
-        return getCommonExtent(branch,
-                               cast<OpResult>(memref).getResultNumber(), dim);
+        return getCommonExtent(branch, cast<OpResult>(memref).getResultNumber(),
+                               dim);
       })
       .Default([](Operation *) -> Result { return failure(); });
 }
@@ -301,8 +299,8 @@ Value DimensionCloner::clone(const Source &source, Location loc) {
     return clone(source.value);
   Value product = arith::ConstantIndexOp::create(builder, loc, 1);
   for (const Source &factor : source.factors)
-    product = builder.createOrFold<arith::MulIOp>(loc, product,
-                                                  clone(factor, loc));
+    product =
+        builder.createOrFold<arith::MulIOp>(loc, product, clone(factor, loc));
   return product;
 }
 

@@ -155,8 +155,7 @@ static void guardDivision(Operation *op) {
                                  constant(value));
   };
   Value one = constant(1);
-  Value safe =
-      arith::SelectOp::create(builder, equals(0), one, divisor);
+  Value safe = arith::SelectOp::create(builder, equals(0), one, divisor);
   bool isSigned = isa<arith::DivSIOp, arith::RemSIOp>(op);
   Value isMinusOne;
   if (isSigned) {

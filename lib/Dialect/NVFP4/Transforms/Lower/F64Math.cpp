@@ -137,8 +137,8 @@ Value F64Math::exp2(Value x) {
 }
 
 Value F64Math::expm1(Value x) {
-  // |x| <= 0.5: (e^x - 1) / x has the terms x^n / (n+1)!, below 1e-11 for n = 10
-  // and 2e-18 for n = 15.
+  // |x| <= 0.5: (e^x - 1) / x has the terms x^n / (n+1)!, below 1e-11 for n =
+  // 10 and 2e-18 for n = 15.
   SmallVector<double> coefficients{1.0};
   for (int n = 1; n < (isPrecise ? 15 : 10); ++n)
     coefficients.push_back(coefficients.back() / (n + 1));
@@ -178,8 +178,7 @@ std::pair<Value, Value> F64Math::splitLog(Value x) {
   if (isPrecise) {
     // Subnormal numbers, which no f32 becomes.
     Value isSmall = compare(Predicate::OLT, magnitude, 0x1p-1022);
-    magnitude =
-        select(isSmall, mul(magnitude, constant(0x1p54)), magnitude);
+    magnitude = select(isSmall, mul(magnitude, constant(0x1p54)), magnitude);
     bias = select(isSmall, bitsConstant(1023 + 54), bias);
   }
   // The exponent grows by one when the mantissa passes sqrt(2), so that the
@@ -195,8 +194,8 @@ std::pair<Value, Value> F64Math::splitLog(Value x) {
       bitsConstant(52));
   Value mantissa = fromBits(arith::SubIOp::create(b, bits, shift));
   // i32 to f64 is a vector instruction on x86, i64 to f64 is not.
-  Value narrow = arith::TruncIOp::create(b, withElement(b.getI32Type()),
-                                         exponent);
+  Value narrow =
+      arith::TruncIOp::create(b, withElement(b.getI32Type()), exponent);
   Value exponentF64 = arith::SIToFPOp::create(b, type, narrow);
 
   // log m = 2 atanh s, s = (m - 1) / (m + 1), |s| <= 0.172: term n is below
@@ -211,8 +210,8 @@ std::pair<Value, Value> F64Math::splitLog(Value x) {
 Value F64Math::fixLog(Value x, Value result) {
   result = select(compare(Predicate::OEQ, x, kInfinity), constant(kInfinity),
                   result);
-  result = select(compare(Predicate::OEQ, x, 0.0), constant(-kInfinity),
-                  result);
+  result =
+      select(compare(Predicate::OEQ, x, 0.0), constant(-kInfinity), result);
   // Negative, or NaN.
   return select(compare(Predicate::ULT, x, 0.0), constant(kNaN), result);
 }
@@ -240,8 +239,8 @@ Value F64Math::log1p(Value x) {
   // x = inf or -1 make the correction inf/inf or 0/0, and a tiny x is its own
   // logarithm, sign of zero included.
   result = select(compare(Predicate::OEQ, x, kInfinity), x, result);
-  result = select(compare(Predicate::OEQ, x, -1.0), constant(-kInfinity),
-                  result);
+  result =
+      select(compare(Predicate::OEQ, x, -1.0), constant(-kInfinity), result);
   return select(compare(Predicate::OLT, abs(x), 0x1p-54), x, result);
 }
 
@@ -249,8 +248,7 @@ Value F64Math::asinh(Value x) {
   Value m = abs(x);
   Value square = mul(m, m);
   Value root = sqrt(add(square, constant(1.0)));
-  Value result =
-      log1p(add(m, div(square, add(root, constant(1.0)))));
+  Value result = log1p(add(m, div(square, add(root, constant(1.0)))));
   // The square overflows: asinh m = log 2m.
   Value large = add(log(m), constant(kLn2));
   return withSign(select(compare(Predicate::OGT, m, 0x1p500), large, result),
@@ -281,8 +279,9 @@ Value F64Math::cbrt(Value x) {
   Value square = mul(root, root);
   Value better = fma(div(sub(m, mul(square, root)), mul(square, constant(3.0))),
                      constant(1.0), root);
-  Value isOrdinary = arith::AndIOp::create(
-      b, compare(Predicate::OGT, m, 0.0), compare(Predicate::OLT, m, kInfinity));
+  Value isOrdinary =
+      arith::AndIOp::create(b, compare(Predicate::OGT, m, 0.0),
+                            compare(Predicate::OLT, m, kInfinity));
   return withSign(select(isOrdinary, better, m), x);
 }
 
@@ -304,9 +303,9 @@ Value F64Math::pow(Value x, Value y) {
                            compare(Predicate::OEQ, m, kInfinity)));
   result = select(isDefined, result, constant(kNaN));
   // 1^y = x^0 = 1, even for NaN; (-1)^inf = 1.
-  Value isMinusOne = arith::AndIOp::create(
-      b, compare(Predicate::OEQ, x, -1.0), compare(Predicate::OEQ, abs(y),
-                                                   kInfinity));
+  Value isMinusOne =
+      arith::AndIOp::create(b, compare(Predicate::OEQ, x, -1.0),
+                            compare(Predicate::OEQ, abs(y), kInfinity));
   Value isOne = arith::OrIOp::create(b, compare(Predicate::OEQ, x, 1.0),
                                      compare(Predicate::OEQ, y, 0.0));
   return select(arith::OrIOp::create(b, isOne, isMinusOne), constant(1.0),
@@ -323,9 +322,9 @@ Value F64Math::fmod(Value x, Value y) {
   r = select(arith::CmpFOp::create(b, Predicate::OGE, r, divisor),
              sub(r, divisor), r);
   // x mod inf = x, where the quotient times inf is no number.
-  Value keeps = arith::AndIOp::create(
-      b, compare(Predicate::OEQ, divisor, kInfinity),
-      compare(Predicate::OLT, m, kInfinity));
+  Value keeps =
+      arith::AndIOp::create(b, compare(Predicate::OEQ, divisor, kInfinity),
+                            compare(Predicate::OLT, m, kInfinity));
   return withSign(select(keeps, m, r), x);
 }
 
@@ -375,8 +374,8 @@ Value F64Math::atan(Value x) {
   Value isLarge = compare(Predicate::OGT, m, 1.0);
   Value z = select(isLarge, div(constant(1.0), m), m);
   Value isMiddle = compare(Predicate::OGT, z, 0.41421356237309504880);
-  Value w = select(
-      isMiddle, div(sub(z, constant(1.0)), add(z, constant(1.0))), z);
+  Value w =
+      select(isMiddle, div(sub(z, constant(1.0)), add(z, constant(1.0))), z);
   // |w| <= 0.4143: term n is below 0.1716^n / (2n + 1), 3e-11 for n = 12 and
   // 2e-18 for n = 21.
   SmallVector<double> coefficients;
@@ -392,12 +391,11 @@ Value F64Math::atan2(Value y, Value x) {
   Value base = atan(div(abs(y), abs(x)));
   // 0/0 and inf/inf: the angle of the corner.
   Value zero = arith::CmpFOp::create(b, Predicate::OEQ, y, constant(0.0));
-  base = select(arith::AndIOp::create(b, zero,
-                                      compare(Predicate::OEQ, x, 0.0)),
+  base = select(arith::AndIOp::create(b, zero, compare(Predicate::OEQ, x, 0.0)),
                 constant(0.0), base);
-  Value infinite = arith::AndIOp::create(
-      b, compare(Predicate::OEQ, abs(x), kInfinity),
-      compare(Predicate::OEQ, abs(y), kInfinity));
+  Value infinite =
+      arith::AndIOp::create(b, compare(Predicate::OEQ, abs(x), kInfinity),
+                            compare(Predicate::OEQ, abs(y), kInfinity));
   base = select(infinite, constant(kPi / 4), base);
   // Left half plane, -0 included.
   Value isLeft = compare(Predicate::OLT, withSign(constant(1.0), x), 0.0);
@@ -426,19 +424,19 @@ Value F64Math::acos(Value x) {
 /// (t - 1/7) * 7/6 with t = (x - 3) / (x + 3): Chebyshev interpolants of degree
 /// 12 and 20. Relative errors 2e-10 and 6e-15.
 static constexpr double kErfcx12[] = {
-    0.6849972881253078,     -0.1744265083788825,   0.06781283566116149,
+    0.6849972881253078,     -0.1744265083788825,    0.06781283566116149,
     -0.01253151999093966,   -0.0058962014655627335, 0.0066533668503029764,
-    -0.003114557006322426,  0.0007082009748273776, 5.325817589388968e-05,
+    -0.003114557006322426,  0.0007082009748273776,  5.325817589388968e-05,
     -8.206187277546808e-05, 1.1470500567156705e-05, 5.5561558969412335e-06,
     -1.5441229204672989e-06};
 static constexpr double kErfcx20[] = {
-    0.6849972881253045,      -0.17442650995033743,   0.06781283641304979,
-    -0.01253147581649605,    -0.005896222627614044,  0.006653009960068176,
-    -0.0031143854635994708,  0.0007094474299589949,  5.2655273498609336e-05,
-    -8.42123853858755e-05,   1.252291393495311e-05,  7.40783776195929e-06,
-    -2.47254445184808e-06,   -7.083552277652502e-07, 3.789985255155313e-07,
-    8.555633983286541e-08,   -6.007030606269836e-08, -1.1779775377362967e-08,
-    1.0132290689008576e-08,  1.1322775944357827e-09, -1.2320621560017266e-09};
+    0.6849972881253045,     -0.17442650995033743,   0.06781283641304979,
+    -0.01253147581649605,   -0.005896222627614044,  0.006653009960068176,
+    -0.0031143854635994708, 0.0007094474299589949,  5.2655273498609336e-05,
+    -8.42123853858755e-05,  1.252291393495311e-05,  7.40783776195929e-06,
+    -2.47254445184808e-06,  -7.083552277652502e-07, 3.789985255155313e-07,
+    8.555633983286541e-08,  -6.007030606269836e-08, -1.1779775377362967e-08,
+    1.0132290689008576e-08, 1.1322775944357827e-09, -1.2320621560017266e-09};
 
 Value F64Math::tail(Value magnitude) {
   // erfc(30) underflows, and infinity has no quotient.

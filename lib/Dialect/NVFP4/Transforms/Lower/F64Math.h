@@ -21,7 +21,8 @@
 namespace nvfp4 {
 
 /// Builds functions of f64 scalars, or of vectors of them, at the insertion
-/// point of a builder. Domains, infinities, NaN and signed zeros are those of C.
+/// point of a builder. Domains, infinities, NaN and signed zeros are those of
+/// C.
 class F64Math {
 public:
   /// `type` is f64 or a vector of f64. `isPrecise`: relative errors near 1e-14
@@ -83,7 +84,8 @@ private:
   /// Rounds to the nearest integer; `bits` receives an i64 whose low bits are
   /// that integer's. |x| < 2^51.
   mlir::Value roundToInteger(mlir::Value x, mlir::Value &bits);
-  /// e^r * 2^n, where `bits` holds n as `roundToInteger` leaves it; |r| <= 0.35.
+  /// e^r * 2^n, where `bits` holds n as `roundToInteger` leaves it; |r| <=
+  /// 0.35.
   mlir::Value scaledExp(mlir::Value r, mlir::Value bits);
   /// Splits |x| into exponent and log(mantissa), both f64.
   std::pair<mlir::Value, mlir::Value> splitLog(mlir::Value x);

@@ -85,10 +85,10 @@ class FuseElementwisePass final
         ->getCanonicalizationPatterns(fusion);
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
-    if (failed(applyPatternsGreedily(getOperation(),
-                                     std::move(generalization))) ||
-        failed(applyPatternsGreedily(getOperation(), std::move(fusion),
-                                     config)))
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(generalization))) ||
+        failed(
+            applyPatternsGreedily(getOperation(), std::move(fusion), config)))
       signalPassFailure();
   }
 };

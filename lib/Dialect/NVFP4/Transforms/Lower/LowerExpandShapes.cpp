@@ -2,9 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Computes sizes and strides of a `memref.expand_shape` that splits one dimension
-// into several dynamic ones. Upstream's `expand-strided-metadata` infers a single
-// dynamic size from the others and crashes on two (LLVM 22.1).
+// Computes sizes and strides of a `memref.expand_shape` that splits one
+// dimension into several dynamic ones. Upstream's `expand-strided-metadata`
+// infers a single dynamic size from the others and crashes on two (LLVM 22.1).
 //
 // Expects: bufferized IR.
 // Leaves:  no such `memref.expand_shape`.
@@ -59,13 +59,12 @@ struct LowerExpandShape final : OpRewritePattern<memref::ExpandShapeOp> {
       for (int64_t dim : llvm::reverse(group)) {
         strides[dim] = stride;
         stride = affine::makeComposedFoldedAffineApply(
-            rewriter, loc, AffineMap::get(0, 2, product),
-            {stride, sizes[dim]});
+            rewriter, loc, AffineMap::get(0, 2, product), {stride, sizes[dim]});
       }
     }
     rewriter.replaceOpWithNewOp<memref::ReinterpretCastOp>(
-        op, type, metadata.getBaseBuffer(),
-        metadata.getConstifiedMixedOffset(), sizes, strides);
+        op, type, metadata.getBaseBuffer(), metadata.getConstifiedMixedOffset(),
+        sizes, strides);
     return success();
   }
 };

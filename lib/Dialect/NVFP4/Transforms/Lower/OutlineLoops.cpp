@@ -5,9 +5,9 @@
 // Moves every loop nest of an entry function into a private function of its
 // own and calls it there. Nests that are equal, as those of the blocks of a
 // transformer are, become one function, so compile time grows with the number
-// of different layers. Buffers are arguments then, and an argument that overlaps
-// nothing else that the loop touches says so (`llvm.noalias`), without which
-// LLVM does not vectorise.
+// of different layers. Buffers are arguments then, and an argument that
+// overlaps nothing else that the loop touches says so (`llvm.noalias`), without
+// which LLVM does not vectorise.
 //
 // Expects: planned entry functions with structured loops on memrefs.
 // Leaves:  no loop in an entry function.

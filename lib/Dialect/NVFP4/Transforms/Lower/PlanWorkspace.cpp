@@ -94,9 +94,8 @@ private:
   void remark();
 
   bool isAtMost(const SizePolynomial &lhs, const SizePolynomial &rhs) {
-    return lhs.isAtMost(rhs, [&](unsigned symbol) {
-      return analysis.getMinimum(symbol);
-    });
+    return lhs.isAtMost(
+        rhs, [&](unsigned symbol) { return analysis.getMinimum(symbol); });
   }
   InFlightDiagnostic emitSizeError(Operation *op, const Twine &what);
 
@@ -143,8 +142,8 @@ LogicalResult WorkspacePlanner::checkSignature() {
   }
   if (func.getNumArguments() != interface.arguments.size() + numResults)
     return func.emitError("expected ")
-           << interface.arguments.size() << " arguments as in '" << kEntryAttrName
-           << "' and " << numResults << " results, but got "
+           << interface.arguments.size() << " arguments as in '"
+           << kEntryAttrName << "' and " << numResults << " results, but got "
            << func.getNumArguments() << " arguments";
   return success();
 }
@@ -271,9 +270,8 @@ void WorkspacePlanner::assignSlots() {
 //===----------------------------------------------------------------------===//
 
 /// The offset past a slot that begins at `begin`, rounded up to the alignment.
-Value WorkspacePlanner::emitSlotEnd(DimensionCloner &cloner,
-                                    OpBuilder &builder, Value begin,
-                                    const Slot &slot) {
+Value WorkspacePlanner::emitSlotEnd(DimensionCloner &cloner, OpBuilder &builder,
+                                    Value begin, const Slot &slot) {
   const Buffer &buffer = buffers[slot.largest];
   Location loc = buffer.op->getLoc();
   Value bytes = cloner.cloneBytes(loc, buffer.type, buffer.sizes);
@@ -300,9 +298,9 @@ void WorkspacePlanner::emitPlan() {
                    index);
   outputs.push_back(index);
 
-  auto plan = func::FuncOp::create(
-      builder, loc, (func.getName() + ".plan").str(),
-      builder.getFunctionType(inputs, outputs));
+  auto plan =
+      func::FuncOp::create(builder, loc, (func.getName() + ".plan").str(),
+                           builder.getFunctionType(inputs, outputs));
   plan.setPrivate();
   Block *body = plan.addEntryBlock();
   builder.setInsertionPointToStart(body);
@@ -339,8 +337,8 @@ void WorkspacePlanner::emitViews() {
   for (auto [i, argument] : llvm::enumerate(interface.arguments))
     for (auto [j, extent] : llvm::enumerate(argument.shape))
       if (extent.dimension && !dims[*extent.dimension])
-        dims[*extent.dimension] = memref::DimOp::create(
-            builder, func.getLoc(), func.getArgument(i), j);
+        dims[*extent.dimension] = memref::DimOp::create(builder, func.getLoc(),
+                                                        func.getArgument(i), j);
 
   DimensionCloner cloner(analysis, builder, dims);
   SmallVector<Value> offsets;
@@ -408,8 +406,8 @@ void WorkspacePlanner::lowerRecordError(RecordErrorOp op, Value word,
   Value old = memref::LoadOp::create(builder, loc, word);
   Value zero = arith::ConstantIntOp::create(builder, loc, 0, 32);
   Value offset = arith::ConstantIntOp::create(builder, loc, base, 32);
-  Value isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
-                                        old, zero);
+  Value isFirst =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, old, zero);
   Value isBad = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
                                       status, zero);
   Value both = arith::AndIOp::create(builder, loc, isFirst, isBad);
@@ -457,8 +455,7 @@ namespace {
 class PlanWorkspacePass final
     : public nvfp4::impl::PlanWorkspacePassBase<PlanWorkspacePass> {
   void runOnOperation() override {
-    for (auto func :
-         llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
+    for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
       if (!isEntryFunction(func))
         continue;
       FailureOr<EntryInterface> interface = EntryInterface::read(func);

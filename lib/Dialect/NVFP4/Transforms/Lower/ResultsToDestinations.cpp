@@ -2,11 +2,11 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// An entry function returns tensors; the host ABI hands it buffers to fill. This
-// pass appends one memref argument per result and writes the result there, in a
-// form that one-shot bufferization turns into a write in place by the op that
-// computes it. What the function still returns is the extents of its dynamic
-// results, from which the workspace planner makes `plan`.
+// An entry function returns tensors; the host ABI hands it buffers to fill.
+// This pass appends one memref argument per result and writes the result there,
+// in a form that one-shot bufferization turns into a write in place by the op
+// that computes it. What the function still returns is the extents of its
+// dynamic results, from which the workspace planner makes `plan`.
 //
 // Expects: entry functions on tensors, one block, with `nvfp4.entry`.
 // Leaves:  entry functions without tensor results, arguments not writable.
@@ -68,8 +68,8 @@ static void writeLoopResultsInPlace(func::FuncOp func) {
 
 /// The value to write and the memref to write it to. A trailing expand_shape is
 /// undone on the destination, because no destination passes through it.
-static std::pair<Value, Value> peelExpandShapes(OpBuilder &builder,
-                                                Value value, Value dest) {
+static std::pair<Value, Value> peelExpandShapes(OpBuilder &builder, Value value,
+                                                Value dest) {
   while (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
     auto collapsed = memref::CollapseShapeOp::computeCollapsedType(
         cast<MemRefType>(dest.getType()), expand.getReassociationIndices());
@@ -182,9 +182,8 @@ Value ExtentTracer::trace(Value tensor, int64_t dim) {
 }
 
 /// The extents of the dynamic dimensions of `values`, one after the other.
-static SmallVector<Value> getDynamicExtents(func::FuncOp func,
-                                            OpBuilder &builder,
-                                            ValueRange values) {
+static SmallVector<Value>
+getDynamicExtents(func::FuncOp func, OpBuilder &builder, ValueRange values) {
   ExtentTracer tracer(func, builder);
   SmallVector<Value> extents;
   for (Value value : values) {
@@ -230,8 +229,7 @@ class ResultsToDestinationsPass final
     auto returnOp = cast<func::ReturnOp>(func.getBody().front().back());
     SmallVector<Value> values(returnOp.getOperands());
     OpBuilder builder(returnOp);
-    SmallVector<Value> extents =
-        getDynamicExtents(func, builder, values);
+    SmallVector<Value> extents = getDynamicExtents(func, builder, values);
     for (auto [i, value] : llvm::enumerate(values))
       writeToNewArgument(func, i, value, returnOp);
     numResults += values.size();

@@ -93,8 +93,8 @@ bool SizePolynomial::isAtMost(
                       [](const auto &term) { return term.second >= 0; });
 }
 
-std::string SizePolynomial::str(
-    llvm::function_ref<std::string(unsigned)> name) const {
+std::string
+SizePolynomial::str(llvm::function_ref<std::string(unsigned)> name) const {
   if (terms.empty())
     return "0";
   std::string text;

@@ -52,9 +52,9 @@ public:
   /// least `minimum(symbol)`; no value of `minimum` means that the symbol may
   /// be anything. Sufficient, not necessary: compares coefficients after
   /// moving each symbol's minimum to zero.
-  bool isAtMost(const SizePolynomial &other,
-                llvm::function_ref<std::optional<int64_t>(unsigned)> minimum)
-      const;
+  bool
+  isAtMost(const SizePolynomial &other,
+           llvm::function_ref<std::optional<int64_t>(unsigned)> minimum) const;
 
   /// As text, e.g. `49152*batch + 64`.
   std::string str(llvm::function_ref<std::string(unsigned)> name) const;

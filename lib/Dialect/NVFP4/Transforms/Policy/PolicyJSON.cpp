@@ -514,9 +514,9 @@ static Error checkNesting(StringRef text, StringRef fileName) {
     else if (!inString && (c == ']' || c == '}'))
       --depth;
     if (depth > kMaxDepth)
-      return llvm::createStringError(
-          fileName + ": expected values nested at most " + Twine(kMaxDepth) +
-          " deep, but got more");
+      return llvm::createStringError(fileName +
+                                     ": expected values nested at most " +
+                                     Twine(kMaxDepth) + " deep, but got more");
   }
   return Error::success();
 }

@@ -52,7 +52,8 @@ Operand getOperand(linalg::LinalgOp op, OpOperand *operand) {
 
 /// The input of a linalg op that only copies, transposes or broadcasts it, and
 /// its map from loops; the output's map is a permutation.
-std::optional<std::pair<OpOperand *, AffineMap>> matchCopy(linalg::LinalgOp op) {
+std::optional<std::pair<OpOperand *, AffineMap>>
+matchCopy(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
       op.getNumParallelLoops() != op.getNumLoops())
     return std::nullopt;
@@ -157,8 +158,8 @@ Value convertElements(OpBuilder &builder, Location loc, Value value,
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getElementType() == elementType)
     return value;
-  bool isWider = type.getElementTypeBitWidth() <
-                 elementType.getIntOrFloatBitWidth();
+  bool isWider =
+      type.getElementTypeBitWidth() < elementType.getIntOrFloatBitWidth();
   Value init = tensor::EmptyOp::create(
       builder, loc, getMixedExtents(builder, loc, value), elementType);
   AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
@@ -168,8 +169,9 @@ Value convertElements(OpBuilder &builder, Location loc, Value value,
       builder, loc, init.getType(), value, init, {identity, identity},
       iterators, [&](OpBuilder &b, Location l, ValueRange args) {
         Value converted =
-            isWider ? Value(arith::ExtFOp::create(b, l, elementType, args[0]))
-                    : Value(arith::TruncFOp::create(b, l, elementType, args[0]));
+            isWider
+                ? Value(arith::ExtFOp::create(b, l, elementType, args[0]))
+                : Value(arith::TruncFOp::create(b, l, elementType, args[0]));
         linalg::YieldOp::create(b, l, converted);
       });
   return generic.getResult(0);
@@ -178,8 +180,8 @@ Value convertElements(OpBuilder &builder, Location loc, Value value,
 Value createZeros(OpBuilder &builder, Location loc,
                   ArrayRef<OpFoldResult> extents, Type elementType) {
   Value init = tensor::EmptyOp::create(builder, loc, extents, elementType);
-  Value zero = arith::ConstantOp::create(builder, loc,
-                                         builder.getZeroAttr(elementType));
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(elementType));
   return linalg::FillOp::create(builder, loc, zero, init).getResult(0);
 }
 
@@ -187,8 +189,8 @@ Value createZeros(OpBuilder &builder, Location loc,
 // One contraction
 //===----------------------------------------------------------------------===//
 
-/// A linear layer as D[batch, M, N] = A[batch, M, K] * B[batch, N, K]^T, and the
-/// way back to the original result.
+/// A linear layer as D[batch, M, N] = A[batch, M, K] * B[batch, N, K]^T, and
+/// the way back to the original result.
 class LinearRewriter {
 public:
   LinearRewriter(OpBuilder &builder, ContractionInfo &info)
@@ -264,8 +266,7 @@ private:
   }
 
   Value expandRows(Value product) {
-    SmallVector<OpFoldResult> extents =
-        getMixedExtents(builder, loc, product);
+    SmallVector<OpFoldResult> extents = getMixedExtents(builder, loc, product);
     extents.erase(extents.begin() + info.batch.size());
     extents.insert(extents.begin() + info.batch.size(), rowExtents.begin(),
                    rowExtents.end());
@@ -409,8 +410,8 @@ LogicalResult rewriteBlockScaled(ContractionInfo &info,
   SmallVector<int64_t> shape(aType.getShape());
   shape.back() = bType.getShape()[bType.getRank() - 2];
   auto matmul = MatmulOp::create(
-      builder, loc,
-      RankedTensorType::get(shape, linear.getResultElementType()), a, b);
+      builder, loc, RankedTensorType::get(shape, linear.getResultElementType()),
+      a, b);
   if (Attribute site = info.op->getAttr(kSiteAttrName))
     matmul->setAttr(kSiteAttrName, site);
   linear.replace(matmul);
@@ -455,16 +456,15 @@ LogicalResult rewriteFloat(ContractionInfo &info, Type elementType) {
 
   auto resultType = cast<RankedTensorType>(info.op->getResult(0).getType());
   Value init = info.getInit();
-  init = info.startsFromZero()
-             ? createZeros(builder, loc, getMixedExtents(builder, loc, init),
-                           f32)
-             : convertElements(builder, loc, init, f32);
+  init =
+      info.startsFromZero()
+          ? createZeros(builder, loc, getMixedExtents(builder, loc, init), f32)
+          : convertElements(builder, loc, init, f32);
   Value product = createFloatContraction(
       builder, loc, convert(info.op.getDpsInputOperand(0)->get()),
       convert(info.op.getDpsInputOperand(1)->get()), init,
       info.op.getIndexingMapsArray(), info.op.getIteratorTypesArray());
-  product =
-      convertElements(builder, loc, product, resultType.getElementType());
+  product = convertElements(builder, loc, product, resultType.getElementType());
   if (product.getType() != resultType)
     product = tensor::CastOp::create(builder, loc, resultType, product);
   info.op->getResult(0).replaceAllUsesWith(product);
