@@ -125,7 +125,7 @@ class Format:
     def text(self) -> str:
         """As written in IR."""
         if not self.has_global_scale:
-            return self.name
+            return f"{self.name}<block = {self.rows}x{self.columns}>"
         return (
             f"{self.name}<block = {self.rows}x{self.columns}, global = {self.granularity}, "
             f"convention = {self.convention}, bound = {self.bound}>"

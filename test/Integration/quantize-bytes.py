@@ -162,6 +162,8 @@ def main() -> None:
     # Square blocks, and the layout of block-scaled MMA units, whose padding is zero.
     for shape in [(16, 64), (48, 80), (144, 272)]:
         check_all(shape, "f32", [*square, (Format(granularity="row"), True), (MXFP4, True)], rng)
+    large = Format("mxfp4", rows=32, columns=32)
+    check_all((64, 48), "f32", [(large, False), (large, True)], rng)
 
     # Batches: a global scale per tensor, per matrix and per row.
     cases = [(Format(granularity=granularity), tiled) for granularity in ["tensor", "slice", "row"] for tiled in [False, True]]

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+#include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -23,10 +23,6 @@ void NVFP4Dialect::registerTypes() {
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4Types.cpp.inc"
       >();
 }
-
-/// The elements of the last dimension that a row's codes and scales cover, a
-/// multiple of this, may leave the last block half-filled.
-static constexpr int64_t kColumnMultiple = 16;
 
 LogicalResult
 BlockTensorType::verify(function_ref<InFlightDiagnostic()> emitError,

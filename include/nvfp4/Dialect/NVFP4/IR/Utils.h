@@ -11,6 +11,10 @@
 
 namespace nvfp4 {
 
+/// The last dimension of a block-scaled tensor is a multiple of this: a format
+/// whose blocks are longer may leave the last one half-filled.
+constexpr int64_t kColumnMultiple = 16;
+
 /// The constraints that `matmul` and `scaled_matmul` share: same K, batch
 /// dimensions of `rhs` absent or equal, result [.., M, N].
 llvm::LogicalResult verifyMatmulShapes(mlir::Operation *op,

@@ -448,8 +448,23 @@ StringRef getScaleDType(ScaleEncoding encoding) {
   llvm_unreachable("covered switch");
 }
 
+enum Component { Codes, Scales, GlobalScale };
+
+/// Whether a component's dimension has the extent of the tensor's dimension of
+/// the same number: batch dimensions do, and rows unless blocks or padding come
+/// in.
+bool isOwnExtent(BlockTensorType tensor, Component component, int64_t dim) {
+  if (dim + 2 < tensor.getRank())
+    return true;
+  if (dim + 2 > tensor.getRank())
+    return false;
+  return component != Scales || (tensor.getLayout() == BlockLayout::Linear &&
+                                 tensor.getFormat().getBlockRows() == 1);
+}
+
 /// The elements of `nvfp4.entry` for one argument or result: itself, or one per
-/// component with `.codes`, `.scales` and `.global_scale` after its name.
+/// component with `.codes`, `.scales` and `.global_scale` after its name. An
+/// extent that is no dimension is "?".
 void expandInterface(DictionaryAttr element, Type type,
                      SmallVectorImpl<Attribute> &out) {
   auto tensor = dyn_cast<BlockTensorType>(type);
@@ -460,31 +475,36 @@ void expandInterface(DictionaryAttr element, Type type,
   Builder builder(element.getContext());
   auto name = element.getAs<StringAttr>("name");
   auto shape = element.getAs<ArrayAttr>("shape");
-  const std::pair<StringRef, StringRef> kComponents[] = {
-      {".codes", "U8"},
-      {".scales", getScaleDType(tensor.getFormat().getScaleEncoding())},
-      {".global_scale", "F32"}};
+  const std::tuple<Component, StringRef, StringRef> kComponents[] = {
+      {Codes, ".codes", "U8"},
+      {Scales, ".scales", getScaleDType(tensor.getFormat().getScaleEncoding())},
+      {GlobalScale, ".global_scale", "F32"}};
   for (auto [component, componentType] :
        llvm::zip(kComponents, tensor.getComponentTypes())) {
+    auto [which, suffix, dtype] = component;
     SmallVector<Attribute> extents;
     for (auto [dim, extent] :
          llvm::enumerate(cast<ShapedType>(componentType).getShape())) {
-      // A dynamic extent of a component is the tensor's own, except where
-      // padding or blocks come in: then it has no name.
-      bool isOwn = shape && ShapedType::isDynamic(extent) &&
-                   dim + 1 < static_cast<size_t>(tensor.getRank()) &&
-                   tensor.getLayout() == BlockLayout::Linear;
+      bool isOwn = shape && isOwnExtent(tensor, which, dim);
       extents.push_back(ShapedType::isStatic(extent)
                             ? Attribute(builder.getI64IntegerAttr(extent))
                         : isOwn ? shape[dim]
                                 : Attribute(builder.getStringAttr("?")));
     }
     NamedAttrList attrs(element);
-    attrs.set("name", builder.getStringAttr(name.getValue() + component.first));
-    attrs.set("dtype", builder.getStringAttr(component.second));
+    attrs.set("name", builder.getStringAttr(name.getValue() + suffix));
+    attrs.set("dtype", builder.getStringAttr(dtype));
     attrs.set("shape", builder.getArrayAttr(extents));
     out.push_back(attrs.getDictionary(element.getContext()));
   }
+}
+
+bool hasUnnamedExtent(Attribute element) {
+  auto shape = cast<DictionaryAttr>(element).getAs<ArrayAttr>("shape");
+  return shape && llvm::any_of(shape, [](Attribute extent) {
+           auto name = dyn_cast<StringAttr>(extent);
+           return name && name == "?";
+         });
 }
 
 /// Rewrites `nvfp4.entry` and drops argument and result attributes, which
@@ -512,6 +532,11 @@ LogicalResult expandEntry(func::FuncOp func) {
     SmallVector<Attribute> expanded;
     for (auto [element, type] : llvm::zip_equal(elements, types))
       expandInterface(cast<DictionaryAttr>(element), type, expanded);
+    if (key == "arguments" && llvm::any_of(expanded, hasUnnamedExtent))
+      return func.emitOpError(
+          "expected dynamic extents of block-scaled arguments only where all "
+          "components have them: not of columns, nor of rows with square "
+          "blocks or in the tiled layout");
     attrs.set(key, ArrayAttr::get(func.getContext(), expanded));
     return success();
   };

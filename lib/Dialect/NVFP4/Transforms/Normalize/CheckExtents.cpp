@@ -2,14 +2,14 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The semantics of linalg and tensor ops leaves undefined what happens when
-// operands with dynamic extents do not fit each other; compiled code reads out
-// of bounds. Each such requirement is proved from named dimensions or checked
-// on the host before the run.
+// The semantics of linalg, tensor and nvfp4 ops leaves undefined what happens
+// when operands with dynamic extents do not fit each other; compiled code reads
+// out of bounds. Each such requirement is proved from named dimensions or
+// checked on the host before the run.
 //
 // Expects: unified dimensions, no tensor.reshape.
-// Leaves:  every extent that a linalg or tensor op relies on is proved or
-//          checked by a cf.assert at the start of the function.
+// Leaves:  every extent that a linalg, tensor or nvfp4 op relies on is proved
+//          or checked by a cf.assert at the start of the function.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,8 @@
 #include "ExtentAnalysis.h"
 #include "ExtentChecks.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+#include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -55,6 +57,17 @@ private:
   LogicalResult checkPad(tensor::PadOp op);
   LogicalResult checkInsert(tensor::InsertOp op);
   LogicalResult checkReturn(func::ReturnOp op);
+  LogicalResult checkQuantize(QuantizeOp op);
+  LogicalResult checkMatmul(MatmulOp op);
+  LogicalResult checkTranspose(TransposeOp op);
+  LogicalResult checkBlocks(Operation *op, Value tensor, BlockTensorType type);
+  LogicalResult checkComponents(Operation *op, Value tensor,
+                                ValueRange components);
+  LogicalResult checkMultiple(Operation *op, Value tensor, int64_t dim,
+                              int64_t divisor);
+  LogicalResult checkEqual(Operation *op, Value lhs, int64_t lhsDim, Value rhs,
+                           int64_t rhsDim);
+  LogicalResult checkSameShape(Operation *op, Value lhs, Value rhs);
 
   ExtentExpr getExpr(OpFoldResult value);
   /// "dimension 0 of 'mask' (rows)".
@@ -298,6 +311,106 @@ LogicalResult OpChecker::checkReturn(func::ReturnOp op) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// Ops of nvfp4: what their verifiers leave to run time
+//===----------------------------------------------------------------------===//
+
+LogicalResult OpChecker::checkEqual(Operation *op, Value lhs, int64_t lhsDim,
+                                    Value rhs, int64_t rhsDim) {
+  ExtentExpr actual = analysis.getExtent(lhs, lhsDim);
+  ExtentExpr expected = analysis.getExtent(rhs, rhsDim);
+  if (actual == expected)
+    return success();
+  return checks.require(op, Predicate::eq, actual, expected,
+                        describe(lhs, lhsDim) + " to equal " +
+                            describe(rhs, rhsDim));
+}
+
+LogicalResult OpChecker::checkSameShape(Operation *op, Value lhs, Value rhs) {
+  for (int64_t dim = 0; dim < cast<ShapedType>(lhs.getType()).getRank(); ++dim)
+    if (failed(checkEqual(op, lhs, dim, rhs, dim)))
+      return failure();
+  return success();
+}
+
+LogicalResult OpChecker::checkMultiple(Operation *op, Value tensor, int64_t dim,
+                                       int64_t divisor) {
+  ExtentExpr remainder =
+      analysis.getRemainder(analysis.getExtent(tensor, dim), divisor);
+  return checks.require(op, Predicate::eq, remainder, ExtentExpr(0),
+                        describe(tensor, dim) + " to be a multiple of " +
+                            std::to_string(divisor));
+}
+
+/// `tensor` consists of whole blocks, but for the last one of a row.
+LogicalResult OpChecker::checkBlocks(Operation *op, Value tensor,
+                                     BlockTensorType type) {
+  int64_t rank = type.getRank();
+  if (failed(checkMultiple(op, tensor, rank - 1, kColumnMultiple)))
+    return failure();
+  return checkMultiple(op, tensor, rank - 2, type.getFormat().getBlockRows());
+}
+
+LogicalResult OpChecker::checkQuantize(QuantizeOp op) {
+  if (Value globalScale = op.getGlobalScale())
+    for (int64_t dim = 0;
+         dim < cast<ShapedType>(globalScale.getType()).getRank(); ++dim)
+      if (failed(checkEqual(op, globalScale, dim, op.getSource(), dim)))
+        return failure();
+  if (failed(checkSameShape(op, op.getSource(), op.getResult())))
+    return failure();
+  // The user knows the source, not the result.
+  return checkBlocks(op, op.getSource(), op.getResult().getType());
+}
+
+LogicalResult OpChecker::checkMatmul(MatmulOp op) {
+  int64_t rank = cast<ShapedType>(op.getLhs().getType()).getRank();
+  int64_t rhsRank = cast<ShapedType>(op.getRhs().getType()).getRank();
+  if (failed(checkEqual(op, op.getRhs(), rhsRank - 1, op.getLhs(), rank - 1)) ||
+      failed(
+          checkEqual(op, op.getResult(), rank - 1, op.getRhs(), rhsRank - 2)))
+    return failure();
+  for (int64_t dim = 0; dim < rank - 1; ++dim)
+    if (failed(checkEqual(op, op.getResult(), dim, op.getLhs(), dim)) ||
+        (dim < rhsRank - 2 &&
+         failed(checkEqual(op, op.getRhs(), dim, op.getLhs(), dim))))
+      return failure();
+  return success();
+}
+
+LogicalResult OpChecker::checkTranspose(TransposeOp op) {
+  int64_t rank = op.getSource().getType().getRank();
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    int64_t sourceDim = dim < rank - 2 ? dim : 2 * rank - 3 - dim;
+    if (failed(checkEqual(op, op.getResult(), dim, op.getSource(), sourceDim)))
+      return failure();
+  }
+  // The transpose's rows of blocks are the source's columns.
+  return checkBlocks(op, op.getResult(), op.getResult().getType());
+}
+
+/// `components` have the extents that those of `tensor` have.
+LogicalResult OpChecker::checkComponents(Operation *op, Value tensor,
+                                         ValueRange components) {
+  OpBuilder builder(op->getContext());
+  builder.setInsertionPointAfter(op);
+  // What this builds to say it is dead afterwards.
+  ReifiedRankedShapedTypeDims shapes = getComponentExtents(
+      builder, op->getLoc(), cast<BlockTensorType>(tensor.getType()),
+      getMixedExtents(builder, op->getLoc(), tensor));
+  for (auto [component, shape] : llvm::zip_equal(components, shapes))
+    for (auto [dim, size] : llvm::enumerate(shape)) {
+      ExtentExpr actual = analysis.getExtent(component, dim);
+      ExtentExpr expected = getExpr(size);
+      if (actual != expected &&
+          failed(checks.require(op, Predicate::eq, actual, expected,
+                                describe(component, dim) + " to equal " +
+                                    analysis.toString(expected))))
+        return failure();
+    }
+  return success();
+}
+
 LogicalResult OpChecker::check(Operation *op) {
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return checkLinalg(linalgOp);
@@ -314,6 +427,39 @@ LogicalResult OpChecker::check(Operation *op) {
       .Case([&](tensor::ConcatOp concat) { return checkConcat(concat); })
       .Case([&](tensor::PadOp pad) { return checkPad(pad); })
       .Case([&](func::ReturnOp returnOp) { return checkReturn(returnOp); })
+      .Case([&](GlobalScaleOp scale) {
+        Value result = scale.getResult();
+        for (int64_t dim = 0; dim < scale.getResult().getType().getRank();
+             ++dim)
+          if (failed(checkEqual(scale, result, dim, scale.getSource(), dim)))
+            return LogicalResult(failure());
+        return LogicalResult(success());
+      })
+      .Case([&](QuantizeOp quantize) { return checkQuantize(quantize); })
+      .Case([&](DequantizeOp dequantize) {
+        return checkSameShape(op, dequantize.getSource(),
+                              dequantize.getResult());
+      })
+      .Case([&](MatmulOp matmul) { return checkMatmul(matmul); })
+      .Case([&](HadamardOp hadamard) {
+        return checkMultiple(op, hadamard.getSource(),
+                             hadamard.getSource().getType().getRank() - 1, 16);
+      })
+      .Case([&](TransposeOp transpose) { return checkTranspose(transpose); })
+      .Case([&](nvfp4::CastOp castOp) {
+        return checkSameShape(op, castOp.getSource(), castOp.getResult());
+      })
+      .Case([&](AssembleOp assemble) {
+        if (failed(checkComponents(op, assemble.getResult(),
+                                   assemble->getOperands())))
+          return LogicalResult(failure());
+        return checkBlocks(op, assemble.getResult(),
+                           assemble.getResult().getType());
+      })
+      .Case([&](DisassembleOp disassemble) {
+        return checkComponents(op, disassemble.getSource(),
+                               disassemble->getResults());
+      })
       // Indices in memory that no check covers.
       .Case([&](tensor::InsertOp insert) { return checkInsert(insert); })
       .Case<tensor::GatherOp, tensor::ScatterOp>([&](Operation *) {

@@ -16,6 +16,11 @@ bool nvfp4::isEntry(func::FuncOp func) {
   return func.isPublic() && !func.isExternal();
 }
 
+ShapedType nvfp4::getTensorType(Type type) {
+  return isa<RankedTensorType, BlockTensorType>(type) ? cast<ShapedType>(type)
+                                                      : ShapedType();
+}
+
 bool nvfp4::isNamedDimension(func::FuncOp func, unsigned argument,
                              int64_t dim) {
   auto shape = func.getArgAttrOfType<ArrayAttr>(argument, kShapeAttrName);
@@ -66,7 +71,7 @@ struct EntryValue {
 static LogicalResult verifyShape(func::FuncOp func, const EntryValue &value) {
   if (!value.shape)
     return success();
-  auto type = dyn_cast<RankedTensorType>(value.type);
+  ShapedType type = getTensorType(value.type);
   if (!type)
     return func.emitOpError("expected 'nvfp4.shape' on a ranked tensor, but ")
            << value.place << " is " << value.type;
@@ -135,7 +140,7 @@ LogicalResult nvfp4::verifyEntryAttributes(func::FuncOp func) {
                      func.getArgAttr(number, kShapeAttrName)};
     if (failed(verifyShape(func, value)))
       return failure();
-    if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+    if (ShapedType type = getTensorType(argument.getType()))
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim))
           names.insert(getDimensionName(func, number, dim));

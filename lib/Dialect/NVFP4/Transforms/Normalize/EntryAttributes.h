@@ -25,6 +25,10 @@ struct DimensionBounds {
 /// True for the functions that callers of a package see.
 bool isEntry(mlir::func::FuncOp func);
 
+/// A ranked or a block-scaled tensor, whose dimensions may have names; null for
+/// any other type.
+mlir::ShapedType getTensorType(mlir::Type type);
+
 /// Reports every malformed nvfp4.shape and nvfp4.dimensions of an entry.
 mlir::LogicalResult verifyEntryAttributes(mlir::func::FuncOp func);
 

@@ -35,7 +35,7 @@ void ExtentAnalysis::readEntryDimensions() {
     return;
   auto bounds = func->getAttrOfType<DictionaryAttr>(kDimensionsAttrName);
   for (BlockArgument argument : func.getArguments()) {
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    ShapedType type = getTensorType(argument.getType());
     if (!type)
       continue;
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
@@ -278,6 +278,11 @@ ExtentExpr ExtentAnalysis::getExtent(Value shaped, int64_t dim) {
   return extent;
 }
 
+ExtentExpr ExtentAnalysis::getRemainder(const ExtentExpr &value,
+                                        int64_t divisor) {
+  return computeBinary(Opcode::Remainder, value, ExtentExpr(divisor));
+}
+
 ExtentExpr ExtentAnalysis::getSize(OpFoldResult size) {
   if (std::optional<int64_t> constant = getConstantIntValue(size))
     return ExtentExpr(*constant);
@@ -483,6 +488,11 @@ Value ExtentAnalysis::materialize(const ExtentExpr &expr) {
     const ExtentSymbol &symbol = symbols[*id];
     if (symbol.kind == ExtentSymbol::Kind::Derived) {
       result = materializeDerived(symbol);
+    } else if (isa<BlockTensorType>(symbol.argument.getType())) {
+      result = insertAtStart([&](OpBuilder &builder) {
+        return nvfp4::DimOp::create(builder, loc, symbol.argument,
+                                    symbol.number);
+      });
     } else {
       Value number = materialize(ExtentExpr(symbol.number));
       result = insertAtStart([&](OpBuilder &builder) {

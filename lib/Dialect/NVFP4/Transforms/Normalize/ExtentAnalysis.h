@@ -87,6 +87,8 @@ public:
   /// The trip count of a loop of a linalg op.
   ExtentExpr getLoopExtent(mlir::linalg::LinalgOp op, unsigned loop);
   ExtentExpr getLoopIndex(mlir::linalg::LinalgOp op, unsigned loop);
+  /// What is left of `value` after division by a positive `divisor`.
+  ExtentExpr getRemainder(const ExtentExpr &value, int64_t divisor);
   /// A new symbol from 0 to `extent` - 1: what a clamped index becomes.
   ExtentExpr addIndexBelow(const ExtentExpr &extent);
   /// `expr` of a map of `op` as a polynomial over its loop indices.

@@ -120,6 +120,11 @@ AssertLegalizer::getShapeSlice(Value value) {
       return std::nullopt;
     if (!slice.insert(op))
       continue;
+    if (auto dim = dyn_cast<nvfp4::DimOp>(op)) {
+      if (!isa<BlockArgument>(dim.getSource()))
+        return std::nullopt;
+      continue;
+    }
     if (auto dim = dyn_cast<tensor::DimOp>(op)) {
       // Every argument is there before anything is computed.
       if (!isa<BlockArgument>(dim.getSource()))

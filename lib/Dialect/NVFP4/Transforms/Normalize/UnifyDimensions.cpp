@@ -36,7 +36,7 @@ using namespace nvfp4;
 static LogicalResult nameDimensions(func::FuncOp func, bool isStrict) {
   Builder builder(func.getContext());
   for (BlockArgument argument : func.getArguments()) {
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    ShapedType type = getTensorType(argument.getType());
     if (!type || type.hasStaticShape())
       continue;
     unsigned number = argument.getArgNumber();
@@ -75,7 +75,7 @@ static void nameResults(func::FuncOp func, ExtentAnalysis &analysis) {
   Builder builder(func.getContext());
   Operation *terminator = func.getFunctionBody().front().getTerminator();
   for (auto [number, value] : llvm::enumerate(terminator->getOperands())) {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
+    ShapedType type = getTensorType(value.getType());
     if (!type || type.hasStaticShape() ||
         func.getResultAttr(number, kShapeAttrName))
       continue;
