@@ -46,6 +46,9 @@ void nvfp4::buildNormalizePipeline(OpPassManager &manager,
   manager.addPass(createLegalizeAssertsPass());
   // Merges equal checks and removes the conditions that bodies no longer need.
   simplify();
+  VerifyStagePassOptions verify;
+  verify.stage = "normalize";
+  manager.addPass(createVerifyStagePass(verify));
 }
 
 void nvfp4::registerNormalizePipeline() {

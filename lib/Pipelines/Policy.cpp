@@ -24,6 +24,9 @@ void buildPolicyPipeline(OpPassManager &pm, const PolicyOptions &options) {
   assign.strict = options.strict;
   // Alone: the stage is one decision, and what it saw is what Quantize sees.
   pm.addPass(createAssignPrecisionPass(assign));
+  VerifyStagePassOptions verify;
+  verify.stage = "policy";
+  pm.addPass(createVerifyStagePass(verify));
 }
 
 void registerPolicyPipeline() {

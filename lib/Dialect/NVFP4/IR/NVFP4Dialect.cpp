@@ -8,10 +8,22 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Transforms/InliningUtils.h"
 
 using namespace mlir;
 
 namespace nvfp4 {
+
+namespace {
+/// No op depends on the function around it.
+struct NVFP4InlinerInterface final : DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+} // namespace
 
 void NVFP4Dialect::initialize() {
   registerAttributes();
@@ -20,6 +32,7 @@ void NVFP4Dialect::initialize() {
 #define GET_OP_LIST
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4Ops.cpp.inc"
       >();
+  addInterfaces<NVFP4InlinerInterface>();
 }
 
 Operation *NVFP4Dialect::materializeConstant(OpBuilder &builder,

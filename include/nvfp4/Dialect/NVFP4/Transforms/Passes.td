@@ -880,7 +880,7 @@ def VerifyStagePass : Pass<"nvfp4-verify-stage", "::mlir::ModuleOp"> {
 
     | stage | promise |
     | --- | --- |
-    | `normalize` | no assert below function level, no `tensor.reshape`, dynamic dimensions of arguments are named |
+    | `normalize` | no calls, no assert below function level, no `tensor.reshape`, dynamic dimensions of arguments are named |
     | `policy` | every contraction has a precision |
     | `quantize` | no precision is left, every entry is recorded |
     | `lower` | no op of nvfp4 |

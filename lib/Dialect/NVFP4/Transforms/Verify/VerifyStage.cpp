@@ -59,6 +59,11 @@ LogicalResult verifyNormalized(Operation *op) {
   if (isa<tensor::ReshapeOp>(op))
     return op->emitOpError("expected expand_shape or collapse_shape after "
                            "Normalize");
+  // Every later pass looks at one function.
+  if (auto call = dyn_cast<func::CallOp>(op))
+    return op->emitOpError("expected no calls after Normalize; ")
+           << "@" << call.getCallee()
+           << " is recursive, external or has several blocks";
   auto func = dyn_cast<func::FuncOp>(op);
   if (!func || !isEntry(func))
     return success();

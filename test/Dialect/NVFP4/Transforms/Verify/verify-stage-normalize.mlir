@@ -36,6 +36,15 @@ func.func @assert_in_if(%c: i1) {
 
 // -----
 
+/// A function that calls itself cannot be inlined.
+func.func private @recursive(%n: index) -> index {
+  // expected-error@below {{expected no calls after Normalize; @recursive is recursive, external or has several blocks}}
+  %m = func.call @recursive(%n) : (index) -> index
+  return %m : index
+}
+
+// -----
+
 func.func @reshape(%x: tensor<8xf32>, %s: tensor<2xindex>) -> tensor<2x4xf32> {
   // expected-error@below {{expected expand_shape or collapse_shape after Normalize}}
   %y = tensor.reshape %x(%s) : (tensor<8xf32>, tensor<2xindex>) -> tensor<2x4xf32>
