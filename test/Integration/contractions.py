@@ -128,6 +128,7 @@ ZEROS"""
     )
     exact = quantize(x, multiply, scale).dequantize().astype(np.float64) @ decode(w, TENSOR).T
     check("static scale", text, {"w": wt, "x_scale": scale}, {"x": x}, exact)
+    check("static scale, [1]", text, {"w": wt, "x_scale": scale.reshape(1)}, {"x": x}, exact)
 
     # A batch of activations and one repeated weight; batches of experts.
     batch = values(3, 5, 64)

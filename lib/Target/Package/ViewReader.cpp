@@ -57,7 +57,12 @@ Status nvfp4::checkSource(const PackingSource &expected,
                      getDTypeBits(expected.dtype) == getDTypeBits(actual.dtype);
   bool sameElements = expected.dtype == actual.dtype || sameInteger ||
                       isExactWidening(actual.dtype, expected.dtype);
-  if (sameElements && expected.shape == actual.shape)
+  // Checkpoints store scalars, such as global scales, with or without a
+  // dimension.
+  bool sameShape =
+      expected.shape == actual.shape ||
+      (expected.shape.empty() && actual.shape == std::vector<int64_t>{1});
+  if (sameElements && sameShape)
     return {};
   return Status::error(
       quote(actual.place) + ": tensor " + quote(expected.name) + ": expected " +
