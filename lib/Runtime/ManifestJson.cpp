@@ -8,96 +8,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Json.h"
+#include "JsonNode.h"
 #include "nvfp4/Runtime/Manifest.h"
-
-#include <algorithm>
 
 using namespace nvfp4;
 using Json = nlohmann::ordered_json;
+using Node = JsonNode;
 
 //===----------------------------------------------------------------------===//
 // Reading
 //===----------------------------------------------------------------------===//
-
-namespace {
-
-/// A value of the wrong form. Caught in `Manifest::parse`.
-struct FormError {
-  std::string message;
-};
-
-/// A JSON value and its path, with accessors that throw `FormError`.
-class Node {
-public:
-  Node(const Json &value, std::string path)
-      : value(value), path(std::move(path)) {}
-
-  [[noreturn]] void fail(const std::string &expected) const {
-    throw FormError{path + ": expected " + expected + ", but got " +
-                    describeJson(value)};
-  }
-
-  /// Checks that this is an object with no other keys than these.
-  const Node &checkKeys(const std::vector<std::string> &known) const {
-    if (!value.is_object())
-      fail("an object");
-    for (const auto &[key, ignored] : value.items())
-      if (std::find(known.begin(), known.end(), key) == known.end())
-        throw FormError{path + ": expected no other keys, but got " +
-                        quote(key) + suggestNearest(key, known)};
-    return *this;
-  }
-
-  bool has(const char *key) const {
-    return value.is_object() && value.contains(key);
-  }
-  Node get(const char *key) const {
-    if (!has(key))
-      fail("an object with the key '" + std::string(key) + "'");
-    return Node(value.at(key), path.empty() ? key : path + "." + key);
-  }
-  std::vector<Node> getElements() const {
-    if (!value.is_array())
-      fail("an array");
-    std::vector<Node> nodes;
-    nodes.reserve(value.size());
-    for (size_t i = 0; i < value.size(); ++i)
-      nodes.emplace_back(value[i], path + "[" + std::to_string(i) + "]");
-    return nodes;
-  }
-  std::string getString() const {
-    if (!value.is_string())
-      fail("a string");
-    return value.get<std::string>();
-  }
-  int64_t getInteger() const {
-    if (!value.is_number_integer() ||
-        (value.is_number_unsigned() &&
-         value.get<uint64_t>() > uint64_t(INT64_MAX)))
-      fail("an integer");
-    return value.get<int64_t>();
-  }
-  int64_t getSize() const {
-    int64_t size = getInteger();
-    if (size < 0)
-      fail("an integer that is not negative");
-    return size;
-  }
-  DType getDType() const {
-    std::optional<DType> dtype;
-    if (value.is_string())
-      dtype = parseDType(value.get_ref<const std::string &>());
-    if (!dtype)
-      fail("a dtype");
-    return *dtype;
-  }
-
-  const Json &value;
-  std::string path;
-};
-
-} // namespace
 
 static std::vector<std::string> readStrings(const Node &node) {
   std::vector<std::string> strings;
@@ -234,8 +154,7 @@ Result<Manifest> Manifest::parse(std::string_view text,
       return status;
     return manifest;
   } catch (const FormError &error) {
-    bool isTopLevel = error.message.rfind(": ", 0) == 0;
-    return Status::error(place + (isTopLevel ? "" : ": ") + error.message);
+    return error.toStatus(place);
   }
 }
 
