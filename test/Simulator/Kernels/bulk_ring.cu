@@ -1,5 +1,4 @@
-//===- bulk_ring.cu - Producer and consumers over bulk copies
-//--------------===//
+//===- bulk_ring.cu - Producer and consumers over bulk copies -------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- elementwise.cu - Element-wise kernels with ragged ends
-//--------------===//
+//===- elementwise.cu - Element-wise kernels with ragged ends -------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- gemm_bf16.cu - Pipelined bf16 GEMM
-//----------------------------------===//
+//===- gemm_bf16.cu - Pipelined bf16 GEMM ---------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

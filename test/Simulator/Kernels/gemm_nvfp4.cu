@@ -1,5 +1,4 @@
-//===- gemm_nvfp4.cu - Block-scaled GEMM of 4-bit operands
-//-----------------===//
+//===- gemm_nvfp4.cu - Block-scaled GEMM of 4-bit operands ----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

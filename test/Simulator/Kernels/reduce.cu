@@ -1,5 +1,4 @@
-//===- reduce.cu - Sums and maxima of blocks and of grids
-//------------------===//
+//===- reduce.cu - Sums and maxima of blocks and of grids -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- softmax.cu - Softmax of rows
-//----------------------------------------===//
+//===- softmax.cu - Softmax of rows ---------------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
