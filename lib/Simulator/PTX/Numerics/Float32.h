@@ -195,14 +195,27 @@ NVFP4_PTX_INLINE float rcpF32(float a) {
   return divF32<R, Ftz>(1.0f, a);
 }
 
+namespace detail {
+
+/// The root as the host has it; what is below zero gives 0xFF..F, a NaN. Asking
+/// the host about |a| keeps LLVM from dropping the selection of that NaN: it
+/// takes `a < 0 ? NaN : sqrt(a)` to be sqrt(a), whatever the bits of the NaN.
+template <typename T> NVFP4_PTX_INLINE T rootOf(T a) {
+  auto sign = toBits(a) & toBits(T(-0.0));
+  auto root = toBits(T(__builtin_elementwise_sqrt(magnitudeOf(a)))) | sign;
+  return fromBits(a >= T(0) ? root : ~decltype(root)(0));
+}
+
+} // namespace detail
+
 /// The same argument holds for the f64 root. A root is never subnormal.
 template <Rounding R = Rounding::RN, bool Ftz = false>
 NVFP4_PTX_INLINE float sqrtF32(float a) {
   a = inputF32<Ftz>(a);
   if constexpr (R == Rounding::RN)
-    return canonicalizeF32(__builtin_elementwise_sqrt(a));
+    return canonicalizeF32(detail::rootOf(a));
   return canonicalizeF32(
-      detail::narrowF64<R, false>(__builtin_elementwise_sqrt(double(a))));
+      detail::narrowF64<R, false>(detail::rootOf(double(a))));
 }
 
 //===----------------------------------------------------------------------===//

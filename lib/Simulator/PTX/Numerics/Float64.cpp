@@ -191,7 +191,7 @@ double detail::divF64(double a, double b, Rounding rounding) {
 
 double detail::sqrtF64(double a, Rounding rounding) {
   if (!isFinite(a) || a <= 0.0)
-    return finishF64(__builtin_elementwise_sqrt(a), a, a);
+    return finishF64(rootOf(a), a, a);
   Exact x = unpack(a);
   normalize(x);
   if (x.exponent & 1) {

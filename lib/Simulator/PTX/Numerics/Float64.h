@@ -90,7 +90,7 @@ template <Rounding R = Rounding::RN> NVFP4_PTX_INLINE double rcpF64(double a) {
 
 template <Rounding R = Rounding::RN> NVFP4_PTX_INLINE double sqrtF64(double a) {
   if constexpr (R == Rounding::RN)
-    return detail::finishF64(__builtin_elementwise_sqrt(a), a, a);
+    return detail::finishF64(detail::rootOf(a), a, a);
   return detail::sqrtF64(a, R);
 }
 
