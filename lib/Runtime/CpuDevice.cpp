@@ -35,6 +35,21 @@ struct CpuRun {
                           void *state) {
     static_cast<CpuRun *>(user)->threads.parallelFor(count, body, state);
   }
+  static int32_t copy(void *, void *target, const void *source,
+                      uint64_t bytes) {
+    if (bytes != 0)
+      std::memcpy(target, source, bytes);
+    return 0;
+  }
+  static int32_t fill(void *user, void *target, const void *value,
+                      uint32_t valueBytes, uint64_t count) {
+    if (valueBytes != 1 && valueBytes != 2 && valueBytes != 4)
+      return fail(user, "fill: expected values of 1, 2 or 4 bytes");
+    char *out = static_cast<char *>(target);
+    for (uint64_t i = 0; i < count; ++i)
+      std::memcpy(out + i * valueBytes, value, valueBytes);
+    return 0;
+  }
 };
 
 class CpuDevice final : public Device {
@@ -77,8 +92,8 @@ public:
     return Status();
   }
 
-  Status run(const nvfp4_entry &entry, const int64_t *dims,
-             const void *const *args, void *const *results,
+  Status run(const nvfp4_entry &entry, const DeviceModule *,
+             const int64_t *dims, const void *const *args, void *const *results,
              void *workspace) override {
     CpuRun run{threads, {}, {}};
     nvfp4_context context = {};
@@ -86,6 +101,8 @@ public:
     context.user = &run;
     context.fail = CpuRun::fail;
     context.parallel_for = CpuRun::parallelFor;
+    context.copy = CpuRun::copy;
+    context.fill = CpuRun::fill;
     int32_t status = entry.run(&context, dims, args, results, workspace);
     if (status == 0)
       return Status();

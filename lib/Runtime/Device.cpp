@@ -11,7 +11,25 @@
 
 using namespace nvfp4;
 
+DeviceModule::~DeviceModule() = default;
 Device::~Device() = default;
+
+bool Device::runsPackagesFor(std::string_view device) const {
+  return device == getName();
+}
+
+Result<std::unique_ptr<DeviceModule>>
+Device::loadModule(const nvfp4_program_descriptor &program,
+                   const std::string &place) {
+  if (program.num_kernels == 0)
+    return std::unique_ptr<DeviceModule>();
+  return Status::error(place +
+                       ": expected a program without kernels for "
+                       "device " +
+                       quote(getName()) + ", which launches none, but got " +
+                       std::to_string(program.num_kernels) +
+                       ", the first of them " + quote(program.kernels[0].name));
+}
 
 //===----------------------------------------------------------------------===//
 // DeviceBuffer

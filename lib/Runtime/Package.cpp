@@ -10,6 +10,7 @@
 #include "nvfp4/Runtime/Package.h"
 #include "nvfp4/Runtime/Messages.h"
 
+#include <cstring>
 #include <dlfcn.h>
 #include <filesystem>
 
@@ -62,7 +63,7 @@ Result<std::unique_ptr<Package>> Package::open(const std::string &path,
   package->manifest = std::move(*manifest);
   const ManifestTarget &target = package->manifest.target;
   std::string place = quote(getFilePath(path, kManifestFileName)) + ": target";
-  if (target.device != device.getName())
+  if (!device.runsPackagesFor(target.device))
     return Status::error(place + ": expected a package for device " +
                          quote(device.getName()) + ", but got one for device " +
                          quote(target.device) + " (target " +
@@ -158,7 +159,7 @@ Status Package::loadProgram() {
     return Status::error(quote(file) + ": expected the symbol "
                                        "'" NVFP4_PROGRAM_SYMBOL
                                        "', but got none of that name");
-  return checkProgram(*static_cast<const nvfp4_program_descriptor *>(symbol));
+  return readProgram(*static_cast<const nvfp4_program_descriptor *>(symbol));
 }
 
 /// Compares one of the program's counts with the manifest's.
@@ -171,17 +172,61 @@ static Status checkCount(const char *what, size_t expected, uint32_t got,
                        std::to_string(got));
 }
 
-Status Package::checkProgram(const nvfp4_program_descriptor &program) {
+static_assert(offsetof(nvfp4_program_descriptor, num_images) ==
+                  NVFP4_PROGRAM_DESCRIPTOR_BYTES_1,
+              "what version 1 has ends where version 2 begins");
+
+/// Whether a table of the descriptor has rows but no address.
+static bool isMissing(uint32_t count, const void *table) {
+  return count != 0 && !table;
+}
+
+Status Package::readProgram(const nvfp4_program_descriptor &exported) {
   std::string place = quote(getFilePath(path, kProgramFileName));
-  if (program.abi_version != NVFP4_PROGRAM_ABI_VERSION)
+  bool hasDeviceCode = exported.abi_version == NVFP4_PROGRAM_ABI_VERSION_DEVICE;
+  if (!hasDeviceCode && exported.abi_version != NVFP4_PROGRAM_ABI_VERSION)
     return Status::error(place + ": expected program ABI version " +
-                         std::to_string(NVFP4_PROGRAM_ABI_VERSION) +
-                         ", but got " + std::to_string(program.abi_version));
-  if (program.struct_size < sizeof(nvfp4_program_descriptor))
+                         std::to_string(NVFP4_PROGRAM_ABI_VERSION) + " or " +
+                         std::to_string(NVFP4_PROGRAM_ABI_VERSION_DEVICE) +
+                         ", but got " + std::to_string(exported.abi_version));
+  // A later version may append fields, which this reader does not need.
+  size_t bytes = hasDeviceCode ? sizeof(nvfp4_program_descriptor)
+                               : NVFP4_PROGRAM_DESCRIPTOR_BYTES_1;
+  if (exported.struct_size < bytes)
     return Status::error(place + ": expected a descriptor of at least " +
-                         std::to_string(sizeof(nvfp4_program_descriptor)) +
-                         " bytes, but got " +
-                         std::to_string(program.struct_size));
+                         std::to_string(bytes) + " bytes, but got " +
+                         std::to_string(exported.struct_size));
+  std::memcpy(&program, &exported, bytes);
+  if (isMissing(program.num_entries, program.entries) ||
+      isMissing(program.num_images, program.images) ||
+      isMissing(program.num_kernels, program.kernels))
+    return Status::error(place + ": expected a descriptor with its tables, "
+                                 "but got null");
+  if (Status status = checkKernels(); !status)
+    return status;
+  return checkEntries();
+}
+
+Status Package::checkKernels() const {
+  std::string place = quote(getFilePath(path, kProgramFileName));
+  for (uint32_t i = 0; i < program.num_images; ++i) {
+    const nvfp4_image &image = program.images[i];
+    if (!image.chip || !image.data)
+      return Status::error(place + ": image " + std::to_string(i) +
+                           ": expected a chip and data, but got null");
+  }
+  for (uint32_t i = 0; i < program.num_kernels; ++i) {
+    const nvfp4_kernel &kernel = program.kernels[i];
+    if (!kernel.name || isMissing(kernel.num_args, kernel.arg_bytes))
+      return Status::error(place + ": kernel " + std::to_string(i) +
+                           ": expected a name and the sizes of its arguments, "
+                           "but got null");
+  }
+  return Status();
+}
+
+Status Package::checkEntries() {
+  std::string place = quote(getFilePath(path, kProgramFileName));
   if (Status status = checkCount("entries", manifest.entries.size(),
                                  program.num_entries, place);
       !status)

@@ -111,6 +111,9 @@ private:
 struct Session::State {
   std::shared_ptr<Device> device;
   std::unique_ptr<Package> package;
+  /// The program's kernels on the device; null if it has none. Gone before the
+  /// package that holds their images.
+  std::unique_ptr<DeviceModule> module;
   /// Weights that could not stay in the mapped file.
   std::map<std::string, DeviceBuffer> copiedWeights;
   uint64_t copiedWeightBytes = 0;
@@ -177,6 +180,12 @@ Result<std::unique_ptr<Session>> Session::open(const std::string &path,
   auto state = std::make_unique<State>();
   state->device = std::move(*device);
   state->package = std::move(*package);
+  Result<std::unique_ptr<DeviceModule>> module = state->device->loadModule(
+      state->package->getProgram(),
+      quote(path + "/" + std::string(kProgramFileName)));
+  if (!module)
+    return module.getStatus();
+  state->module = std::move(*module);
   if (Status status = state->placeWeights(); !status)
     return status;
   return std::unique_ptr<Session>(new Session(std::move(state)));
@@ -200,8 +209,8 @@ namespace {
 class Run {
 public:
   Run(const std::shared_ptr<Device> &device, const ManifestEntry &manifest,
-      const nvfp4_entry &entry)
-      : device(device), manifest(manifest), entry(entry) {}
+      const nvfp4_entry &entry, const DeviceModule *module)
+      : device(device), manifest(manifest), entry(entry), module(module) {}
 
   Status plan(const std::vector<TensorView> &inputs);
   Status placeInputs(const std::vector<TensorView> &inputs,
@@ -219,6 +228,7 @@ private:
   std::shared_ptr<Device> device;
   const ManifestEntry &manifest;
   const nvfp4_entry &entry;
+  const DeviceModule *module;
   std::vector<int64_t> dims;
   std::vector<std::vector<int64_t>> resultShapes;
   int64_t workspaceBytes = 0;
@@ -354,8 +364,9 @@ Status Run::execute(WorkspacePool &workspaces) {
   if (!workspace)
     return Status::error("workspace: " + workspace.getMessage());
   stats.workspaceBytes = static_cast<uint64_t>(workspaceBytes);
-  Status status = device->run(entry, dims.data(), argumentPointers.data(),
-                              resultPointers.data(), workspace->data());
+  Status status =
+      device->run(entry, module, dims.data(), argumentPointers.data(),
+                  resultPointers.data(), workspace->data());
   if (status)
     status = readErrorWord(workspace->data());
   for (size_t i = 0; status && i < deviceResults.size(); ++i)
@@ -374,7 +385,7 @@ Session::run(size_t entry, const std::vector<TensorView> &inputs,
                          std::to_string(manifest.entries.size()) +
                          ", but got " + std::to_string(entry));
   Run run(state->device, manifest.entries[entry],
-          state->package->getEntry(entry));
+          state->package->getEntry(entry), state->module.get());
   Status status = run.plan(inputs);
   if (status)
     status = run.placeInputs(inputs, state->arguments[entry]);

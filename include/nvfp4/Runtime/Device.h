@@ -24,6 +24,12 @@
 
 namespace nvfp4 {
 
+/// The device code of a program, loaded by the device that made this.
+class DeviceModule {
+public:
+  virtual ~DeviceModule();
+};
+
 /// A place to run. All members are safe to call from several threads.
 class Device {
 public:
@@ -31,6 +37,9 @@ public:
 
   /// The name that manifests give in `target.device`.
   virtual std::string_view getName() const = 0;
+  /// Whether it runs packages whose manifest says `target.device` is `device`:
+  /// by default its own.
+  virtual bool runsPackagesFor(std::string_view device) const;
   /// Whether this device can run code for `target`. Called before program.so is
   /// loaded. `place` names the package in errors.
   virtual Status checkTarget(const ManifestTarget &target,
@@ -50,11 +59,19 @@ public:
   /// Fills device memory with zero bytes.
   virtual Status zero(void *memory, uint64_t bytes) = 0;
 
+  /// Loads the device code of a program, once per package. Null for a program
+  /// without kernels, which every device accepts. `place` names program.so.
+  /// Errors: no image that this device can run, kernels that are not in it. By
+  /// default a device launches no kernels.
+  virtual Result<std::unique_ptr<DeviceModule>>
+  loadModule(const nvfp4_program_descriptor &program, const std::string &place);
+
   /// Calls `entry.run` with this device's context. All pointers are memory of
-  /// the device, but for `dims`. Errors: what the program passed to `fail`.
-  virtual Status run(const nvfp4_entry &entry, const int64_t *dims,
-                     const void *const *args, void *const *results,
-                     void *workspace) = 0;
+  /// the device, but for `dims`. `module` is what `loadModule` gave. Errors:
+  /// what the program passed to `fail`; what a kernel did wrong.
+  virtual Status run(const nvfp4_entry &entry, const DeviceModule *module,
+                     const int64_t *dims, const void *const *args,
+                     void *const *results, void *workspace) = 0;
 };
 
 /// Memory of a device, freed on destruction.

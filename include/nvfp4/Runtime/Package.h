@@ -46,6 +46,8 @@ public:
   const Manifest &getManifest() const { return manifest; }
   /// The code of the entry `manifest.entries[index]`.
   const nvfp4_entry &getEntry(size_t index) const { return *entries[index]; }
+  /// What program.so exports; fields that its ABI version lacks are 0.
+  const nvfp4_program_descriptor &getProgram() const { return program; }
   /// The bytes of a weight, in the mapped file: aligned to nothing in
   /// particular. The manifest's weights all exist.
   const void *getWeightData(const std::string &name) const;
@@ -56,13 +58,16 @@ private:
   Status checkFiles(const PackageOptions &options);
   Status openWeights();
   Status loadProgram();
-  Status checkProgram(const nvfp4_program_descriptor &program);
+  Status readProgram(const nvfp4_program_descriptor &exported);
+  Status checkEntries();
+  Status checkKernels() const;
 
   std::string path;
   Manifest manifest;
   SafetensorsHeader weights;
   std::unique_ptr<MappedFile> weightsView;
   std::unique_ptr<Library> library;
+  nvfp4_program_descriptor program = {};
   std::vector<const nvfp4_entry *> entries;
 };
 

@@ -22,7 +22,13 @@ extern "C" {
 
 /* C has no namespaces: NOLINTBEGIN(readability-identifier-naming) */
 
+/** What a program without device code says. */
 #define NVFP4_PROGRAM_ABI_VERSION 1
+
+/** What a program with device code says, so that a runtime that knows nothing
+ * of it refuses the program: the descriptor has the fields from `num_images`
+ * on, and the context those from `launch` on. */
+#define NVFP4_PROGRAM_ABI_VERSION_DEVICE 2
 
 /** The exported symbol: a constant `nvfp4_program_descriptor`. */
 #define NVFP4_PROGRAM_SYMBOL "nvfp4_program"
@@ -50,6 +56,22 @@ typedef struct nvfp4_context {
   void (*parallel_for)(void *user, int64_t count,
                        void (*body)(void *state, int64_t begin, int64_t end),
                        void *state);
+
+  /* ABI version 2. Arguments, results and workspace are addresses of the
+   * device, which need not be the host's: a program that launches touches
+   * them through kernels and the two functions below only. All three enqueue,
+   * in order, and return 0, or a status that `run` shall return at once. */
+
+  /** Launches kernel `kernel` of the descriptor; `args` points to one value
+   * per parameter, copied before the call returns. */
+  int32_t (*launch)(void *user, uint32_t kernel, const uint32_t grid[3],
+                    const uint32_t block[3], uint32_t dynamic_shared_bytes,
+                    const void *const *args);
+  /** Copies within the device. The ranges do not overlap. */
+  int32_t (*copy)(void *user, void *target, const void *source, uint64_t bytes);
+  /** Writes `count` times the `value_bytes` (1, 2 or 4) bytes at `value`. */
+  int32_t (*fill)(void *user, void *target, const void *value,
+                  uint32_t value_bytes, uint64_t count);
 } nvfp4_context;
 
 /** One entry point. Dimensions, arguments and results are in the order of the
@@ -72,13 +94,44 @@ typedef struct nvfp4_entry {
                  void *workspace);
 } nvfp4_entry;
 
+/** How an image is encoded. */
+#define NVFP4_IMAGE_PTX 1
+#define NVFP4_IMAGE_CUBIN 2
+
+/** The device code of a program for one chip: all of its kernels. */
+typedef struct nvfp4_image {
+  uint32_t kind; /* NVFP4_IMAGE_*; a reader skips what it does not know */
+  uint32_t reserved;
+  const char *chip; /* "sm_120a" */
+  const void *data;
+  uint64_t bytes;
+} nvfp4_image;
+
+/** A kernel, which every image holds under the same name. */
+typedef struct nvfp4_kernel {
+  const char *name;
+  uint32_t num_args;
+  uint32_t reserved;
+  const uint32_t *arg_bytes; /* one size per parameter */
+  uint32_t cluster[3];       /* blocks of a cluster; 0, 0, 0: none */
+  uint32_t reserved2;
+} nvfp4_kernel;
+
 typedef struct nvfp4_program_descriptor {
-  uint32_t abi_version; /* NVFP4_PROGRAM_ABI_VERSION */
+  uint32_t abi_version; /* NVFP4_PROGRAM_ABI_VERSION, or that with DEVICE */
   uint32_t struct_size;
   uint32_t num_entries;
   uint32_t reserved;
   const nvfp4_entry *entries;
+  /* ABI version 2. A device takes the first image that it can run. */
+  uint32_t num_images;
+  uint32_t num_kernels;
+  const nvfp4_image *images;
+  const nvfp4_kernel *kernels;
 } nvfp4_program_descriptor;
+
+/** The size of a descriptor of ABI version 1. */
+#define NVFP4_PROGRAM_DESCRIPTOR_BYTES_1 (16 + sizeof(void *))
 
 /* NOLINTEND(readability-identifier-naming) */
 

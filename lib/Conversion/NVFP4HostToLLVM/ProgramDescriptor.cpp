@@ -273,7 +273,7 @@ void ProgramDescriptorBuilder::finish() {
             LLVM::AddressOfOp::create(builder, loc, pointer, table);
         return buildStruct(programType,
                            {constant(i32, NVFP4_PROGRAM_ABI_VERSION),
-                            constant(i32, sizeof(nvfp4_program_descriptor)),
+                            constant(i32, NVFP4_PROGRAM_DESCRIPTOR_BYTES_1),
                             constant(i32, entries.size()), constant(i32, 0),
                             entriesAddress});
       });

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/Session.h"
+#include "LaunchPackage.h"
 #include "ScalePackage.h"
 #include "TestSupport.h"
 #include "nvfp4/Runtime/ThreadPool.h"
@@ -281,15 +282,15 @@ public:
     EXPECT_TRUE(isOwned(memory));
     return cpu->zero(memory, bytes);
   }
-  Status run(const nvfp4_entry &entry, const int64_t *dims,
-             const void *const *args, void *const *results,
+  Status run(const nvfp4_entry &entry, const DeviceModule *module,
+             const int64_t *dims, const void *const *args, void *const *results,
              void *workspace) override {
     for (uint32_t i = 0; i < entry.num_args; ++i)
       EXPECT_TRUE(isOwned(args[i]));
     for (uint32_t i = 0; i < entry.num_results; ++i)
       EXPECT_TRUE(isOwned(results[i]));
     EXPECT_TRUE(isOwned(workspace));
-    return cpu->run(entry, dims, args, results, workspace);
+    return cpu->run(entry, module, dims, args, results, workspace);
   }
 
   bool isOwned(const void *memory) {
@@ -332,6 +333,14 @@ TEST_F(SessionTest, SecondDevice) {
         failsWith((*session)->run(0, inputs.getViews()), "at most 1000"));
   }
   EXPECT_TRUE(remote->owned.empty());
+}
+
+/// The CPU says so when the package is opened, not when the program calls null.
+TEST_F(SessionTest, NegativeKernelsOnCpu) {
+  EXPECT_TRUE(failsWith(
+      open(LAUNCH_PROGRAM, makeLaunchManifest("cpu")),
+      "program.so': expected a program without kernels for device 'cpu', which "
+      "launches none, but got 1, the first of them 'scale'"));
 }
 
 TEST_F(SessionTest, NegativeUnknownDevice) {
