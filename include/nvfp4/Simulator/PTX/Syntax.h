@@ -124,13 +124,16 @@ struct Operand {
     Vector,   ///< `{a, b, …}`: the children
     Pair,     ///< `a|b`: two children (shfl, setp, match)
     Sink,     ///< `_`
-    Name, ///< an identifier that is none of these, as in `.callprototype` names
+    Name,     ///< a list of targets or a prototype, with its `name`: `index`
+              ///< into Function::targetLists, or Function::prototypes when
+              ///< `isPrototype`
   };
 
   Kind kind = Kind::Sink;
   /// `!p`, and `-x` before a register.
   bool isNegated = false;
   bool isLocalVariable = false;
+  bool isPrototype = false;
   uint32_t index = 0;
   int64_t integer = 0;
   /// The spelling where kinds above say so; selector text (".b2") of registers.
@@ -141,6 +144,11 @@ struct Operand {
 };
 
 /// `@%p add.rn.f32 %f1, %f2, %f3;`
+///
+/// `call (results), callee, (arguments), targets;` has the same operands in all
+/// its forms: 0 is a Vector of results (maybe empty), 1 the callee (Function,
+/// or Register), 2 a Vector of arguments (maybe empty), and 3, only where
+/// written, the Name of a prototype or of a list of targets.
 struct Instruction {
   /// "add", without qualifiers.
   std::string_view opcode;
