@@ -1,0 +1,276 @@
+//===- Checker.cpp - One access against the history of its cells ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The way from an instruction to the cells that it touches. What a cell's
+// history means is in History.cpp, release and acquire in Synchronise.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Ordering/Checker.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace nvfp4::ptx::ordering;
+
+/// Lanes from the lowest one of `lanes` up to the first that is missing.
+static uint32_t countLanes(uint32_t lanes) {
+  return lanes == kAllLanes ? kNumLanes : __builtin_ctz(~lanes);
+}
+
+static AccessSets &selectSets(const Shadow &shadow, ClusterOrdering &home) {
+  return shadow.getSpace() == Shadow::Space::Shared ? home.getSets()
+                                                    : home.getLaunch().sets;
+}
+
+Checker::Checker(Shadow &shadow, WarpOrder &warp, AccessKind kind,
+                 MemoryOrder order, uint32_t instruction)
+    : shadow(shadow), warp(warp), home(warp.getHome()), now(warp.getNow()),
+      sets(selectSets(shadow, home)), kind(kind), order(order),
+      instruction(instruction), isWrite(kind != AccessKind::Read),
+      isStrong(order != MemoryOrder::Weak), isSync(true), isAsyncProxy(false) {
+  self = Record::access(now.cluster, now.component, warp.useEpoch())
+             .withFlags(isStrong, /*async=*/false);
+}
+
+Checker::Checker(Shadow &shadow, const AsyncActor &actor, AccessKind kind,
+                 MemoryOrder order, uint32_t instruction)
+    : shadow(shadow), warp(actor.getIssuer()), home(warp.getHome()),
+      now(warp.getNow()), sets(selectSets(shadow, home)), kind(kind),
+      order(order), instruction(instruction), isWrite(kind != AccessKind::Read),
+      isStrong(order != MemoryOrder::Weak), isSync(false),
+      isAsyncProxy(actor.isAsyncProxy()) {
+  self = actor.getRecord().withFlags(isStrong, isAsyncProxy);
+}
+
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
+
+std::optional<Conflict> Checker::check(const RangeEvent &event) {
+  if (event.size)
+    checkRun({event.offset, event.size, event.lane, kNoShift, Layout::OneLane,
+              1u << event.lane, nullptr});
+  return worst;
+}
+
+std::optional<Conflict> Checker::check(const AccessEvent &event) {
+  scope = event.scope;
+  bytesPerLane = event.bytesPerLane;
+  effect = event.effect;
+  if (event.values)
+    memory = event.memory;
+  const uint64_t *offsets = event.offsets;
+  uint32_t shift = __builtin_ctz(bytesPerLane);
+  Layout layout = Layout(std::min(shift, uint32_t(Layout::OneLane)));
+  for (uint32_t lanes = event.lanes; lanes;) {
+    uint32_t lane = __builtin_ctz(lanes);
+    uint32_t last = lane + countLanes(lanes >> lane);
+    uint64_t offset = offsets[lane];
+    const uint8_t *values =
+        memory ? event.values + size_t(lane) * bytesPerLane : nullptr;
+    uint32_t next = lane + 1;
+    while (next < last &&
+           offsets[next] == offset + (uint64_t(next - lane) << shift))
+      ++next;
+    Run run{offset, uint64_t(next - lane) << shift, lane, shift, layout, 0,
+            values};
+    if (next == lane + 1 && next < last && offsets[next] == offset) {
+      while (next < last && offsets[next] == offset)
+        ++next;
+      run = {offset, bytesPerLane, lane, kNoShift, Layout::Several, 0, values};
+    }
+    uint32_t taken = kAllLanes >> (kNumLanes - (next - lane)) << lane;
+    run.lanes = taken;
+    if (run.layout == Layout::Several && isWrite && !isStrong && isSync)
+      reportBroadcast(event, run);
+    checkRun(run);
+    lanes &= ~taken;
+  }
+  return worst;
+}
+
+void Checker::checkRun(const Run &run) {
+  if (run.offset >= shadow.size)
+    return;
+  uint64_t size = std::min(run.size, shadow.size - run.offset);
+  bool locks = shadow.space == Shadow::Space::Global;
+  for (uint64_t at = 0; at < size;) {
+    uint64_t offset = run.offset + at;
+    uint64_t end = std::min(size, at + kPageBytes - offset % kPageBytes);
+    Shadow::Page &page = shadow.getPage(offset / kPageBytes);
+    if (locks)
+      page.lock();
+    if (page.generation != shadow.generation)
+      page.forget(shadow.generation);
+    checkPage(page, run, at, end);
+    if (locks)
+      page.unlock();
+    at = end;
+  }
+}
+
+void Checker::checkPage(Shadow::Page &page, const Run &run, uint64_t begin,
+                        uint64_t end) {
+  for (uint64_t at = begin; at < end;) {
+    uint32_t within = (run.offset + at) % kPageBytes;
+    uint32_t size =
+        std::min<uint64_t>(kChunkBytes - within % kChunkBytes, end - at);
+    if (size == kChunkBytes)
+      checkChunk(page, within / kChunkBytes, getRecord(run, at), run, at);
+    else
+      checkPart(page, run, at, size);
+    at += size;
+  }
+  if (isStrong || page.variables || effect.perform)
+    finishPage(page, run, begin, end);
+}
+
+/// What follows the check, still under the lock: the order that the access
+/// makes, and its effect.
+void Checker::finishPage(Shadow::Page &page, const Run &run, uint64_t begin,
+                         uint64_t end) {
+  uint64_t offset = run.offset + begin;
+  uint32_t lanes = run.lanes, first = run.lane, last = run.lane;
+  bool perLane = run.shift != kNoShift;
+  if (perLane) {
+    first += begin >> run.shift;
+    last += (end - 1) >> run.shift;
+    lanes &= kAllLanes << first & kAllLanes >> (kNumLanes - 1 - last);
+  }
+  if (isSync && isStrong && perLane) {
+    for (uint32_t lane = first; lane <= last; ++lane)
+      synchronise(page, offset + (uint64_t(lane - first) << run.shift),
+                  1u << lane);
+  } else if (isSync && isStrong) {
+    synchronise(page, offset, lanes);
+  } else if (isWrite && !isStrong && page.variables) {
+    uint32_t within = offset % kPageBytes;
+    page.variables->erase(
+        page.variables->lower_bound(within),
+        page.variables->lower_bound(within + uint32_t(end - begin)));
+  }
+  if (effect.perform)
+    effect.perform(effect.context, lanes);
+}
+
+//===----------------------------------------------------------------------===//
+// Cells
+//===----------------------------------------------------------------------===//
+
+/// Part of a chunk: whole words where possible, single bytes elsewhere.
+void Checker::checkPart(Shadow::Page &page, const Run &run, uint64_t at,
+                        uint32_t size) {
+  uint32_t within = (run.offset + at) % kPageBytes;
+  page.breakChunk(within / kChunkBytes, shadow.bytes);
+  for (uint32_t done = 0; done < size;) {
+    uint32_t here = within + done;
+    Record record = getRecord(run, at + done);
+    if (here % kWordBytes == 0 && size - done >= kWordBytes) {
+      checkWord(page, here / kWordBytes, record.part(0, kWordBytes), run,
+                at + done);
+      done += kWordBytes;
+      continue;
+    }
+    page.breakWord(here / kWordBytes, shadow.bytes);
+    checkCell(page.singles[here], record.part(0, 1), run, at + done, 1);
+    ++done;
+  }
+}
+
+void Checker::checkChunk(Shadow::Page &page, uint32_t chunk, Record record,
+                         const Run &run, uint64_t at) {
+  Cell &cell = page.chunks[chunk];
+  if (!cell.write.is(Record::Expanded)) [[likely]] {
+    checkCell(cell, record, run, at, kChunkBytes);
+    return;
+  }
+  bool wasClean = !worst;
+  for (uint32_t i = 0; i < kChunkBytes; i += kWordBytes)
+    checkWord(page, chunk * 4 + i / kWordBytes, record.part(i, kWordBytes), run,
+              at + i);
+  // All parts have the same history now, unless something was kept.
+  if (isWrite && !isStrong && wasClean && !worst)
+    cell = {record, {}, instruction, 0};
+}
+
+void Checker::checkWord(Shadow::Page &page, uint32_t word, Record record,
+                        const Run &run, uint64_t at) {
+  Cell &cell = page.words[word];
+  if (!cell.write.is(Record::Expanded)) {
+    checkCell(cell, record, run, at, kWordBytes);
+    return;
+  }
+  bool wasClean = !worst;
+  for (uint32_t i = 0; i < kWordBytes; ++i)
+    checkCell(page.singles[word * 4 + i], record.part(i, 1), run, at + i, 1);
+  if (isWrite && !isStrong && wasClean && !worst)
+    cell = {record, {}, instruction, 0};
+}
+
+void Checker::checkCell(Cell &cell, Record record, const Run &run, uint64_t at,
+                        uint32_t size) {
+  bool clean = true;
+  if (cell.write.key() != harmlessWrite && !cell.write.empty())
+    clean =
+        checkHistory(cell.write, /*historyWrites=*/true, cell.writeInstruction,
+                     record, run, at, size, harmlessWrite);
+  if (!isWrite) {
+    if (cell.read == record)
+      return;
+    if (cell.read.key() == readFrom &&
+        cell.readInstruction == readFromInstruction) {
+      cell.read = readTo.is(Record::Set) ? readTo : record;
+      cell.readInstruction = instruction;
+      return;
+    }
+    recordRead(cell, record);
+    return;
+  }
+  if (cell.read.key() != harmlessRead && !cell.read.empty())
+    clean &=
+        checkHistory(cell.read, /*historyWrites=*/false, cell.readInstruction,
+                     record, run, at, size, harmlessRead);
+  if (clean && !isStrong) [[likely]] {
+    cell = {record, {}, instruction, 0};
+    return;
+  }
+  cell.read = retain(cell.read, cell.readInstruction);
+  cell.write = addTo(cell.write, cell.writeInstruction, record);
+  cell.writeInstruction = instruction;
+}
+
+//===----------------------------------------------------------------------===//
+// Shadow
+//===----------------------------------------------------------------------===//
+
+template <typename Actor, typename Event>
+static std::optional<Conflict> checkEvent(Shadow &shadow, Actor &actor,
+                                          ClusterOrdering &home,
+                                          const Event &event) {
+  if (home.needsCollection())
+    home.collectSets();
+  return Checker(shadow, actor, event.kind, event.order, event.instruction)
+      .check(event);
+}
+
+std::optional<Conflict> Shadow::access(WarpOrder &warp,
+                                       const AccessEvent &event) {
+  return checkEvent(*this, warp, warp.getHome(), event);
+}
+
+std::optional<Conflict> Shadow::access(const AsyncActor &actor,
+                                       const AccessEvent &event) {
+  return checkEvent(*this, actor, actor.getIssuer().getHome(), event);
+}
+
+std::optional<Conflict> Shadow::access(WarpOrder &warp,
+                                       const RangeEvent &event) {
+  return checkEvent(*this, warp, warp.getHome(), event);
+}
+
+std::optional<Conflict> Shadow::access(const AsyncActor &actor,
+                                       const RangeEvent &event) {
+  return checkEvent(*this, actor, actor.getIssuer().getHome(), event);
+}
