@@ -1,0 +1,407 @@
+//===- FloatKernels.cpp - Products of floating-point elements -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// multiplyExact and multiplyFused, eight columns at a time in double.
+//
+// Exact: a product of two elements is exact in double, and so is every partial
+// sum while no bit lies 2^53 below the largest possible sum. That is checked
+// per row and column from the largest and smallest magnitudes; what fails is
+// summed again in fixed point (WideSum). C joins with one addition that is
+// rounded to odd, so that the final rounding is the only one.
+//
+// Fused: terms are scaled by 2^(fractionBits - E) and cut to integers; below
+// 2^53 their sums are exact.
+//
+// Infinities and NaNs take part as zeros and are put in place afterwards.
+//
+//===----------------------------------------------------------------------===//
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "FloatKernels.cpp"
+#include <hwy/foreach_target.h>
+
+#include "Vectors-inl.h"
+#include "WideSum.h"
+
+#include "nvfp4/Support/Codecs.h"
+
+#include <algorithm>
+#include <cmath>
+
+HWY_BEFORE_NAMESPACE();
+namespace nvfp4::ptx::HWY_NAMESPACE {
+
+namespace {
+
+/// Rows whose sums are in registers together.
+constexpr int kRowsAtOnce = 4;
+/// Stands for the exponent of zero: below that of any term, and two of them
+/// still fit 16 bits.
+constexpr int16_t kZeroExponent = -8192;
+/// Where the largest exponent is cut off, so that 2^-E is a double. Terms with
+/// smaller exponents do not exist.
+constexpr int64_t kLowestExponent = -700;
+
+/// A panel as numbers, with K outermost.
+struct DecodedPanel {
+  alignas(64) double values[kMaxFloatK][kPanelLines];
+  alignas(16) int16_t exponents[kMaxFloatK][kPanelLines];
+  /// Of each line: no element is larger than the first, none but zeros smaller
+  /// than the second.
+  alignas(64) double largest[kPanelLines];
+  alignas(64) double smallest[kPanelLines];
+  bool hasSpecials;
+};
+
+/// What to decode.
+struct PanelSource {
+  const FloatFormat &format;
+  const uint32_t *words;
+  const uint8_t *scales; ///< Of the eight lines, or null.
+  int k;
+  bool inPairs; ///< FusedRule::inPairs
+};
+
+} // namespace
+
+/// Where element `k` goes: with inPairs, those of the first step come first.
+HWY_INLINE int getPosition(const PanelSource &source, int k) {
+  if (!source.inPairs)
+    return k;
+  return k / 4 * 2 + k % 2 + k / 2 % 2 * (source.k / 2);
+}
+
+/// The magnitudes of `containers` as f32 bits, specials as zero.
+HWY_INLINE V8u decodeMagnitudes(const FloatFormat &format, V8u containers,
+                                V8u &specials) {
+  const uint32_t mask = (1u << (format.signBit - format.lowBit)) - 1;
+  V8u code = containers >> format.lowBit & mask;
+  // The fields of an f32 with another bias; subnormals come out right, too.
+  V8f value = castBits<V8f>(code << (23 - format.mantissaBits)) *
+              floatOfBits(uint32_t(254 - format.bias) << 23);
+  V8u isSpecial = V8u(code > format.maxFinite);
+  specials |= isSpecial;
+  return castBits<V8u>(value) & ~isSpecial;
+}
+
+/// Exponents of f32 magnitudes that came from a type with `minExponent`.
+HWY_INLINE V8i getExponents(V8u magnitude, int minExponent) {
+  V8i exponent = V8i(magnitude >> 23) - 127;
+  exponent = __builtin_elementwise_max(exponent, V8i{} + minExponent);
+  return select(V8i(magnitude == 0), V8i{} + kZeroExponent, exponent);
+}
+
+template <bool kFused>
+static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
+  const FloatFormat &format = source.format;
+  const int perWord = 32 / format.containerBits;
+  V8d factor = V8d{} + 1;
+  V8i scaleExponent = {};
+  V8u specials = {};
+  if (source.scales) {
+    V8u code = __builtin_convertvector(
+        (loadVector<Vec<uint8_t, 8>>(source.scales)), V8u);
+    specials |= V8u(code == kUE8M0NaN);
+    scaleExponent = V8i(code) - kUE8M0Bias;
+    factor = exp2(__builtin_convertvector(scaleExponent, V8l));
+  }
+  V8d largest = {}, smallest = V8d{} + HUGE_VAL;
+  for (int k = 0; k < source.k; ++k) {
+    V8u word = loadVector<V8u>(source.words + k / perWord * kPanelLines);
+    word = word >> (k % perWord * format.containerBits);
+    V8u magnitude = decodeMagnitudes(format, word, specials);
+    V8u sign = (word >> format.signBit) << 31;
+    V8d value =
+        factor * __builtin_convertvector(castBits<V8f>(magnitude | sign), V8d);
+    const int position = getPosition(source, k);
+    storeVector(value, panel.values[position]);
+    if constexpr (kFused) {
+      V8i exponent = getExponents(magnitude, format.minExponent());
+      storeVector(__builtin_convertvector(exponent + scaleExponent, V8s),
+                  panel.exponents[position]);
+    } else {
+      V8d size = __builtin_elementwise_abs(value);
+      largest = __builtin_elementwise_max(largest, size);
+      smallest = __builtin_elementwise_min(
+          smallest, select(V8l(size == 0), smallest, size));
+    }
+  }
+  if constexpr (!kFused) {
+    storeVector(largest, panel.largest);
+    storeVector(smallest, panel.smallest);
+  }
+  panel.hasSpecials = isAnySet(specials);
+}
+
+static PanelSource getSourceA(const FloatProduct &product, int panel,
+                              bool inPairs) {
+  const FloatFormat &format = getFloatFormat(product.typeA);
+  const int words = product.k * format.containerBits / 32;
+  const uint8_t *scales =
+      product.scaleA ? product.scaleA + panel * kPanelLines : nullptr;
+  return {format, product.a + panel * words * kPanelLines, scales, product.k,
+          inPairs};
+}
+
+static PanelSource getSourceB(const FloatProduct &product, bool inPairs) {
+  return {getFloatFormat(product.typeB), product.b, product.scaleB, product.k,
+          inPairs};
+}
+
+//===----------------------------------------------------------------------===//
+// Infinities and NaNs
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The sum of the terms that are infinite or NaN; 0 if there are none.
+struct SpecialSum {
+  double value = 0;
+  void add(double term) {
+    if (!std::isfinite(term))
+      value += term;
+  }
+};
+} // namespace
+
+/// One element of a panel, from its words.
+static float getElement(const PanelSource &source, int line, int k) {
+  const int perWord = 32 / source.format.containerBits;
+  const uint32_t word = source.words[k / perWord * kPanelLines + line];
+  return decodeElement(source.format,
+                       word >> k % perWord * source.format.containerBits);
+}
+
+/// Replaces the results that infinities or NaNs reach.
+static void placeSpecials(const FloatProduct &product, int panel) {
+  const PanelSource a = getSourceA(product, panel, false);
+  const PanelSource b = getSourceB(product, false);
+  for (int line = 0; line < kPanelLines; ++line)
+    for (int col = 0; col < kPanelLines; ++col) {
+      const int row = panel * kPanelLines + line;
+      const uint64_t present = product.present ? product.present[row] : ~0ull;
+      SpecialSum sum;
+      sum.add(floatOfBits(product.c[row * kPanelLines + col]));
+      if ((a.scales && a.scales[line] == kUE8M0NaN) ||
+          (b.scales && b.scales[col] == kUE8M0NaN))
+        sum.add(NAN);
+      for (int k = 0; k < product.k; ++k)
+        if (present >> k & 1)
+          sum.add(double(getElement(a, line, k)) * getElement(b, col, k));
+      if (sum.value == 0)
+        continue;
+      const bool isNaN = std::isnan(sum.value);
+      const bool isNegative = sum.value < 0;
+      product.d[row * kPanelLines + col] = product.toF16
+                                               ? (isNaN        ? kCanonicalNaN16
+                                                  : isNegative ? 0xFC00u
+                                                               : 0x7C00u)
+                                               : (isNaN        ? kCanonicalNaN32
+                                                  : isNegative ? 0xFF800000u
+                                                               : 0x7F800000u);
+    }
+}
+
+//===----------------------------------------------------------------------===//
+// Exact sums
+//===----------------------------------------------------------------------===//
+
+/// sums[r][n] = sum over k of a[k][row + r] * b[k][n].
+HWY_INLINE void sumProducts(const DecodedPanel &a, int row,
+                            const DecodedPanel &b, int numK,
+                            V8d (&sums)[kRowsAtOnce]) {
+  for (V8d &sum : sums)
+    sum = V8d{};
+  for (int k = 0; k < numK; ++k) {
+    V8d line = loadVector<V8d>(b.values[k]);
+    for (int r = 0; r < kRowsAtOnce; ++r)
+      sums[r] += a.values[k][row + r] * line;
+  }
+}
+
+/// The sum of products of a row and a column, plus `c` if finite, to odd.
+static double sumWide(const DecodedPanel &a, int line, const DecodedPanel &b,
+                      int col, int numK, double c) {
+  WideSum sum;
+  for (int k = 0; k < numK; ++k)
+    sum.add(a.values[k][line] * b.values[k][col]);
+  if (std::isfinite(c))
+    sum.add(c);
+  return sum.roundToOdd();
+}
+
+/// Replaces the lanes of `sums`, C included, whose columns are not exact.
+static void repairRow(const DecodedPanel &a, int line, const DecodedPanel &b,
+                      int numK, V8l isInexact, V8f c, V8d &sums) {
+  for (int col = 0; col < kPanelLines; ++col)
+    if (isInexact[col] && std::isfinite(c[col]))
+      sums[col] = sumWide(a, line, b, col, numK, c[col]);
+}
+
+static void multiplyExactImpl(const FloatProduct &product) {
+  DecodedPanel a, b;
+  decodePanel<false>(getSourceB(product, false), b);
+  // A product is a multiple of 2^-precisionBits of its own size.
+  const int precisionBits = getFloatFormat(product.typeA).precision() +
+                            getFloatFormat(product.typeB).precision();
+  const double tolerance = std::ldexp(1.0 / product.k, 53 - precisionBits);
+  const V8d smallestSum = loadVector<V8d>(b.smallest) * tolerance;
+  const V8d largestB = loadVector<V8d>(b.largest);
+  for (int panel = 0; panel < product.rowPanels; ++panel) {
+    decodePanel<false>(getSourceA(product, panel, false), a);
+    for (int first = 0; first < kPanelLines; first += kRowsAtOnce) {
+      V8d sums[kRowsAtOnce];
+      sumProducts(a, first, b, product.k, sums);
+      for (int r = 0; r < kRowsAtOnce; ++r) {
+        const int line = first + r;
+        const int offset = (panel * kPanelLines + line) * kPanelLines;
+        V8f c = loadVector<V8f>(product.c + offset);
+        V8d sum = addToOdd(sums[r], __builtin_convertvector(c, V8d));
+        V8l isInexact =
+            a.largest[line] * largestB > a.smallest[line] * smallestSum;
+        if (HWY_UNLIKELY(isAnySet(isInexact)))
+          repairRow(a, line, b, product.k, isInexact, c, sum);
+        storeVector(roundToNearest(sum, product.toF16), product.d + offset);
+      }
+    }
+    if (HWY_UNLIKELY(a.hasSpecials || b.hasSpecials))
+      placeSpecials(product, panel);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Fused sums
+//===----------------------------------------------------------------------===//
+
+/// f32 values of f16 bits.
+HWY_INLINE V8f widenF16(V8u bits) {
+  V8u specials = {};
+  V8u magnitude =
+      decodeMagnitudes(getFloatFormat(ElementType::F16), bits, specials);
+  return castBits<V8f>(magnitude | (bits >> 15) << 31);
+}
+
+/// One step of four rows from `firstK` on: the exact sums of the cut terms.
+HWY_INLINE void sumFused(const DecodedPanel &a, int row, const DecodedPanel &b,
+                         int firstK, const FusedRule &rule, int minExponentC,
+                         const V8f (&c)[kRowsAtOnce],
+                         V8d (&sums)[kRowsAtOnce]) {
+  const int endK = firstK + rule.productsPerStep;
+  V8s exponents[kRowsAtOnce];
+  for (int r = 0; r < kRowsAtOnce; ++r)
+    exponents[r] = __builtin_convertvector(
+        getExponents(castBits<V8u>(c[r]) & 0x7FFFFFFF, minExponentC), V8s);
+  for (int k = firstK; k < endK; ++k) {
+    V8s line = loadVector<V8s>(b.exponents[k]);
+    for (int r = 0; r < kRowsAtOnce; ++r)
+      exponents[r] = __builtin_elementwise_max(
+          exponents[r], V8s(line + a.exponents[k][row + r]));
+  }
+  V8d scales[kRowsAtOnce];
+  V8l largest[kRowsAtOnce];
+  for (int r = 0; r < kRowsAtOnce; ++r) {
+    largest[r] = __builtin_elementwise_max(
+        __builtin_convertvector(exponents[r], V8l), V8l{} + kLowestExponent);
+    scales[r] = exp2(rule.fractionBits - largest[r]);
+    // A sum of zeros is +0, whatever their signs.
+    sums[r] = V8d{} + __builtin_elementwise_trunc(
+                          __builtin_convertvector(c[r], V8d) * scales[r]);
+  }
+  for (int k = firstK; k < endK; ++k) {
+    V8d line = loadVector<V8d>(b.values[k]);
+    for (int r = 0; r < kRowsAtOnce; ++r)
+      sums[r] +=
+          __builtin_elementwise_trunc(a.values[k][row + r] * line * scales[r]);
+  }
+  for (int r = 0; r < kRowsAtOnce; ++r)
+    sums[r] *= exp2(largest[r] - rule.fractionBits);
+}
+
+/// Four rows of the product; `c` and `results` are [4][8].
+static void multiplyRowsFused(const FloatProduct &product,
+                              const FusedRule &rule, const DecodedPanel &a,
+                              int row, const DecodedPanel &b, const uint32_t *c,
+                              uint32_t *results) {
+  const uint32_t keptBits = ~0u << (24 - rule.resultBits);
+  const bool hasF16Steps = product.toF16 && !rule.inPairs;
+  const int minExponentC =
+      hasF16Steps ? getFloatFormat(ElementType::F16).minExponent() : -126;
+  V8f running[kRowsAtOnce];
+  V8u bits[kRowsAtOnce];
+  V8d sums[kRowsAtOnce];
+  for (int r = 0; r < kRowsAtOnce; ++r)
+    running[r] = rule.inPairs ? V8f{} : loadVector<V8f>(c + r * kPanelLines);
+  // f16 results of earlier steps that overflowed.
+  V8u infinities[kRowsAtOnce] = {};
+  for (int k = 0; k < product.k; k += rule.productsPerStep) {
+    sumFused(a, row, b, k, rule, minExponentC, running, sums);
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      if (hasF16Steps) {
+        bits[r] = select(V8u(infinities[r] != 0), infinities[r],
+                         roundToF16(roundFloatToOdd(sums[r])));
+        infinities[r] = bits[r] & V8u((bits[r] & 0x7FFF) == 0x7C00);
+        running[r] = widenF16(bits[r]);
+      } else {
+        bits[r] = roundTowardZero(sums[r]) & keptBits;
+        running[r] = castBits<V8f>(bits[r]);
+      }
+    }
+  }
+  for (int r = 0; r < kRowsAtOnce; ++r) {
+    if (rule.inPairs) {
+      V8d sum = addToOdd(
+          __builtin_convertvector(running[r], V8d),
+          __builtin_convertvector(loadVector<V8f>(c + r * kPanelLines), V8d));
+      bits[r] = roundToNearest(sum, product.toF16);
+    }
+    storeVector(bits[r], results + r * kPanelLines);
+  }
+}
+
+/// Whether a C of the panel is infinite or NaN.
+static bool hasSpecialC(const uint32_t *c) {
+  V8u any = {};
+  for (int line = 0; line < kPanelLines; ++line)
+    any |= V8u((loadVector<V8u>(c + line * kPanelLines) & 0x7FFFFFFF) >=
+               0x7F800000);
+  return isAnySet(any);
+}
+
+static void multiplyFusedImpl(const FloatProduct &product,
+                              const FusedRule &rule) {
+  DecodedPanel a, b;
+  decodePanel<true>(getSourceB(product, rule.inPairs), b);
+  for (int panel = 0; panel < product.rowPanels; ++panel) {
+    decodePanel<true>(getSourceA(product, panel, rule.inPairs), a);
+    const int offset = panel * kPanelLines * kPanelLines;
+    for (int first = 0; first < kPanelLines; first += kRowsAtOnce)
+      multiplyRowsFused(product, rule, a, first, b,
+                        product.c + offset + first * kPanelLines,
+                        product.d + offset + first * kPanelLines);
+    if (HWY_UNLIKELY(a.hasSpecials || b.hasSpecials ||
+                     hasSpecialC(product.c + offset)))
+      placeSpecials(product, panel);
+  }
+}
+
+} // namespace nvfp4::ptx::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace nvfp4::ptx {
+
+HWY_EXPORT(multiplyExactImpl);
+HWY_EXPORT(multiplyFusedImpl);
+
+void multiplyExact(const FloatProduct &product) {
+  HWY_DYNAMIC_DISPATCH(multiplyExactImpl)(product);
+}
+
+void multiplyFused(const FloatProduct &product, const FusedRule &rule) {
+  HWY_DYNAMIC_DISPATCH(multiplyFusedImpl)(product, rule);
+}
+
+} // namespace nvfp4::ptx
+
+#endif // HWY_ONCE
