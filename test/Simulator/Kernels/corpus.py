@@ -197,16 +197,22 @@ def cases_of(name: str) -> list[Case]:
     return load(name).cases(np.random.default_rng(SEED))
 
 
+def source_of(name: str) -> Path:
+    """CUDA C++, or MLIR where a kernel shows what LLVM makes."""
+    return next(path for path in (HERE / f"{name}.cu", HERE / f"{name}.mlir") if path.exists())
+
+
 def arch_of(name: str) -> str:
     """The chip for which a kernel is compiled, from its `arch:` line."""
-    for line in (HERE / f"{name}.cu").read_text().splitlines():
+    source = source_of(name)
+    for line in source.read_text().splitlines():
         if line.startswith("// arch: "):
             return line.removeprefix("// arch: ").strip()
-    raise ValueError(f"{name}.cu: expected a line '// arch: sm_…'")
+    raise ValueError(f"{source.name}: expected a line '// arch: sm_…'")
 
 
 def kernels() -> list[str]:
-    return sorted(path.stem for path in HERE.glob("*.cu"))
+    return sorted(path.stem for suffix in ("cu", "mlir") for path in HERE.glob(f"*.{suffix}"))
 
 
 # -----------------------------------------------------------------------------
