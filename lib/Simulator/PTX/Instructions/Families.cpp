@@ -1,0 +1,19 @@
+//===- Families.cpp - All instruction families ----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+
+namespace nvfp4::ptx {
+
+std::vector<OpcodeTable> getFamilies() {
+  return {
+      getControlOpcodes(),
+      getMoveOpcodes(),
+      getMemoryOpcodes(),
+  };
+}
+
+} // namespace nvfp4::ptx

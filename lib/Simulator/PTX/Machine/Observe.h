@@ -1,0 +1,27 @@
+//===- Observe.h - Statistics and traces -----------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_SIMULATOR_PTX_MACHINE_OBSERVE_H
+#define NVFP4_SIMULATOR_PTX_MACHINE_OBSERVE_H
+
+#include "Machine.h"
+
+namespace nvfp4::ptx {
+
+/// Counts an instruction that is about to run, and prints it if it is traced.
+void observe(Warp &warp, const Inst &inst, uint32_t mask);
+
+/// Counts what a global access of `bytes` bytes per lane costs in 32-byte
+/// sectors, or a shared access in wavefronts. Call only with statistics on.
+void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
+                 const uint64_t offsets[kLanes], uint32_t bytes, uint32_t mask);
+
+/// Collects the counters of a finished launch.
+Statistics gatherStatistics(const LaunchState &launch);
+
+} // namespace nvfp4::ptx
+
+#endif // NVFP4_SIMULATOR_PTX_MACHINE_OBSERVE_H

@@ -1,0 +1,209 @@
+//===- Ordering.cpp - The machine's side of the ordering checks -----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Ordering.h"
+
+#include <cstdio>
+
+namespace nvfp4::ptx {
+
+using ordering::AccessKind;
+using ordering::Conflict;
+using ordering::ConflictKind;
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+LaunchShadows::LaunchShadows(const DeviceMemory::Impl &memory) {
+  buffers.resize(memory.nextIndex);
+  for (const auto &[address, buffer] : memory.buffers)
+    buffers[buffer->index] = std::make_unique<ordering::Shadow>(
+        ordering::Shadow::Space::Global, buffer->size);
+}
+LaunchShadows::~LaunchShadows() = default;
+
+void Cluster::startOrdering() {
+  if (!launch.shadows)
+    return;
+  ordering::ClusterShape shape;
+  shape.numCtas = uint32_t(ctas.size());
+  const auto &warps = ctas.front()->getWarps();
+  shape.warpsPerCta = uint32_t(warps.size());
+  shape.lastWarpLanes = warps.back()->getAllLanes();
+  shape.sharedBytes = launch.sharedBytes;
+  ordering = std::make_unique<ordering::ClusterOrdering>(launch.shadows->launch,
+                                                         shape);
+  Status status = ordering->begin(uint32_t(linearId));
+  if (!status.ok())
+    launch.reportLimit(status.getMessage());
+}
+
+ordering::WarpOrder *getOrder(Warp &warp) {
+  ordering::ClusterOrdering *cluster = getOrder(warp.getCluster());
+  if (!cluster)
+    return nullptr;
+  return &cluster->getWarp(warp.getCta().getRank() *
+                               cluster->getShape().warpsPerCta +
+                           warp.getIndex());
+}
+
+ordering::ClusterOrdering *getOrder(Cluster &cluster) {
+  return cluster.getOrdering();
+}
+
+uint32_t getInstructionId(const Warp &warp, const Inst &inst) {
+  const Code &code = *const_cast<Warp &>(warp).getFrame().code;
+  return code.firstInstruction + uint32_t(&inst - code.insts.data());
+}
+
+uint32_t getLineOf(const Program::Impl &program, uint32_t instructionId) {
+  for (const auto &code : program.codes)
+    if (code && instructionId - code->firstInstruction < code->insts.size())
+      return code->insts[instructionId - code->firstInstruction].line;
+  return 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Verdicts
+//===----------------------------------------------------------------------===//
+
+static std::string describePlace(const Region *region, uint64_t offset) {
+  char text[96];
+  if (!region)
+    return "";
+  if (region->kind == Region::Kind::Global) {
+    std::snprintf(text, sizeof(text), "byte %llu of '",
+                  (unsigned long long)offset);
+    return text + region->buffer->name + "'";
+  }
+  std::snprintf(text, sizeof(text), "shared address 0x%llx",
+                (unsigned long long)(region->base + offset));
+  return text;
+}
+
+static std::string describeOther(Warp &warp, const ordering::OtherAccess &other,
+                                 uint32_t line) {
+  std::string text = other.async ? "the asynchronous " : "the ";
+  text += other.write ? "write" : "read";
+  text += " of line " + std::to_string(line) + " by ";
+  Cluster &cluster = warp.getCluster();
+  const ordering::ClusterOrdering &home = *getOrder(cluster);
+  bool isHere = other.cluster == cluster.getLinearId();
+  uint32_t perCta = home.getShape().warpsPerCta;
+  if (!home.isWarp(other.component))
+    return text + (isHere ? "an operation of this cluster"
+                          : "an operation of cluster " +
+                                std::to_string(other.cluster));
+  uint32_t rank = other.component / perCta;
+  const auto &id = cluster.getCtas()[rank]->getId();
+  if (isHere)
+    text += "CTA " + std::to_string(id[0]) + "," + std::to_string(id[1]) + "," +
+            std::to_string(id[2]);
+  else
+    text += "CTA " + std::to_string(rank) + " of cluster " +
+            std::to_string(other.cluster);
+  text += ", warp " + std::to_string(other.component % perCta);
+  if (other.lane != ordering::kUnknownLane)
+    text += ", lane " + std::to_string(other.lane);
+  return text;
+}
+
+static const char *getScopeName(ordering::Scope scope) {
+  static constexpr const char *kNames[] = {".cta", ".cluster", ".gpu", ".sys"};
+  return kNames[unsigned(scope)];
+}
+
+void reportConflict(Warp &warp, const Inst &inst, const Region *region,
+                    const Conflict &conflict) {
+  uint32_t line =
+      getLineOf(warp.getLaunch().program, conflict.other.instruction);
+  std::string other = describeOther(warp, conflict.other, line);
+  std::string place = describePlace(region, conflict.offset);
+  std::string message;
+  switch (conflict.kind) {
+  case ConflictKind::Race:
+    message = "race: expected an order between this access to " + place +
+              " and " + other + ", but there is none";
+    break;
+  case ConflictKind::EqualWrites:
+    message =
+        "unordered writes of equal bytes to " + place + ": this and " + other;
+    break;
+  case ConflictKind::IntraWarp:
+    message = "expected bar.warp.sync between this access to " + place +
+              " and " + other + ", a lane of the same warp";
+    break;
+  case ConflictKind::ScopeTooNarrow:
+    message = std::string("synchronizes at scope ") +
+              getScopeName(conflict.scope) + " with scope " +
+              getScopeName(conflict.otherScope) + ", which does not contain " +
+              other;
+    break;
+  case ConflictKind::MissingProxyFence:
+    message =
+        "expected fence.proxy.async between this asynchronous access to " +
+        place + " and " + other + ", but there is none";
+    break;
+  case ConflictKind::InFlight:
+    message = "expected " + other + " to be complete before this access to " +
+              place + ", but nobody waited for it";
+    break;
+  }
+  warp.report(ordering::isWarning(conflict.kind) ? Finding::Severity::Warning
+                                                 : Finding::Severity::Error,
+              inst, conflict.rule, conflict.lane, message, line);
+}
+
+//===----------------------------------------------------------------------===//
+// Accesses
+//===----------------------------------------------------------------------===//
+
+static ordering::Shadow *findShadow(Warp &warp, const Region &region) {
+  if (region.kind == Region::Kind::Shared)
+    return &getOrder(warp.getCluster())->getShared(region.cta->getRank());
+  if (region.kind == Region::Kind::Global)
+    return warp.getLaunch().shadows->buffers[region.buffer->index].get();
+  return nullptr;
+}
+
+void orderAccess(Warp &warp, const Inst &inst, const Region &region,
+                 const uint64_t offsets[kLanes], uint32_t bytes, uint32_t lanes,
+                 const OrderedAccess &access, ordering::Effect effect) {
+  ordering::WarpOrder *order = getOrder(warp);
+  if (!order) {
+    effect.perform(effect.context, lanes);
+    return;
+  }
+  ordering::AccessEvent event;
+  event.offsets = offsets;
+  event.lanes = lanes;
+  event.bytesPerLane = bytes;
+  event.kind = access.kind;
+  event.order = access.order;
+  event.scope = access.scope;
+  event.instruction = getInstructionId(warp, inst);
+  event.memory = access.values ? region.data : nullptr;
+  event.values = access.values;
+  event.effect = effect;
+  if (auto conflict = findShadow(warp, region)->access(*order, event))
+    reportConflict(warp, inst, &region, *conflict);
+}
+
+void orderRange(Warp &warp, const Inst &inst, const Region &region,
+                uint64_t offset, uint64_t bytes, uint32_t lane, AccessKind kind,
+                const ordering::AsyncActor &actor) {
+  ordering::RangeEvent event;
+  event.offset = offset;
+  event.size = bytes;
+  event.kind = kind;
+  event.lane = lane;
+  event.instruction = getInstructionId(warp, inst);
+  if (auto conflict = findShadow(warp, region)->access(actor, event))
+    reportConflict(warp, inst, &region, *conflict);
+}
+
+} // namespace nvfp4::ptx

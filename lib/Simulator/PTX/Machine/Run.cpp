@@ -1,0 +1,422 @@
+//===- Run.cpp - From a launch to clusters on host threads ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Each host thread takes clusters in order. It starts another one only when all
+// that it holds wait for memory that only others can change; so a grid that
+// synchronizes through global memory runs, whatever its size.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Machine.h"
+#include "Observe.h"
+#include "Ordering.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+namespace nvfp4::ptx {
+
+/// Rounds in which nobody did anything, after which nobody ever will.
+constexpr unsigned kIdleRounds = 4096;
+
+//===----------------------------------------------------------------------===//
+// Findings
+//===----------------------------------------------------------------------===//
+
+LaunchState::LaunchState(const Program::Impl &program, const Launch &launch,
+                         DeviceMemory::Impl &memory, const Options &options)
+    : program(program), launch(launch), memory(memory), options(options) {}
+LaunchState::~LaunchState() = default;
+
+void LaunchState::add(Finding finding) {
+  std::lock_guard<std::mutex> lock(findingsMutex);
+  if (options.isStrict)
+    finding.severity = Finding::Severity::Error;
+  auto key = std::make_tuple(finding.rule, finding.line, finding.otherLine);
+  auto [it, isNew] = findingIndex.emplace(key, findings.size());
+  if (!isNew) {
+    ++findings[it->second].count;
+    return;
+  }
+  constexpr size_t kMaxFindings = 100;
+  if (findings.size() < kMaxFindings)
+    findings.push_back(std::move(finding));
+  else
+    isStopped = true;
+}
+
+std::vector<Finding> LaunchState::takeFindings() {
+  std::stable_sort(findings.begin(), findings.end(), [](auto &a, auto &b) {
+    return a.severity == Finding::Severity::Error &&
+           b.severity != Finding::Severity::Error;
+  });
+  return std::move(findings);
+}
+
+bool Report::hasErrors() const {
+  return std::any_of(findings.begin(), findings.end(), [](auto &finding) {
+    return finding.severity == Finding::Severity::Error;
+  });
+}
+
+std::string Report::toString() const {
+  std::string text;
+  size_t errors = 0;
+  for (const Finding &finding : findings) {
+    bool isError = finding.severity == Finding::Severity::Error;
+    errors += isError;
+    text += isError ? "error: " : "warning: ";
+    text += finding.message;
+    if (finding.count > 1)
+      text += " [" + std::to_string(finding.count) + " times]";
+    text += "\n";
+  }
+  if (!findings.empty())
+    text += std::to_string(errors) + " errors, " +
+            std::to_string(findings.size() - errors) + " warnings\n";
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Checks before anything runs
+//===----------------------------------------------------------------------===//
+
+namespace {
+constexpr uint32_t kMaxThreadsPerCta = 1024;
+constexpr uint32_t kMaxClusterCtas = 16;
+/// Dynamic shared memory starts at a multiple of this (PTX leaves it open;
+/// TMA swizzles need 1024).
+constexpr uint32_t kDynamicSharedAlignment = 1024;
+/// The largest shared memory of a CTA on any chip is 227 KiB; a simulator may
+/// be generous, but an address has 24 bits of offset.
+constexpr uint32_t kMaxSharedBytes = 228 * 1024;
+
+struct Setup {
+  LaunchState &state;
+  std::string error;
+
+  bool fail(std::string message) {
+    error = std::move(message);
+    return false;
+  }
+  bool findEntry();
+  bool checkShape();
+  bool checkParameters();
+  bool placeVariables();
+  void fillConstants();
+};
+} // namespace
+
+static std::string toString(const std::array<uint32_t, 3> &shape) {
+  return std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" +
+         std::to_string(shape[2]);
+}
+
+bool Setup::findEntry() {
+  const Program::Impl &program = state.program;
+  std::string known;
+  for (size_t i = 0; i < program.entries.size(); ++i) {
+    if (program.entries[i].name == state.launch.entry)
+      state.entry = program.codes[program.entryFunctions[i]].get();
+    known += (i ? ", '" : "'") + program.entries[i].name + "'";
+  }
+  return state.entry || fail("expected an entry of " +
+                             program.module->fileName + ", which has " + known +
+                             ", but got '" + state.launch.entry + "'");
+}
+
+bool Setup::checkShape() {
+  const Launch &launch = state.launch;
+  const Function &function = *state.entry->function;
+  auto product = [](const std::array<uint32_t, 3> &shape) {
+    return uint64_t(shape[0]) * shape[1] * shape[2];
+  };
+  for (unsigned i = 0; i < 3; ++i)
+    if (!launch.grid[i] || !launch.block[i] || !launch.cluster[i])
+      return fail("expected grid, block and cluster dimensions of at least 1, "
+                  "but got grid " +
+                  toString(launch.grid) + ", block " + toString(launch.block) +
+                  ", cluster " + toString(launch.cluster));
+  if (launch.block[0] > 1024 || launch.block[1] > 1024 ||
+      launch.block[2] > 64 || product(launch.block) > kMaxThreadsPerCta)
+    return fail("expected a block of at most 1024 threads, but got " +
+                toString(launch.block));
+  if (launch.grid[0] > 0x7FFFFFFF || launch.grid[1] > 65535 ||
+      launch.grid[2] > 65535)
+    return fail("expected a grid of at most 2147483647x65535x65535, but got " +
+                toString(launch.grid));
+  std::array<uint32_t, 3> required;
+  std::copy(function.requiredThreads, function.requiredThreads + 3,
+            required.begin());
+  if (required[0] && required != launch.block)
+    return fail("expected the block of .reqntid, " + toString(required) +
+                ", but got " + toString(launch.block));
+  uint64_t most = uint64_t(function.maxThreads[0]) * function.maxThreads[1] *
+                  function.maxThreads[2];
+  if (most && product(launch.block) > most)
+    return fail("expected at most the " + std::to_string(most) +
+                " threads of .maxntid, but got a block of " +
+                toString(launch.block));
+  std::copy(function.requiredCluster, function.requiredCluster + 3,
+            required.begin());
+  if (required[0] && required != launch.cluster)
+    return fail("expected the cluster of .reqnctapercluster, " +
+                toString(required) + ", but got " + toString(launch.cluster));
+  if (product(launch.cluster) > kMaxClusterCtas)
+    return fail("expected a cluster of at most 16 CTAs, but got " +
+                toString(launch.cluster));
+  for (unsigned i = 0; i < 3; ++i) {
+    if (launch.grid[i] % launch.cluster[i])
+      return fail("expected a grid that is a multiple of the cluster " +
+                  toString(launch.cluster) + ", but got " +
+                  toString(launch.grid));
+    state.clusterGrid[i] = launch.grid[i] / launch.cluster[i];
+  }
+  return true;
+}
+
+bool Setup::checkParameters() {
+  const Code &entry = *state.entry;
+  const Function &function = *entry.function;
+  const auto &arguments = state.launch.arguments;
+  if (arguments.size() != function.parameters.size())
+    return fail("expected " + std::to_string(function.parameters.size()) +
+                " arguments for '" + std::string(function.name) +
+                "', but got " + std::to_string(arguments.size()));
+  state.parameters.resize(entry.parameterBytes);
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Variable &parameter = function.parameters[i];
+    if (arguments[i].size() != parameter.size)
+      return fail("expected " + std::to_string(parameter.size) +
+                  " bytes for parameter " + std::to_string(i) + " ('" +
+                  std::string(parameter.name) + "') of '" +
+                  std::string(function.name) + "', but got " +
+                  std::to_string(arguments[i].size()));
+    std::memcpy(state.parameters.data() + entry.parameterOffsets[i],
+                arguments[i].data(), parameter.size);
+  }
+  return true;
+}
+
+/// Puts module variables into device memory, on the first launch with it.
+static DeviceMemory::Impl::ModuleData &
+getModuleData(const Program::Impl &program, DeviceMemory::Impl &memory,
+              DeviceMemory &owner) {
+  auto [it, isNew] = memory.modules.try_emplace(program.identity);
+  DeviceMemory::Impl::ModuleData &data = it->second;
+  if (!isNew)
+    return data;
+  const Module &module = *program.module;
+  data.addresses.resize(module.variables.size());
+  for (size_t i = 0; i < module.variables.size(); ++i) {
+    const Variable &variable = module.variables[i];
+    if (variable.space != Space::Global && variable.space != Space::Constant)
+      continue;
+    data.storage.push_back(std::make_unique<std::vector<uint8_t>>(
+        std::max<uint64_t>(variable.size, 1)));
+    data.addresses[i] = owner.map(data.storage.back()->data(), variable.size,
+                                  std::string(variable.name));
+  }
+  size_t next = 0;
+  for (size_t i = 0; i < module.variables.size(); ++i) {
+    if (!data.addresses[i])
+      continue;
+    std::vector<uint8_t> &bytes = *data.storage[next++];
+    for (const Initializer &init : module.variables[i].initializers) {
+      uint64_t value = init.value;
+      if (init.variable)
+        value +=
+            program.getAddress(*init.variable, data.addresses, init.isGeneric);
+      else if (init.function)
+        value += kCodeBase + *init.function;
+      std::memcpy(bytes.data() + init.offset, &value,
+                  std::min<size_t>(init.size, 8));
+    }
+  }
+  return data;
+}
+
+bool Setup::placeVariables() {
+  const Program::Impl &program = state.program;
+  const Launch &launch = state.launch;
+  uint64_t staticEnd = program.staticSharedEnds[state.entry->index];
+  uint64_t dynamic = (staticEnd + kDynamicSharedAlignment - 1) &
+                     ~uint64_t(kDynamicSharedAlignment - 1);
+  state.dynamicSharedOffset = uint32_t(dynamic);
+  uint64_t bytes = launch.dynamicSharedBytes
+                       ? dynamic + launch.dynamicSharedBytes - kSharedBase
+                       : staticEnd - kSharedBase;
+  uint64_t used = staticEnd - kSharedBase + launch.dynamicSharedBytes;
+  if (used > kMaxSharedBytes)
+    return fail("expected at most " + std::to_string(kMaxSharedBytes) +
+                " bytes of shared memory, but got " +
+                std::to_string(staticEnd - kSharedBase) + " static and " +
+                std::to_string(launch.dynamicSharedBytes) + " dynamic");
+  state.sharedBytes = uint32_t(bytes);
+  return true;
+}
+
+void Setup::fillConstants() {
+  const Program::Impl &program = state.program;
+  state.constants.resize(program.codes.size());
+  for (size_t i = 0; i < program.codes.size(); ++i) {
+    if (!program.codes[i])
+      continue;
+    const Code &code = *program.codes[i];
+    std::vector<uint8_t> &constants = state.constants[i];
+    constants = code.constants;
+    for (const Relocation &relocation : code.relocations) {
+      uint64_t value = state.variableAddresses[relocation.variable] +
+                       uint64_t(relocation.addend);
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        std::memcpy(constants.data() + relocation.offset +
+                        lane * relocation.bytes,
+                    &value, relocation.bytes);
+    }
+    if (state.options.collectStatistics) {
+      state.counters.resize(program.codes.size());
+      state.counters[i] = std::make_unique<InstCounters[]>(code.insts.size());
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Host threads
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Clusters in the order of their ids, and how many threads are at work.
+struct WorkQueue {
+  LaunchState &state;
+  std::atomic<uint64_t> next{0};
+  uint64_t count = 0;
+  std::atomic<unsigned> numBusy{0};
+
+  std::unique_ptr<Cluster> take() {
+    uint64_t index = next.fetch_add(1);
+    if (index >= count)
+      return nullptr;
+    const auto &grid = state.clusterGrid;
+    return std::make_unique<Cluster>(
+        state, index,
+        std::array<uint32_t, 3>{uint32_t(index % grid[0]),
+                                uint32_t(index / grid[0] % grid[1]),
+                                uint32_t(index / grid[0] / grid[1])});
+  }
+};
+} // namespace
+
+void LaunchState::reportLimit(const std::string &message, const char *rule) {
+  Finding finding;
+  finding.rule = rule;
+  finding.message = program.module->fileName + ": " + message;
+  add(std::move(finding));
+  isStopped = true;
+}
+
+static void runClusters(WorkQueue &queue) {
+  LaunchState &state = queue.state;
+  std::vector<std::unique_ptr<Cluster>> resident;
+  bool isBusy = true;
+  unsigned idleRounds = 0;
+  bool hasMore = true;
+  while (!state.isStopped) {
+    bool hasProgress = false;
+    for (size_t i = 0; i < resident.size() && !state.isStopped; ++i) {
+      Cluster::RunResult result = resident[i]->run();
+      hasProgress |= result == Cluster::RunResult::Progress ||
+                     result == Cluster::RunResult::Exited;
+      if (result == Cluster::RunResult::Exited)
+        resident.erase(resident.begin() + ptrdiff_t(i--));
+    }
+    if (state.numInstructions > state.options.maxInstructions)
+      return state.reportLimit("expected a launch of at most " +
+                               std::to_string(state.options.maxInstructions) +
+                               " warp instructions, but it went on");
+    if (!hasProgress && hasMore) {
+      if (std::unique_ptr<Cluster> cluster = queue.take()) {
+        resident.push_back(std::move(cluster));
+        hasProgress = true;
+      } else {
+        hasMore = false;
+      }
+    }
+    if (resident.empty() && !hasMore)
+      break;
+    if (hasProgress != isBusy) {
+      queue.numBusy.fetch_add(hasProgress ? 1 : -1);
+      isBusy = hasProgress;
+    }
+    idleRounds = hasProgress || queue.numBusy ? 0 : idleRounds + 1;
+    if (!hasProgress && queue.numBusy)
+      std::this_thread::yield();
+    if (idleRounds > kIdleRounds)
+      return state.reportLimit("deadlock: expected some thread to go on, but "
+                               "all wait: " +
+                                   resident.front()->describeWaiters(),
+                               "R12");
+  }
+  if (isBusy)
+    queue.numBusy.fetch_sub(1);
+}
+
+Report Program::run(const Launch &launch, DeviceMemory &memory,
+                    const Options &options) const {
+  LaunchState state(*impl, launch, memory.getImpl(), options);
+  Setup setup{state, {}};
+  Report report;
+  auto refuse = [&](const std::string &message) {
+    Finding finding;
+    finding.rule = "launch";
+    finding.message = impl->module->fileName + ": " + message;
+    report.findings.push_back(std::move(finding));
+    return report;
+  };
+  if (!setup.findEntry() || !setup.checkShape() || !setup.checkParameters() ||
+      !setup.placeVariables())
+    return refuse(setup.error);
+  DeviceMemory::Impl::ModuleData &data =
+      getModuleData(*impl, memory.getImpl(), memory);
+  for (size_t i = 0; i < impl->module->variables.size(); ++i) {
+    const Variable &variable = impl->module->variables[i];
+    bool isDynamic = variable.space == Space::Shared && variable.isExtern;
+    state.variableAddresses.push_back(
+        isDynamic ? state.dynamicSharedOffset
+                  : impl->getAddress(uint32_t(i), data.addresses, false));
+  }
+  setup.fillConstants();
+  if (options.checkOrdering)
+    state.shadows = std::make_unique<LaunchShadows>(memory.getImpl());
+
+  WorkQueue queue{state};
+  queue.count = uint64_t(state.clusterGrid[0]) * state.clusterGrid[1] *
+                state.clusterGrid[2];
+  uint64_t threads = options.numThreads
+                         ? options.numThreads
+                         : std::max(1u, std::thread::hardware_concurrency());
+  threads = std::min(threads, queue.count);
+  queue.numBusy = unsigned(threads);
+  std::vector<std::thread> pool;
+  for (uint64_t i = 1; i < threads; ++i)
+    pool.emplace_back([&] { runClusters(queue); });
+  runClusters(queue);
+  for (std::thread &thread : pool)
+    thread.join();
+  report.findings = state.takeFindings();
+  if (options.collectStatistics)
+    report.statistics = gatherStatistics(state);
+  return report;
+}
+
+uint64_t Program::getVariableAddress(std::string_view name,
+                                     DeviceMemory &memory) const {
+  const Module &module = *impl->module;
+  for (size_t i = 0; i < module.variables.size(); ++i)
+    if (module.variables[i].name == name)
+      return getModuleData(*impl, memory.getImpl(), memory).addresses[i];
+  return 0;
+}
+
+} // namespace nvfp4::ptx
