@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from corpus import F32, Case, to_bf16
+from corpus import F32, Case, Close, from_bf16, to_bf16
 
 TILE = 64
 
@@ -21,6 +21,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         tiled(rng, 4, 64, 64, 32),
         tiled(rng, 4, 130, 61, 200),
         transposing(rng),
+        random(rng),
     ]
 
 
@@ -54,3 +55,14 @@ def transposing(rng: np.random.Generator) -> Case:
     shared = 2 * (64 * 64 + 32 * (64 * 2 + 16))
     args = ["a", "b", "d", np.int32(n), np.int32(k)]
     return Case("transposing", "gemm_transposing", grid(m, n), (128,), args, inputs, {"d": a @ b}, shared=shared)
+
+
+def random(rng: np.random.Generator) -> Case:
+    """Numbers of very different size: the order and the width of the sums show."""
+    m, n, k = 64, 64, 96
+    a, b = (to_bf16((rng.normal(0, 1, (rows, k)) * 2.0 ** rng.uniform(-8, 8, (rows, k))).astype(F32)) for rows in (m, n))
+    wide_a, wide_b = from_bf16(a).astype(np.float64), from_bf16(b).astype(np.float64)
+    bound = k / 16 * 2.0**-22 * (np.abs(wide_a) @ np.abs(wide_b).T).max()
+    d = {"d": Close((wide_a @ wide_b.T).astype(F32), absolute=bound)}
+    args = ["a", "b", "d", shape_bytes(m, n, 2 * k, 2 * k)]
+    return Case("random", "gemm_4_stages", grid(m, n), (128,), args, {"a": a, "b": b}, d, reproducible=True)

@@ -6,6 +6,7 @@
     run_kernel.py --all                              the whole corpus
     run_kernel.py scan --case look_back --async late one launch, one schedule
     run_kernel.py scan --emit DIR                    only write launch files and inputs
+    run_kernel.py --all --hardware hardware/outputs  compare with what a GPU computed, bit for bit
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def emit(case: Case, ptx: str, folder: Path) -> Path:
 
 
 def simulate(case: Case, launch: Path, schedule: str, simulator: Simulator) -> Outcome:
+    """One run, and how its outputs differ from `case.expected`."""
     output = launch.with_name("out.safetensors")
     output.unlink(missing_ok=True)
     command = [simulator.program, str(launch), "--output", str(output), f"--async={schedule}", *simulator.options]
@@ -90,6 +92,19 @@ def run(name: str, case: Case, schedules: tuple[str, ...], simulator: Simulator,
     return passed
 
 
+def measured(name: str, folder: Path) -> list[Case]:
+    """The launches of a kernel whose bits are fixed, with the outputs of a GPU as what must come out."""
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        return []
+    stored, cases = corpus.read_safetensors(path), []
+    for case in corpus.cases_of(name):
+        if case.has_fixed_bits():
+            case.expected = {key: stored[f"{case.name}/{key}"] for key in case.expected}
+            cases.append(case)
+    return cases
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="kernels, or their .py files")
@@ -98,6 +113,7 @@ def main() -> int:
     parser.add_argument("--sim", default="nvfp4-sim", help="the simulator")
     parser.add_argument("--async", dest="schedules", action="append", help="late, early or random:SEED; all by default")
     parser.add_argument("--option", action="append", default=[], help="a further option of the simulator")
+    parser.add_argument("--hardware", type=Path, help="compare with the outputs in this folder instead of formulas")
     parser.add_argument("--emit", type=Path, help="write launch files to this folder and run nothing")
     parser.add_argument("-v", "--verbose", action="store_true", help="print what the simulator says even if all is well")
     options = parser.parse_args()
@@ -109,7 +125,7 @@ def main() -> int:
     simulator = Simulator(options.sim, tuple(options.option))
     failed = found = 0
     for name in names:
-        for case in corpus.cases_of(name):
+        for case in measured(name, options.hardware) if options.hardware else corpus.cases_of(name):
             if options.case and case.name != options.case:
                 continue
             found += 1
