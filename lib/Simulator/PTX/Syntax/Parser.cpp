@@ -61,6 +61,7 @@ bool Parser::consume(char punctuator) {
 bool Parser::expect(char punctuator, std::string_view where) {
   if (consume(punctuator))
     return true;
+  isSemicolonMissing = punctuator == ';';
   return failExpected("'" + std::string(1, punctuator) + "' " +
                       std::string(where));
 }
@@ -115,11 +116,7 @@ void Parser::recover(const Lexer &start) {
   if (hasStopped)
     return;
   // Behind a missing ';' at the end of a line, the next line is intact.
-  bool isIntact = token.location.line > previous.location.line &&
-                  !diagnostics.empty() &&
-                  diagnostics.back().location.line == token.location.line &&
-                  diagnostics.back().message.rfind("expected ';'", 0) == 0;
-  if (isIntact)
+  if (isSemicolonMissing && token.location.line > previous.location.line)
     return;
   lexer = start;
   advance();
@@ -176,16 +173,36 @@ bool Parser::parse() {
 }
 
 void Parser::parseHeader() {
-  Lexer start = before;
   // Debug information may come first.
   while (token.is(".file") || token.is(".loc") || token.is(".section"))
     parseModuleStatement();
   if (!token.is(".version"))
     failExpected("'.version' at the start of the module");
-  else if (advance(), !parseVersion())
-    recover(start);
+  else
+    parseModuleStatement();
   if (!token.is(".target"))
     failExpected("'.target' after '.version'");
+}
+
+namespace {
+
+/// Directives that end with their line, not with a ';'.
+constexpr std::string_view kLineDirectives[] = {
+    ".version", ".target", ".address_size", ".file", ".loc"};
+
+bool isLineDirective(std::string_view name) {
+  return std::find(std::begin(kLineDirectives), std::end(kLineDirectives),
+                   name) != std::end(kLineDirectives);
+}
+
+} // namespace
+
+void Parser::recoverFrom(const Token &directive, const Lexer &start) {
+  if (!isLineDirective(directive.text))
+    return recover(start);
+  while (token.kind != TokenKind::End &&
+         token.location.line == directive.location.line)
+    advance();
 }
 
 void Parser::parseModuleStatement() {
@@ -193,7 +210,8 @@ void Parser::parseModuleStatement() {
     std::string_view name;
     bool (Parser::*parse)();
   };
-  static constexpr Row kDirectives[] = {
+  // These know by which name they were called.
+  static constexpr Row kDeclarations[] = {
       {".global", &Parser::parseModuleVariable},
       {".const", &Parser::parseModuleVariable},
       {".shared", &Parser::parseModuleVariable},
@@ -203,6 +221,8 @@ void Parser::parseModuleStatement() {
       {".visible", &Parser::parseLinkage},
       {".weak", &Parser::parseLinkage},
       {".common", &Parser::parseLinkage},
+  };
+  static constexpr Row kDirectives[] = {
       {".version", &Parser::parseVersion},
       {".target", &Parser::parseTarget},
       {".address_size", &Parser::parseAddressSize},
@@ -213,17 +233,22 @@ void Parser::parseModuleStatement() {
       {".alias", &Parser::parseAlias},
   };
   Lexer start = before;
+  Token directive = token;
   isExtern = false;
-  for (const Row &row : kDirectives) {
-    if (!token.is(row.name))
+  isSemicolonMissing = false;
+  for (const Row &row : kDeclarations) {
+    if (!directive.is(row.name))
       continue;
-    bool isConsumedByCallee = row.parse == &Parser::parseModuleVariable ||
-                              row.parse == &Parser::parseFunctionDirective ||
-                              row.parse == &Parser::parseLinkage;
-    if (!isConsumedByCallee)
-      advance();
     if (!(this->*row.parse)())
       recover(start);
+    return;
+  }
+  for (const Row &row : kDirectives) {
+    if (!directive.is(row.name))
+      continue;
+    advance();
+    if (!(this->*row.parse)())
+      recoverFrom(directive, start);
     return;
   }
   failExpected("a directive of the module");

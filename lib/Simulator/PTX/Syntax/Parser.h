@@ -38,7 +38,7 @@ constexpr uint64_t kMaxRegistersPerFunction = uint64_t(1) << 20;
 constexpr uint64_t kMaxRegistersPerModule = uint64_t(1) << 23;
 constexpr uint64_t kMaxVariableBytes = uint64_t(1) << 40;
 constexpr uint64_t kMaxInitializerBytes = uint64_t(64) << 20;
-constexpr uint32_t kMaxVariableRange = 1u << 16;
+constexpr uint32_t kMaxVariableRange = 1u << 16; ///< of a module
 
 /// The value of a constant expression.
 struct Constant {
@@ -80,6 +80,8 @@ private:
   Location locate(const char *place) const;
   /// Goes to where the statement that began at `start` ends.
   void recover(const Lexer &start);
+  /// The same behind a directive, which may end with its line.
+  void recoverFrom(const Token &directive, const Lexer &start);
 
   void parseModuleStatement();
   void parseHeader();
@@ -227,6 +229,8 @@ private:
   Lexer before;
   std::vector<Diagnostic> diagnostics;
   bool hasStopped = false;
+  /// The error of the statement at hand may be a missing ';'.
+  bool isSemicolonMissing = false;
 
   NameTable names;
   unsigned expressionDepth = 0;

@@ -90,6 +90,8 @@ bool Parser::parsePerformanceDirectives() {
       if (!parsePragma())
         return false;
     } else {
+      // Likely the ';' of a declaration is missing.
+      isSemicolonMissing = true;
       return failExpected("'{' or a directive of the function");
     }
   }
@@ -131,9 +133,7 @@ void Parser::declareParameters(const std::vector<Variable> &list,
                                uint32_t bits) {
   for (uint32_t i = 0; i < list.size(); ++i) {
     const Variable &variable = list[i];
-    Token name;
-    name.text = variable.name;
-    name.location = variable.location;
+    Token name{TokenKind::Identifier, variable.name, variable.location};
     if (variable.space == Space::Register) {
       registers.push_back(uint32_t(function.registers.size()));
       addRegisters(name, variable.type, variable.vectorSize, std::nullopt);
@@ -275,7 +275,9 @@ void Parser::parseBody() {
 
 void Parser::parseStatement() {
   Lexer start = before;
+  Token first = token;
   bool isParsed;
+  isSemicolonMissing = false;
   if (token.kind == TokenKind::Identifier) {
     isParsed = lexer.isColonNext() ? parseLabel() : parseInstruction();
   } else if (token.is('@')) {
@@ -294,7 +296,7 @@ void Parser::parseStatement() {
     isParsed = failExpected("an instruction, a label or a directive");
   }
   if (!isParsed)
-    recover(start);
+    recoverFrom(first, start);
 }
 
 bool Parser::parseBodyDirective() {

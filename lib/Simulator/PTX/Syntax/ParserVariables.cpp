@@ -230,9 +230,7 @@ Variable *Parser::addVariable(Variable variable) {
       isInFunction ? SymbolKind::LocalVariable : SymbolKind::ModuleVariable;
   symbol.index = uint32_t(list.size());
   if (!names.declare(id, symbol)) {
-    Token name;
-    name.text = variable.name;
-    name.location = variable.location;
+    Token name{TokenKind::Identifier, variable.name, variable.location};
     reportTaken(name);
     return nullptr;
   }
@@ -247,6 +245,9 @@ bool Parser::parseVariableRange(const Variable &variable) {
                   /*isInAngles=*/true) ||
       !expect('>', "after the number of variables"))
     return false;
+  if (module.names.size() + count > kMaxVariableRange)
+    return failExpected("at most " + std::to_string(kMaxVariableRange) +
+                        " variables from such ranges before this");
   for (uint64_t i = 0; i < count && !hasStopped; ++i) {
     module.names.push_back(std::string(variable.name) + std::to_string(i));
     Variable member = variable;
