@@ -10,8 +10,9 @@
 
 using namespace nvfp4::ptx::ordering;
 
-AccessSets::AccessSets(size_t maxBytes)
-    : maxBytes(maxBytes), blocks(new std::atomic<const Node *>[kBlocks]()) {}
+AccessSets::AccessSets(size_t maxBytes, bool isShared)
+    : maxBytes(maxBytes), isShared(isShared),
+      blocks(new std::atomic<const Node *>[kBlocks]()) {}
 
 static uint64_t hashMembers(const SetMembers &members) {
   uint64_t hash = members.size();
@@ -36,6 +37,22 @@ const SetMember *AccessSets::store(const SetMembers &members) {
   return place;
 }
 
+void AccessSets::growTable() {
+  size_t oldBytes = table.size() * sizeof(Slot);
+  std::vector<Slot> old(std::max<size_t>(256, table.size() * 2));
+  old.swap(table);
+  for (const Slot &slot : old) {
+    if (!slot.id)
+      continue;
+    size_t place = slot.hash & (table.size() - 1);
+    while (table[place].id)
+      place = (place + 1) & (table.size() - 1);
+    table[place] = slot;
+  }
+  bytes.fetch_add(table.size() * sizeof(Slot) - oldBytes,
+                  std::memory_order_relaxed);
+}
+
 std::optional<uint64_t> AccessSets::intern(SetMembers &members) {
   std::sort(members.begin(), members.end(),
             [](const SetMember &a, const SetMember &b) {
@@ -43,12 +60,18 @@ std::optional<uint64_t> AccessSets::intern(SetMembers &members) {
                      std::pair(b.record.bits, b.instruction);
             });
   uint64_t hash = hashMembers(members);
-  std::lock_guard<std::mutex> guard(mutex);
-  auto [begin, end] = byHash.equal_range(hash);
-  for (auto it = begin; it != end; ++it) {
-    View view = get(it->second);
+  std::unique_lock<std::mutex> lock(mutex, std::defer_lock);
+  if (isShared)
+    lock.lock();
+  if (2 * numSets >= table.size())
+    growTable();
+  size_t place = hash & (table.size() - 1);
+  for (; table[place].id; place = (place + 1) & (table.size() - 1)) {
+    if (table[place].hash != hash)
+      continue;
+    View view = get(table[place].id - 1);
     if (std::equal(view.begin(), view.end(), members.begin(), members.end()))
-      return it->second;
+      return table[place].id - 1;
   }
   if (getBytes() > maxBytes || numSets == kBlockSets * kBlocks)
     return std::nullopt;
@@ -57,18 +80,17 @@ std::optional<uint64_t> AccessSets::intern(SetMembers &members) {
     ownedBlocks.push_back(std::make_unique<Node[]>(kBlockSets));
     blocks[id / kBlockSets].store(ownedBlocks.back().get(),
                                   std::memory_order_release);
+    bytes.fetch_add(kBlockSets * sizeof(Node), std::memory_order_relaxed);
   }
   ownedBlocks.back()[id % kBlockSets] = {store(members),
                                          uint32_t(members.size())};
-  byHash.emplace(hash, id);
-  // What a node of the hash table takes, roughly.
-  bytes.fetch_add(sizeof(Node) + 40, std::memory_order_relaxed);
+  table[place] = {hash, id + 1};
   return id;
 }
 
 void AccessSets::clear() {
   numSets = 0;
-  byHash.clear();
+  table.clear();
   arena.clear();
   arenaUsed = kArenaMembers;
   ownedBlocks.clear();

@@ -20,7 +20,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 namespace nvfp4::ptx::ordering {
@@ -35,7 +34,7 @@ struct SetMember {
   }
 };
 
-/// A list of members that rarely outgrows its place on the stack.
+/// The members of a set under construction.
 using SetMembers = std::vector<SetMember>;
 
 class AccessSets {
@@ -47,8 +46,8 @@ public:
     const SetMember *end() const { return members + count; }
   };
 
-  /// `maxBytes` bounds the storage.
-  explicit AccessSets(size_t maxBytes);
+  /// `maxBytes` bounds the storage; `isShared` among host threads.
+  AccessSets(size_t maxBytes, bool isShared);
 
   /// The members of a set. Needs no lock.
   View get(uint64_t id) const {
@@ -71,13 +70,21 @@ private:
     uint32_t count;
   };
 
+  /// A place of the hash table; `id` counts from 1, 0 is free.
+  struct Slot {
+    uint64_t hash = 0;
+    uint64_t id = 0;
+  };
+
   const SetMember *store(const SetMembers &members);
+  void growTable();
 
   size_t maxBytes;
+  bool isShared;
   std::atomic<size_t> bytes{0};
   std::mutex mutex;
   uint64_t numSets = 0;
-  std::unordered_multimap<uint64_t, uint64_t> byHash;
+  std::vector<Slot> table;
   std::vector<std::unique_ptr<SetMember[]>> arena;
   size_t arenaUsed = kArenaMembers;
   std::vector<std::unique_ptr<Node[]>> ownedBlocks;

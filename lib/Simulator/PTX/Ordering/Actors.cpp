@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 
 using namespace nvfp4;
 using namespace nvfp4::ptx::ordering;
@@ -175,7 +176,8 @@ AsyncActor::AsyncActor(WarpOrder &issuer, AsyncOp op, bool asyncProxy)
 // LaunchOrdering and ClusterOrdering
 //===----------------------------------------------------------------------===//
 
-LaunchOrdering::LaunchOrdering(size_t maxSetBytes) : sets(maxSetBytes) {}
+LaunchOrdering::LaunchOrdering(size_t maxSetBytes)
+    : sets(maxSetBytes, /*isShared=*/true) {}
 
 namespace {
 /// Sets of shared memory are collected, so the bound is for garbage only.
@@ -187,7 +189,8 @@ constexpr size_t kNumTransitions = 2048;
 ClusterOrdering::ClusterOrdering(LaunchOrdering &launch,
                                  const ClusterShape &shape)
     : launch(launch), shape(shape),
-      sets(std::make_unique<AccessSets>(kMaxClusterSetBytes)),
+      sets(std::make_unique<AccessSets>(kMaxClusterSetBytes,
+                                        /*isShared=*/false)),
       transitions(kNumTransitions), collectAt(kCollectAt) {
   for (uint32_t cta = 0; cta < shape.numCtas; ++cta)
     shared.push_back(
@@ -260,7 +263,8 @@ ClusterOrdering::getTransition(uint64_t from, uint64_t record,
 }
 
 void ClusterOrdering::collectSets() {
-  auto live = std::make_unique<AccessSets>(kMaxClusterSetBytes);
+  auto live =
+      std::make_unique<AccessSets>(kMaxClusterSetBytes, /*isShared=*/false);
   std::unordered_map<uint64_t, uint64_t> renamed;
   SetMembers members;
   for (std::unique_ptr<Shadow> &shadow : shared)

@@ -232,6 +232,11 @@ public:
   };
   Transition &getTransition(uint64_t from, uint64_t record,
                             uint64_t instructions);
+  /// An empty list whose storage is reused.
+  SetMembers &getScratch() {
+    scratch.clear();
+    return scratch;
+  }
   AccessSets &getSets() { return *sets; }
   /// Changes whenever sets of shared memory are numbered anew.
   uint64_t getSetsNumbering() const { return setsNumbering; }
@@ -253,6 +258,7 @@ private:
   std::unique_ptr<AccessSets> sets;
   uint64_t setsNumbering = kGlobalSets + 1;
   std::vector<Transition> transitions;
+  SetMembers scratch;
   size_t collectAt;
 };
 

@@ -117,11 +117,17 @@ void Checker::checkPage(Shadow::Page &page, const Run &run, uint64_t begin,
     uint32_t within = (run.offset + at) % kPageBytes;
     uint32_t size =
         std::min<uint64_t>(kChunkBytes - within % kChunkBytes, end - at);
-    if (size == kChunkBytes)
-      checkChunk(page, within / kChunkBytes, getRecord(run, at), run, at);
-    else
+    if (size < kChunkBytes) {
       checkPart(page, run, at, size);
-    at += size;
+      at += size;
+      continue;
+    }
+    uint32_t count = (end - at) / kChunkBytes;
+    if (isWrite)
+      checkChunks<true>(page, within / kChunkBytes, count, run, at);
+    else
+      checkChunks<false>(page, within / kChunkBytes, count, run, at);
+    at += uint64_t(count) * kChunkBytes;
   }
   if (isStrong || page.variables || effect.perform)
     finishPage(page, run, begin, end);
@@ -179,6 +185,50 @@ void Checker::checkPart(Shadow::Page &page, const Run &run, uint64_t at,
   }
 }
 
+/// Whole chunks. Almost all time goes by here, on chunks whose history is
+/// harmless; everything else is left to `checkChunk`.
+template <bool IsWrite>
+void Checker::checkChunks(Shadow::Page &page, uint32_t chunk, uint32_t count,
+                          const Run &run, uint64_t at) {
+  const Record base = self.withLane(run.lane, run.layout);
+  const bool simple = !isStrong && isSync;
+  for (uint32_t end = chunk + count; chunk < end;) {
+    // The general way changes these, so they are read again after it.
+    const uint64_t writeKey = harmlessWrite, readKey = harmlessRead;
+    const uint64_t fromKey = readFrom;
+    const uint32_t fromInstruction = readFromInstruction;
+    const Record to = readTo;
+    for (; chunk < end; ++chunk, at += kChunkBytes) {
+      Cell &cell = page.chunks[chunk];
+      Record record{base.bits +
+                    (uint64_t(at >> run.shift) << Record::kLaneShift)};
+      if (cell.write.key() != writeKey && !cell.write.empty() &&
+          !(simple && cell.write.sameLanes(record)))
+        break;
+      bool sameReader = simple && cell.read.sameLanes(record);
+      if (IsWrite) {
+        if (isStrong ||
+            (cell.read.key() != readKey && !cell.read.empty() && !sameReader))
+          break;
+        cell = {record, {}, instruction, 0};
+        continue;
+      }
+      if (cell.read.key() == fromKey && cell.readInstruction == fromInstruction)
+        cell.read = to.is(Record::Set) ? to : record;
+      else if (sameReader)
+        cell.read = record;
+      else if (!(cell.read == record))
+        break;
+      cell.readInstruction = instruction;
+    }
+    if (chunk < end) {
+      checkChunk(page, chunk, getRecord(run, at), run, at);
+      ++chunk;
+      at += kChunkBytes;
+    }
+  }
+}
+
 void Checker::checkChunk(Shadow::Page &page, uint32_t chunk, Record record,
                          const Run &run, uint64_t at) {
   Cell &cell = page.chunks[chunk];
@@ -212,7 +262,7 @@ void Checker::checkWord(Shadow::Page &page, uint32_t word, Record record,
 void Checker::checkCell(Cell &cell, Record record, const Run &run, uint64_t at,
                         uint32_t size) {
   bool clean = true;
-  if (cell.write.key() != harmlessWrite && !cell.write.empty())
+  if (cell.write.key() != harmlessWrite && !isHarmless(cell.write, record))
     clean =
         checkHistory(cell.write, /*historyWrites=*/true, cell.writeInstruction,
                      record, run, at, size, harmlessWrite);
@@ -228,7 +278,7 @@ void Checker::checkCell(Cell &cell, Record record, const Run &run, uint64_t at,
     recordRead(cell, record);
     return;
   }
-  if (cell.read.key() != harmlessRead && !cell.read.empty())
+  if (cell.read.key() != harmlessRead && !isHarmless(cell.read, record))
     clean &=
         checkHistory(cell.read, /*historyWrites=*/false, cell.readInstruction,
                      record, run, at, size, harmlessRead);

@@ -46,6 +46,9 @@ private:
                   uint64_t end);
   void checkPart(Shadow::Page &page, const Run &run, uint64_t at,
                  uint32_t size);
+  template <bool IsWrite>
+  void checkChunks(Shadow::Page &page, uint32_t chunk, uint32_t count,
+                   const Run &run, uint64_t at);
   void checkChunk(Shadow::Page &page, uint32_t chunk, Record record,
                   const Run &run, uint64_t at);
   void checkWord(Shadow::Page &page, uint32_t word, Record record,
@@ -56,6 +59,10 @@ private:
     return self.withLane(run.lane + uint32_t(at >> run.shift), run.layout);
   }
 
+  /// The short way out: nothing yet, or the same lanes earlier.
+  bool isHarmless(Record history, Record record) const {
+    return history.empty() || (isSync && history.sameLanes(record));
+  }
   bool checkHistory(Record history, bool historyWrites, uint32_t instruction,
                     Record record, const Run &run, uint64_t at, uint32_t size,
                     uint64_t &harmless);

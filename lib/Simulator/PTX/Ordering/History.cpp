@@ -210,7 +210,7 @@ Record Checker::addTo(Record history, uint32_t historyInstruction,
       known.instructions == instructions && known.sets == numbering) {
     return known.to ? Record{known.to} : record;
   }
-  SetMembers members;
+  SetMembers &members = home.getScratch();
   auto keep = [&](Record member, uint32_t memberInstruction) {
     if (member.key() != self.key() && !isImplied(member))
       members.push_back(
@@ -236,7 +236,7 @@ Record Checker::retain(Record history, uint32_t historyInstruction) {
     return {};
   if (!history.is(Record::Set))
     return history;
-  SetMembers members;
+  SetMembers &members = home.getScratch();
   for (const SetMember &member : sets.get(history.id()))
     if (!isImplied(member.record))
       members.push_back(member);

@@ -133,6 +133,13 @@ struct Record {
     return layout() == Layout::OneLane ? lane() : lane() + (byte >> (bits & 7));
   }
 
+  /// Whether both are accesses of the same lanes, whatever their clocks.
+  bool sameLanes(Record other) const {
+    constexpr uint64_t ignored =
+        ~((uint64_t(1) << kClockShift) - 1) | uint64_t(1) << kStrongShift;
+    return ((bits ^ other.bits) & ~ignored) == 0 && layout() != Layout::Several;
+  }
+
   bool operator==(const Record &other) const { return bits == other.bits; }
 };
 
