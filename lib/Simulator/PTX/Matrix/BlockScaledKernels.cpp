@@ -205,7 +205,7 @@ HWY_INLINE V8u finishFused(const Decoded &decoded, int row,
   for (int group = 0; group < kGroups; ++group)
     sum += __builtin_elementwise_trunc(
         scaleGroup(decoded, row, group, groups[group]) * unit);
-  V8u bits = roundTowardZero(sum * exp2(-shift));
+  V8u bits = roundFusedSum(sum * exp2(-shift));
   V8l isFinite = __builtin_elementwise_abs(sum) < HUGE_VAL;
   V8u isNaN = __builtin_convertvector(V8l(sum != sum), V8u);
   bits = select(isNaN, V8u{} + kCanonicalNaN32, bits);

@@ -61,16 +61,18 @@ struct FloatProduct {
 /// the terms that are not zero, a product counting the sum of its factors'
 /// exponents; every term is cut toward zero to a multiple of
 /// 2^(E - fractionBits); the terms are added exactly, and the sum goes to f32
-/// toward zero or to f16 to nearest even. The exponent of a subnormal is that
-/// of the smallest normal number of its type.
+/// toward zero or to f16 to nearest even. From 2^128 on it is infinite, and a
+/// zero, underflow included, is +0. The exponent of a subnormal is that of the
+/// smallest normal number of its type.
 struct FusedRule {
   int fractionBits;
   /// Products of a step; the result of one is the C of the next.
   int productsPerStep;
   /// Significant bits of f32 results.
   int resultBits = 24;
-  /// The two steps take k with k mod 4 in {0, 1} and in {2, 3}, begin with
-  /// zero and give f32, and C is added by an ordinary addition.
+  /// 8-bit elements become f16 first. Two steps take k with k mod 4 in {0, 1}
+  /// and in {2, 3} and begin with zero; then C is added by an ordinary addition
+  /// of its type.
   bool inPairs = false;
 };
 

@@ -96,6 +96,10 @@ template <bool kFused>
 static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
   const FloatFormat &format = source.format;
   const int perWord = 32 / format.containerBits;
+  // In pairs means: after a conversion to f16.
+  const int minExponent = source.inPairs
+                              ? getFloatFormat(ElementType::F16).minExponent()
+                              : format.minExponent();
   V8d factor = V8d{} + 1;
   V8i scaleExponent = {};
   V8u specials = {};
@@ -117,7 +121,7 @@ static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
     const int position = getPosition(source, k);
     storeVector(value, panel.values[position]);
     if constexpr (kFused) {
-      V8i exponent = getExponents(magnitude, format.minExponent());
+      V8i exponent = getExponents(magnitude, minExponent);
       storeVector(__builtin_convertvector(exponent + scaleExponent, V8s),
                   panel.exponents[position]);
     } else {
@@ -273,12 +277,13 @@ static void multiplyExactImpl(const FloatProduct &product) {
 // Fused sums
 //===----------------------------------------------------------------------===//
 
-/// f32 values of f16 bits.
+/// f32 values of f16 bits that are not NaN.
 HWY_INLINE V8f widenF16(V8u bits) {
-  V8u specials = {};
+  V8u infinities = {};
   V8u magnitude =
-      decodeMagnitudes(getFloatFormat(ElementType::F16), bits, specials);
-  return castBits<V8f>(magnitude | (bits >> 15) << 31);
+      decodeMagnitudes(getFloatFormat(ElementType::F16), bits, infinities);
+  return castBits<V8f>(magnitude | (infinities & 0x7F800000) |
+                       (bits >> 15) << 31);
 }
 
 /// One step of four rows from `firstK` on: the exact sums of the cut terms.
@@ -317,44 +322,47 @@ HWY_INLINE void sumFused(const DecodedPanel &a, int row, const DecodedPanel &b,
     sums[r] *= exp2(largest[r] - rule.fractionBits);
 }
 
+/// The accumulator's bits of one step's sums.
+HWY_INLINE V8u roundStep(V8d sum, bool toF16, uint32_t keptBits) {
+  if (!toF16)
+    return roundFusedSum(sum) & keptBits;
+  V8u bits = roundToF16(roundFloatToOdd(sum));
+  return select(V8u(bits == 0x8000), V8u{}, bits);
+}
+
 /// Four rows of the product; `c` and `results` are [4][8].
 static void multiplyRowsFused(const FloatProduct &product,
                               const FusedRule &rule, const DecodedPanel &a,
                               int row, const DecodedPanel &b, const uint32_t *c,
                               uint32_t *results) {
+  const bool toF16 = product.toF16;
   const uint32_t keptBits = ~0u << (24 - rule.resultBits);
-  const bool hasF16Steps = product.toF16 && !rule.inPairs;
   const int minExponentC =
-      hasF16Steps ? getFloatFormat(ElementType::F16).minExponent() : -126;
+      toF16 ? getFloatFormat(ElementType::F16).minExponent() : -126;
   V8f running[kRowsAtOnce];
-  V8u bits[kRowsAtOnce];
+  V8u overflow[kRowsAtOnce] = {};
   V8d sums[kRowsAtOnce];
   for (int r = 0; r < kRowsAtOnce; ++r)
     running[r] = rule.inPairs ? V8f{} : loadVector<V8f>(c + r * kPanelLines);
-  // f16 results of earlier steps that overflowed.
-  V8u infinities[kRowsAtOnce] = {};
   for (int k = 0; k < product.k; k += rule.productsPerStep) {
     sumFused(a, row, b, k, rule, minExponentC, running, sums);
     for (int r = 0; r < kRowsAtOnce; ++r) {
-      if (hasF16Steps) {
-        bits[r] = select(V8u(infinities[r] != 0), infinities[r],
-                         roundToF16(roundFloatToOdd(sums[r])));
-        infinities[r] = bits[r] & V8u((bits[r] & 0x7FFF) == 0x7C00);
-        running[r] = widenF16(bits[r]);
-      } else {
-        bits[r] = roundTowardZero(sums[r]) & keptBits;
-        running[r] = castBits<V8f>(bits[r]);
-      }
+      // What overflows in one step is infinite in the next.
+      V8u bits = select(V8u(overflow[r] != 0), overflow[r],
+                        roundStep(sums[r], toF16, keptBits));
+      overflow[r] = bits & V8u((toF16 ? (bits & 0x7FFF) == 0x7C00
+                                      : (bits & 0x7FFFFFFF) == 0x7F800000));
+      running[r] = toF16 ? widenF16(bits) : castBits<V8f>(bits);
+      storeVector(bits, results + r * kPanelLines);
     }
   }
+  if (!rule.inPairs)
+    return;
   for (int r = 0; r < kRowsAtOnce; ++r) {
-    if (rule.inPairs) {
-      V8d sum = addToOdd(
-          __builtin_convertvector(running[r], V8d),
-          __builtin_convertvector(loadVector<V8f>(c + r * kPanelLines), V8d));
-      bits[r] = roundToNearest(sum, product.toF16);
-    }
-    storeVector(bits[r], results + r * kPanelLines);
+    V8f addend = loadVector<V8f>(c + r * kPanelLines);
+    V8d sum = addToOdd(__builtin_convertvector(running[r], V8d),
+                       __builtin_convertvector(addend, V8d));
+    storeVector(roundToNearest(sum, toF16), results + r * kPanelLines);
   }
 }
 

@@ -90,6 +90,15 @@ struct MmaInputs {
   unsigned sparsitySelector = 0;
 };
 
+/// What is undefined of the inputs: registers of the same shape whose ones mark
+/// undefined bits, null where all bits are defined.
+struct MmaUndefined {
+  Fragment a, b, c;
+  const uint32_t *scaleA = nullptr;
+  const uint32_t *scaleB = nullptr;
+  const uint32_t *metadata = nullptr;
+};
+
 /// An instruction that is known to exist, ready to execute.
 class MmaPlan {
 public:
@@ -111,6 +120,13 @@ public:
   /// that is out of range, and then writes nothing.
   Status execute(const MmaInputs &inputs, MmaMode mode,
                  const MutableFragment &d) const;
+
+  /// Writes the undefined bits of D: an element is undefined as a whole if an
+  /// undefined bit reaches it. An element that cannot be a NaN does no harm
+  /// where its partner or its block's scale is a zero. Call only if something
+  /// is undefined, and before `execute` if D overwrites an input.
+  void taint(const MmaInputs &inputs, const MmaUndefined &undefined,
+             const MutableFragment &d) const;
 
 private:
   MmaDescriptor descriptor;

@@ -101,6 +101,17 @@ HWY_INLINE V8u roundTowardZero(V8d value) {
   return castBits<V8u>(nearest) + __builtin_convertvector(V8l(excess > 0), V8u);
 }
 
+/// f32 bits of the finite sums of tensor cores: toward zero, but from 2^128 on
+/// infinite, and a zero is +0.
+HWY_INLINE V8u roundFusedSum(V8d value) {
+  V8u bits = roundTowardZero(value);
+  V8u sign = bits & 0x80000000;
+  V8u isTooLarge = __builtin_convertvector(
+      V8l(__builtin_elementwise_abs(value) >= 0x1p128), V8u);
+  bits = select(isTooLarge, sign | 0x7F800000, bits);
+  return select(V8u(bits == sign), V8u{}, bits);
+}
+
 /// f32 bits of finite doubles, rounded to odd.
 HWY_INLINE V8u roundFloatToOdd(V8d value) {
   V8u cut = roundTowardZero(value);

@@ -386,14 +386,15 @@ static double fuse(const std::vector<std::pair<double, int>> &terms,
   return sum == 0 ? 0 : std::ldexp(sum, largest - fractionBits);
 }
 
-/// To f32 with `bits` significant bits toward zero.
+/// To f32 with `bits` significant bits toward zero; zeros are positive.
 static double cut(double value, int bits) {
   int exponent;
   const double significand = split(value, -126, exponent);
   const double kept = std::ldexp(std::trunc(std::ldexp(significand, bits - 1)),
                                  exponent - bits + 1);
-  return std::copysign(std::min(std::fabs(kept), double(0x1.FFFFFEp127)),
-                       value);
+  if (exponent > 127)
+    return std::copysign(HUGE_VAL, value);
+  return kept == 0 ? 0 : kept;
 }
 
 static double roundHalf(double value) {
@@ -435,7 +436,7 @@ static uint64_t computeFused(const Dot &dot, TensorCore tensorCore) {
       steps.emplace_back();
     steps.back().push_back(k);
   }
-  const bool isHalf = descriptor.d == Type::F16 && !isPairs;
+  const bool isHalf = descriptor.d == Type::F16;
   double running = isPairs ? 0 : dot.c;
   for (const std::vector<int> &step : steps) {
     if (std::isinf(running))
@@ -444,23 +445,24 @@ static uint64_t computeFused(const Dot &dot, TensorCore tensorCore) {
     terms[0].first = split(running, isHalf ? -14 : -126, terms[0].second);
     for (int k : step) {
       int exponentA, exponentB;
-      const double a = split(dot.a[k], getMinExponent(descriptor.a), exponentA);
-      const double b = split(dot.b[k], getMinExponent(descriptor.b), exponentB);
+      const double a = split(
+          dot.a[k], isPairs ? -14 : getMinExponent(descriptor.a), exponentA);
+      const double b = split(
+          dot.b[k], isPairs ? -14 : getMinExponent(descriptor.b), exponentB);
       terms.emplace_back(a * b, exponentA + exponentB +
                                     std::ilogb(dot.scaleA[k]) +
                                     std::ilogb(dot.scaleB[k]));
     }
     const double sum = fuse(terms, bits);
     running = isHalf ? roundHalf(sum) : cut(sum, isAdaFP8 ? 14 : 24);
-    if (running == 0 && !std::signbit(sum))
+    if (running == 0)
       running = 0;
   }
-  if (isPairs) {
+  if (isPairs && !std::isinf(running)) {
     DigitSum sum;
     sum.add(running);
     sum.add(dot.c);
-    running = descriptor.d == Type::F16 ? sum.round(11, -14, 15)
-                                        : sum.round(24, -126, 127);
+    running = isHalf ? sum.round(11, -14, 15) : sum.round(24, -126, 127);
   }
   return encodeResult(descriptor, running);
 }
