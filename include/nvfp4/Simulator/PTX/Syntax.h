@@ -74,7 +74,8 @@ struct Register {
   Type type = Type::None;
 };
 
-/// One scalar of an initializer: bytes, or the address of a symbol.
+/// One part of an initializer: up to 8 bytes, or the address of a symbol. Bytes
+/// that no part covers are 0.
 struct Initializer {
   /// Offset in bytes from the start of the variable, and bytes written.
   uint64_t offset = 0;

@@ -96,6 +96,12 @@ void Parser::error(Location location, std::string message) {
   token = Token();
 }
 
+void Parser::error(const char *place, std::string message) {
+  // Finding the line reads the whole text: not for errors that nobody sees.
+  if (!hasStopped)
+    error(locate(place), std::move(message));
+}
+
 void Parser::reportTaken(const Token &name) {
   error(name.location, "expected a new name, but got " + quote(name) +
                            ", which is declared already");

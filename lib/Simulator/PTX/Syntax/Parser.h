@@ -29,8 +29,8 @@ namespace nvfp4::ptx {
 
 /// Limits that hostile text meets before memory or the stack does.
 constexpr size_t kMaxErrors = 50;
-constexpr size_t kMaxTextBytes = size_t(1) << 28;
-constexpr unsigned kMaxScopes = 256;
+constexpr size_t kMaxTextBytes = size_t(1) << 26;
+constexpr unsigned kMaxScopes = 64;
 constexpr unsigned kMaxExpressionDepth = 64;
 constexpr unsigned kMaxDimensions = 16;
 constexpr unsigned kMaxListDepth = 4;
@@ -72,9 +72,7 @@ private:
   bool failExpected(std::string_view what);
   /// Reports an error of meaning at a place.
   void error(Location location, std::string message);
-  void error(const char *place, std::string message) {
-    error(locate(place), std::move(message));
-  }
+  void error(const char *place, std::string message);
   /// Reports that a name is declared already.
   void reportTaken(const Token &name);
   Location locate(const char *place) const;
@@ -146,6 +144,7 @@ private:
                             unsigned level, uint64_t offset, uint64_t &count);
   bool parseInitializerScalar(Variable &variable, uint64_t offset);
   bool parseInitializerSymbol(Initializer &initializer);
+  void addInitializer(Variable &variable, const Initializer &initializer);
   bool encodeInitializer(const Constant &value, Type type, const Token &place,
                          Initializer &initializer);
 

@@ -396,8 +396,28 @@ bool Parser::parseInitializerScalar(Variable &variable, uint64_t offset) {
     error(place.location, "expected a variable of 4 or 8 bytes for an address, "
                           "but got type '." +
                               std::string(getTypeName(variable.type)) + "'");
-  variable.initializers.push_back(initializer);
+  addInitializer(variable, initializer);
   return true;
+}
+
+/// Constants that share an aligned word become one, since compilers write
+/// tables as lists of bytes.
+void Parser::addInitializer(Variable &variable,
+                            const Initializer &initializer) {
+  auto isNumber = [](const Initializer &value) {
+    return !value.variable && !value.function;
+  };
+  if (!variable.initializers.empty()) {
+    Initializer &last = variable.initializers.back();
+    bool isSameWord = last.offset / 8 == initializer.offset / 8 &&
+                      last.offset + last.size == initializer.offset;
+    if (isSameWord && isNumber(last) && isNumber(initializer)) {
+      last.value |= initializer.value << (last.size * 8);
+      last.size += initializer.size;
+      return;
+    }
+  }
+  variable.initializers.push_back(initializer);
 }
 
 /// `symbol`, `symbol+8`, `generic(symbol)+8`

@@ -134,7 +134,7 @@ TEST(Declaration, ExternAndDefinition) {
     ASSERT_EQ(module->variables.size(), 1u);
     EXPECT_FALSE(module->variables[0].isExtern);
     EXPECT_EQ(module->variables[0].size, 8u);
-    EXPECT_EQ(module->variables[0].initializers.size(), 2u);
+    EXPECT_EQ(module->variables[0].initializers.size(), 1u);
   }
 }
 
@@ -156,10 +156,12 @@ TEST(Declaration, Initializers) {
       {".b32 x = 0f3F800000", "0:4=1065353216"},
       {".b64 x = 1.5", "0:8=4609434218613702656"},
       {".b128 x = 5", "0:8=5"},
-      {".u32 x[4] = {1, 2}", "0:4=1 4:4=2"},
+      {".u32 x[4] = {1, 2}", "0:8=8589934593"},
       {".u32 x[4] = {}", ""},
-      {".u8 x[2][3] = {{1, 2}, {3,}}", "0:1=1 1:1=2 3:1=3"},
-      {".v2 .u16 x[2] = {{1, 2}, {3}}", "0:2=1 2:2=2 4:2=3"},
+      {".u8 x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}", "0:8=578437695752307201 8:1=9"},
+      {".u64 x[2] = {1, 2}", "0:8=1 8:8=2"},
+      {".u8 x[2][3] = {{1, 2}, {3,}}", "0:2=513 3:1=3"},
+      {".v2 .u16 x[2] = {{1, 2}, {3}}", "0:6=12885032961"},
       {".u64 x = a", "0:8=a+0"},
       {".u32 x = a+8", "0:4=a+8"},
       {".u64 x = generic(a)+8-4", "0:8=generic a+4"},
@@ -253,7 +255,7 @@ TEST(Declaration, Body) {
   ASSERT_EQ(function.variables.size(), 4u);
   EXPECT_EQ(function.variables[0].space, Space::Local);
   EXPECT_EQ(function.variables[0].size, 64u);
-  EXPECT_EQ(function.variables[3].initializers.size(), 2u);
+  EXPECT_EQ(function.variables[3].initializers.size(), 1u);
   ASSERT_EQ(function.labels.size(), 2u);
   EXPECT_EQ(function.labels[0].instruction, 0u);
   EXPECT_EQ(function.labels[1].instruction, 1u);

@@ -233,8 +233,8 @@ TEST(Error, Nesting) {
     return result;
   };
   constexpr unsigned kMany = 100000;
-  EXPECT_EQ(getErrors(wrapBody("", repeat("{", kMany))).substr(0, 57),
-            "t:7:256: expected at most 256 nested scopes, but got '{'\n");
+  EXPECT_EQ(getErrors(wrapBody("", repeat("{", kMany))).substr(0, 55),
+            "t:7:64: expected at most 64 nested scopes, but got '{'\n");
   for (const char *prefix : {"(", "-", "~", "!", "(.s64)", "1?", "1?1:", "1+("})
     EXPECT_NE(getErrors(wrapBody("", "mov.u32 _, " + repeat(prefix, kMany)))
                   .find("expected a simpler expression"),
