@@ -28,7 +28,7 @@ extern "C" {
 
 /** Grows when functions, struct fields or dtypes are added. What exists stays.
  */
-#define NVFP4_RUNTIME_API_VERSION 1
+#define NVFP4_RUNTIME_API_VERSION 2
 
 /** What a function that can fail returns. */
 typedef int32_t nvfp4_status;

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Handles.h"
+#include "nvfp4/Runtime/SimDevice.h"
 
 #include <cstring>
 #include <string_view>
@@ -66,8 +67,10 @@ nvfp4_status nvfp4_package_open(const char *path,
       session.device = given.device;
     session.deviceOptions.numThreads = given.num_threads;
     session.packageOptions.verifyChecksums = given.skip_checksums == 0;
+    DeviceRegistry devices = DeviceRegistry::createDefault();
+    addSimDevice(devices);
     Result<std::unique_ptr<Session>> opened =
-        Session::open(path, DeviceRegistry::createDefault(), session);
+        Session::open(path, devices, session);
     if (!opened)
       return opened.getStatus();
     *package = new nvfp4_package{std::move(*opened)};

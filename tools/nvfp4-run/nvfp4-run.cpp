@@ -12,6 +12,7 @@
 #include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Runtime/Safetensors.h"
 #include "nvfp4/Runtime/Session.h"
+#include "nvfp4/Runtime/SimDevice.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -171,6 +172,7 @@ static Result<ExitStatus> runPackage(const Options &options) {
   sessionOptions.deviceOptions.numThreads = options.threads;
   sessionOptions.packageOptions.verifyChecksums = !options.skipChecksums;
   DeviceRegistry devices = DeviceRegistry::createDefault();
+  addSimDevice(devices);
   auto session = profile.measure("open package", [&] {
     return Session::open(options.package, devices, sessionOptions);
   });
@@ -246,7 +248,7 @@ static void declareOptions(CLI::App &app, Options &options) {
                  "Safetensors file for the results");
   app.add_option("--entry", options.entry,
                  "Entry to run; needed if the package has several");
-  app.add_option("--device", options.device, "Device to run on")
+  app.add_option("--device", options.device, "Device to run on: cpu or sim")
       ->capture_default_str();
   app.add_option("--threads", options.threads,
                  "Threads of the CPU; 0 means all")

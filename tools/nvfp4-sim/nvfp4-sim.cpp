@@ -199,7 +199,7 @@ static Result<ExitStatus> launch(const ToolOptions &options) {
   if (options.engine.checkDefinedness && !report.hasErrors())
     buffers->checkOutputs(memory, report);
   if (!report.findings.empty())
-    std::fprintf(stderr, "%s\n", report.toString().c_str());
+    std::fputs(report.toString().c_str(), stderr);
   if (options.stats == "json")
     std::fputs(formatStatisticsAsJson(report.statistics).c_str(), stdout);
   else if (!options.stats.empty())

@@ -330,11 +330,11 @@ void LaunchBuffers::checkOutputs(const DeviceMemory &memory,
     Finding finding;
     finding.rule = "R11";
     finding.message =
-        "output " + quote(buffer.name) +
+        state->getPlace("output ") + quote(buffer.name) +
         ": expected defined bytes at the end, but got an undefined one in "
         "element " +
         describeElement(buffer, static_cast<uint64_t>(byte)) + ", byte " +
-        std::to_string(byte);
+        std::to_string(byte) + " (R11)";
     auto firstWarning =
         std::find_if(report.findings.begin(), report.findings.end(),
                      [](const Finding &other) {

@@ -37,7 +37,16 @@ void LaunchState::add(Finding finding) {
   auto key = std::make_tuple(finding.rule, finding.line, finding.otherLine);
   auto [it, isNew] = findingIndex.emplace(key, findings.size());
   if (!isNew) {
-    ++findings[it->second].count;
+    // Of equal findings the worst is shown: an error must not hide behind a
+    // warning that came first.
+    Finding &known = findings[it->second];
+    if (finding.severity == Finding::Severity::Error &&
+        known.severity != Finding::Severity::Error) {
+      finding.count += known.count;
+      known = std::move(finding);
+    } else {
+      ++known.count;
+    }
     return;
   }
   constexpr size_t kMaxFindings = 100;
