@@ -52,7 +52,9 @@ def ring(rng: np.random.Generator, size: int, rounds: int) -> Case:
 def multicast(rng: np.random.Generator, size: int) -> Case:
     x = numbers(rng, 256)
     out = x[None] + (np.arange(4, dtype=np.int32) % size)[:, None]
-    return Case(f"multicast_{size}", "cluster_multicast", (4,), (64,), ["x", "out"], {"x": x}, {"out": out}, cluster=(size,))
+    return Case(
+        f"multicast_{size}", "cluster_multicast", (4,), (64,), ["x", "out"], {"x": x}, {"out": out}, cluster=(size,)
+    )
 
 
 def bulk_copy(rng: np.random.Generator) -> Case:

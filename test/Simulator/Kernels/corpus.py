@@ -15,7 +15,7 @@ import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -33,7 +33,7 @@ _NAMES = {
     "uint16": "U16", "int32": "I32", "uint32": "U32", "int64": "I64", "uint64": "U64",
 }  # fmt: skip
 _TYPES = {name: np.dtype(dtype) for dtype, name in _NAMES.items()} | {
-    "BF16": np.dtype(np.uint16), "F8_E4M3": np.dtype(np.uint8), "F8_E5M2": np.dtype(np.uint8), "BOOL": np.dtype(np.uint8),
+    "BF16": np.dtype(np.uint16), "F8_E4M3": np.dtype(np.uint8), "F8_E5M2": np.dtype(np.uint8),
 }  # fmt: skip
 
 
@@ -144,7 +144,6 @@ class Case:
             return {"tensor": arg}
         value, name = self.tensors()[arg], arg
         return {"zeros": list(value.shape), "dtype": _NAMES[value.dtype.name], "name": name}
-
 
     def has_fixed_bits(self) -> bool:
         """Whether two machines must agree in every bit of the outputs."""

@@ -11,7 +11,15 @@ from corpus import Case, Holds
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    return [collatz(rng), interpret(rng), jump_table(rng), spin_lock(), spin_lock_branch(), half_warps(rng), compact(rng)]
+    return [
+        collatz(rng),
+        interpret(rng),
+        jump_table(rng),
+        spin_lock(),
+        spin_lock_branch(),
+        half_warps(rng),
+        compact(rng),
+    ]
 
 
 def collatz(rng: np.random.Generator) -> Case:

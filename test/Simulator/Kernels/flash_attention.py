@@ -13,7 +13,11 @@ HEAD, PITCH = 64, 144
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    return [attention(rng, 2, 64, 64, causal=False), attention(rng, 1, 100, 75, causal=False), attention(rng, 1, 90, 90, causal=True)]
+    return [
+        attention(rng, 2, 64, 64, causal=False),
+        attention(rng, 1, 100, 75, causal=False),
+        attention(rng, 1, 90, 90, causal=True),
+    ]
 
 
 def attention(rng: np.random.Generator, heads: int, queries: int, keys: int, causal: bool) -> Case:

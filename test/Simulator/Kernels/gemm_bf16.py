@@ -60,7 +60,9 @@ def transposing(rng: np.random.Generator) -> Case:
 def random(rng: np.random.Generator) -> Case:
     """Numbers of very different size: the order and the width of the sums show."""
     m, n, k = 64, 64, 96
-    a, b = (to_bf16((rng.normal(0, 1, (rows, k)) * 2.0 ** rng.uniform(-8, 8, (rows, k))).astype(F32)) for rows in (m, n))
+    a, b = (
+        to_bf16((rng.normal(0, 1, (rows, k)) * 2.0 ** rng.uniform(-8, 8, (rows, k))).astype(F32)) for rows in (m, n)
+    )
     wide_a, wide_b = from_bf16(a).astype(np.float64), from_bf16(b).astype(np.float64)
     bound = k / 16 * 2.0**-22 * (np.abs(wide_a) @ np.abs(wide_b).T).max()
     d = {"d": Close((wide_a @ wide_b.T).astype(F32), absolute=bound)}

@@ -85,5 +85,10 @@ def selectors(rng: np.random.Generator) -> Case:
             for lane in range(32):
                 g, t = lane >> 2, lane & 3
                 d[i, j, :, lane] = product[[g, g, g + 8, g + 8], [2 * t, 2 * t + 1, 2 * t, 2 * t + 1]]
-    inputs = {"a": registers["a"], "b": registers["b"], "sfa": sfa.view(np.uint32)[:, 0], "sfb": sfb.view(np.uint32)[:, 0]}
+    inputs = {
+        "a": registers["a"],
+        "b": registers["b"],
+        "sfa": sfa.view(np.uint32)[:, 0],
+        "sfb": sfb.view(np.uint32)[:, 0],
+    }
     return Case("selectors", "selectors", (1,), (32,), ["a", "b", "sfa", "sfb", "d"], inputs, {"d": d})

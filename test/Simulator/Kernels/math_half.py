@@ -7,7 +7,7 @@ RUN: %python %S/run_kernel.py %s
 from __future__ import annotations
 
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import exact
 import numpy as np
@@ -71,7 +71,9 @@ def case(rng: np.random.Generator, name: str, form: exact.Format, decode) -> Cas
 
     def same(got: np.ndarray) -> str | None:
         values = decode(got.reshape(-1)).reshape(expected.shape)
-        good = (values == expected) & (np.signbit(values) == np.signbit(expected)) | np.isnan(values) & np.isnan(expected)
+        good = (values == expected) & (np.signbit(values) == np.signbit(expected)) | np.isnan(values) & np.isnan(
+            expected
+        )
         if good.all():
             return None
         row, column = (int(index[0]) for index in np.nonzero(~good))

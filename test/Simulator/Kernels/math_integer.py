@@ -17,12 +17,31 @@ def cases(rng: np.random.Generator) -> list[Case]:
     n = 400
     triples = [numbers(rng, n, 32) for _ in range(3)]
     pairs = [numbers(rng, n, 64) for _ in range(2)]
-    return [case("words", WORDS, triples, 32), case("instructions", INSTRUCTIONS, triples, 32), case("longs", LONGS, pairs, 64)]
+    return [
+        case("words", WORDS, triples, 32),
+        case("instructions", INSTRUCTIONS, triples, 32),
+        case("longs", LONGS, pairs, 64),
+    ]
 
 
 def numbers(rng: np.random.Generator, n: int, bits: int) -> list[int]:
     """Edges, numbers of every length, random bits."""
-    edges = [0, 1, 2, 3, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1, 0xFF, 0x80, 31, 32, 33, bits - 1, bits]
+    edges = [
+        0,
+        1,
+        2,
+        3,
+        (1 << bits) - 1,
+        1 << (bits - 1),
+        (1 << (bits - 1)) - 1,
+        0xFF,
+        0x80,
+        31,
+        32,
+        33,
+        bits - 1,
+        bits,
+    ]
     values = [int(rng.integers(0, 1 << 63)) ^ int(rng.integers(0, 1 << 63)) << 1 for _ in range(n - 60)]
     short = [value % (1 << bits) >> int(rng.integers(0, bits)) for value in values]
     chosen = [edges[int(rng.integers(0, len(edges)))] for _ in range(60)]

@@ -60,7 +60,10 @@ class Mutation:
 
 
 # Text of the inline assembly that waits for a phase, and of lines.
-WAIT = r"\$again:\n\tmbarrier\.try_wait\.parity\.shared::cta\.b64 done, \[(%r\d+)\], (%r\d+);\n\t@!done bra \$again;"
+WAIT = (
+    r"\$again:\n\tmbarrier\.try_wait\.parity\.shared::cta\.b64 done, \[(%r\d+)\], (%r\d+);"
+    r"\n\t@!done bra \$again;"
+)
 FLIPPED = r"xor.b32 \2, \2, 1;\n\t\g<0>"
 REMOTE_WAIT = r"mbarrier\.try_wait\.parity\.acquire\.cluster\.shared::cta\.b64 p, \[(%r\d+)\], (%r\d+);"
 REMOTE_ARRIVE = r"mbarrier\.arrive\.release\.cluster\.shared::cluster\.b64"
@@ -83,55 +86,111 @@ def of(kernel: str, case: str, entry: str, rows: list[tuple]) -> list[Mutation]:
     return [Mutation(f"{kernel}/{case}/{what}", entry, *rest) for what, *rest in rows]
 
 
-GEMM = of(
-    "gemm_bf16",
-    "4_stages_130x61x200",
-    "gemm_4_stages",
-    [
-        ("wait for one group less", r"wait_group 2", "wait_group 3", ("R6",)),
-        ("no wait", line(r"cp\.async\.wait_group"), "", ("R6",)),
-        ("no group for the stage just filled", line(r"cp\.async\.commit_group"), "", ("R6",), 2, 1),
-        ("no barrier after the wait", BARRIER, "", RACE),
-        ("stage filled too late by one", r"(wait_group 2;\n[^\n]*\n\tbar\.sync \t0;\n\tadd\.s32 \t%r\d+, %r\d+, )3;", r"\g<1>2;", ("R6",)),
-    ],
-) + of(
-    "gemm_bf16",
-    "transposing",
-    "gemm_transposing",
-    [
-        ("B not transposed", r"\.x4\.trans\.", ".x4.", (VALUES,), 4),
-        ("wait for one group less", r"wait_group 1", "wait_group 2", ("R6",)),
-        ("no wait in the last step", line(r"cp\.async\.wait_group 0"), "", ("R6",)),
-        ("no barrier before a stage is filled again", BARRIER, "", RACE, 2, 1),
-    ],
-) + of(
-    "gemm_bf16",
-    "3_stages_100x72x75",
-    "gemm_3_stages",
-    [("rows beyond the matrix copied", r"(cp\.async\.cg\.shared\.global \[%r\d+\], \[%rd\d+\], 16), %r\d+;", r"\1;", ("bounds",), 28)],
+GEMM = (
+    of(
+        "gemm_bf16",
+        "4_stages_130x61x200",
+        "gemm_4_stages",
+        [
+            ("wait for one group less", r"wait_group 2", "wait_group 3", ("R6",)),
+            ("no wait", line(r"cp\.async\.wait_group"), "", ("R6",)),
+            ("no group for the stage just filled", line(r"cp\.async\.commit_group"), "", ("R6",), 2, 1),
+            ("no barrier after the wait", BARRIER, "", RACE),
+            (
+                "stage filled too late by one",
+                r"(wait_group 2;\n[^\n]*\n\tbar\.sync \t0;\n\tadd\.s32 \t%r\d+, %r\d+, )3;",
+                r"\g<1>2;",
+                ("R6",),
+            ),
+        ],
+    )
+    + of(
+        "gemm_bf16",
+        "transposing",
+        "gemm_transposing",
+        [
+            ("B not transposed", r"\.x4\.trans\.", ".x4.", (VALUES,), 4),
+            ("wait for one group less", r"wait_group 1", "wait_group 2", ("R6",)),
+            ("no wait in the last step", line(r"cp\.async\.wait_group 0"), "", ("R6",)),
+            ("no barrier before a stage is filled again", BARRIER, "", RACE, 2, 1),
+        ],
+    )
+    + of(
+        "gemm_bf16",
+        "3_stages_100x72x75",
+        "gemm_3_stages",
+        [
+            (
+                "rows beyond the matrix copied",
+                r"(cp\.async\.cg\.shared\.global \[%r\d+\], \[%rd\d+\], 16), %r\d+;",
+                r"\1;",
+                ("bounds",),
+                28,
+            )
+        ],
+    )
 )
 
-BLOCK_SCALED = of(
-    "gemm_nvfp4",
-    "nvfp4_150x136x448",
-    "gemm_nvfp4",
-    [
-        ("wait for one group less", r"wait_group 1", "wait_group 2", ("R6",)),
-        ("no barrier after the wait", BARRIER, "", RACE),
-        ("scales of A and B exchanged", r"(scale_vec::4X[^\n]*\}, )(%r\d+), \{0, 0\}, (%r\d+), \{0, 0\};", r"\1\3, {0, 0}, \2, {0, 0};", (VALUES,), 32),
-        ("tile of A's scales read as B's", r"(add\.s32 \t%r\d+, %r\d+, )16384;\n(\tshr\.u32 \t%r\d+, %r\d+, 4;)", r"\g<1>17408;\n\2", (VALUES,), 1),
-        ("rows of the scale tile 32 bytes apart", r"(ldmatrix[^\n]*\n[^\n]*\n\tshl\.b32 \t%r\d+, %r\d+, 3;\n(?:\t[^\n]*\n)*?\tshl\.b32 \t%r\d+, %r\d+, )4;", r"\g<1>3;", (VALUES,), 1),
-    ],
-) + of(
-    "gemm_nvfp4",
-    "selectors",
-    "selectors",
-    [("thread ids of A and B exchanged", r"\{0, (%rs\d+)\}, (%r\d+), \{0, (%rs\d+)\};", r"{0, \3}, \2, {0, \1};", (VALUES,), 8)],
-) + of(
-    "gemm_nvfp4",
-    "mxfp4_70x130x320",
-    "gemm_mxfp4",
-    [("byte id of the second half", r"\{(%rs\d+), 0\}, (%r\d+), \{%rs\d+, 0\};", r"{0, 0}, \2, {0, 0};", (VALUES,), 32)],
+BLOCK_SCALED = (
+    of(
+        "gemm_nvfp4",
+        "nvfp4_150x136x448",
+        "gemm_nvfp4",
+        [
+            ("wait for one group less", r"wait_group 1", "wait_group 2", ("R6",)),
+            ("no barrier after the wait", BARRIER, "", RACE),
+            (
+                "scales of A and B exchanged",
+                r"(scale_vec::4X[^\n]*\}, )(%r\d+), \{0, 0\}, (%r\d+), \{0, 0\};",
+                r"\1\3, {0, 0}, \2, {0, 0};",
+                (VALUES,),
+                32,
+            ),
+            (
+                "tile of A's scales read as B's",
+                r"(add\.s32 \t%r\d+, %r\d+, )16384;\n(\tshr\.u32 \t%r\d+, %r\d+, 4;)",
+                r"\g<1>17408;\n\2",
+                (VALUES,),
+                1,
+            ),
+            (
+                "rows of the scale tile 8 bytes apart",
+                r"(ldmatrix[^\n]*\n[^\n]*\n\tshl\.b32 \t%r\d+, %r\d+, 3;\n"
+                r"(?:\t[^\n]*\n)*?\tshl\.b32 \t%r\d+, %r\d+, )4;",
+                r"\g<1>3;",
+                (VALUES,),
+                1,
+            ),
+        ],
+    )
+    + of(
+        "gemm_nvfp4",
+        "selectors",
+        "selectors",
+        [
+            (
+                "thread ids of A and B exchanged",
+                r"\{0, (%rs\d+)\}, (%r\d+), \{0, (%rs\d+)\};",
+                r"{0, \3}, \2, {0, \1};",
+                (VALUES,),
+                8,
+            )
+        ],
+    )
+    + of(
+        "gemm_nvfp4",
+        "mxfp4_70x130x320",
+        "gemm_mxfp4",
+        [
+            (
+                "byte id of the second half",
+                r"\{(%rs\d+), 0\}, (%r\d+), \{%rs\d+, 0\};",
+                r"{0, 0}, \2, {0, 0};",
+                (VALUES,),
+                32,
+            )
+        ],
+    )
 )
 
 RING = of(
@@ -139,8 +198,18 @@ RING = of(
     "ring_add_2_2916",
     "ring_add",
     [
-        ("half of the bytes expected", r"(shl\.b32 \t%r\d+, %r\d+, )3;(\n\tmov\.u32 \t%r\d+, _ZZ8ring_addE4full;)", r"\g<1>2;\2", ("R7",)),
-        ("twice the bytes expected", r"(shl\.b32 \t%r\d+, %r\d+, )3;(\n\tmov\.u32 \t%r\d+, _ZZ8ring_addE4full;)", r"\g<1>4;\2", ("R12",)),
+        (
+            "half of the bytes expected",
+            r"(shl\.b32 \t%r\d+, %r\d+, )3;(\n\tmov\.u32 \t%r\d+, _ZZ8ring_addE4full;)",
+            r"\g<1>2;\2",
+            ("R7",),
+        ),
+        (
+            "twice the bytes expected",
+            r"(shl\.b32 \t%r\d+, %r\d+, )3;(\n\tmov\.u32 \t%r\d+, _ZZ8ring_addE4full;)",
+            r"\g<1>4;\2",
+            ("R12",),
+        ),
         ("no wait for full", WAIT, "", ("R7",), 2, 0),
         ("phase of full flipped", WAIT, FLIPPED, ("R7",), 2, 0),
         ("no wait for empty", WAIT, "", ("R4", "R7", "R8"), 2, 1),
@@ -168,7 +237,12 @@ RING = of(
 )
 
 CLUSTER = [
-    *of("cluster", "sum_4", "cluster_sum", [("arrival without release", r"arrive\.release", "arrive.relaxed", ("R4",), 2, 0)]),
+    *of(
+        "cluster",
+        "sum_4",
+        "cluster_sum",
+        [("arrival without release", r"arrive\.release", "arrive.relaxed", ("R4",), 2, 0)],
+    ),
     *of(
         "cluster",
         "multicast_4",
@@ -183,7 +257,14 @@ CLUSTER = [
         "ring_4",
         "cluster_ring",
         [
-            ("remote arrival without release", REMOTE_ARRIVE, "mbarrier.arrive.relaxed.cluster.shared::cluster.b64", ("R4",), 2, 0),
+            (
+                "remote arrival without release",
+                REMOTE_ARRIVE,
+                "mbarrier.arrive.relaxed.cluster.shared::cluster.b64",
+                ("R4",),
+                2,
+                0,
+            ),
             ("no wait for full", REMOTE_WAIT, "setp.eq.u32 p, 0, 0;", ("R4",), 2, 1),
             ("no wait for empty", REMOTE_WAIT, "setp.eq.u32 p, 0, 0;", ("R4",), 2, 0),
         ],
@@ -234,7 +315,9 @@ ORDERS = [
             ("no barrier before one thread publishes", BARRIER, "", ("R4",), 2, 0),
         ],
     ),
-    *of("divergence", "spin_lock", "spin_lock", [("lock freed without a fence", line(r"membar\.gl"), "", ("R4",), 2, 1)]),
+    *of(
+        "divergence", "spin_lock", "spin_lock", [("lock freed without a fence", line(r"membar\.gl"), "", ("R4",), 2, 1)]
+    ),
 ]
 
 BARRIERS = [
@@ -281,11 +364,26 @@ NUMBERS = [
         "quantize_f32",
         [
             ("elements of a pair exchanged", r"(e2m1x2\.f32 b\d), (%f\d+), (%f\d+);", r"\1, \3, \2;", (VALUES,), 8),
-            ("scale in the wrong byte", r"cvt\.rn\.satfinite\.e4m3x2\.f32 (%rs\d+), (%f\d+), (%f\d+);", r"cvt.rn.satfinite.e4m3x2.f32 \1, \3, \2;", (VALUES,)),
+            (
+                "scale in the wrong byte",
+                r"cvt\.rn\.satfinite\.e4m3x2\.f32 (%rs\d+), (%f\d+), (%f\d+);",
+                r"cvt.rn.satfinite.e4m3x2.f32 \1, \3, \2;",
+                (VALUES,),
+            ),
         ],
     ),
-    *of("gemm_int8", "64x64x64", "gemm_int8", [("unsigned operand taken as signed", r"s32\.s8\.u8\.s32", "s32.s8.s8.s32", (VALUES,), 16)]),
-    *of("wmma", "f16", "wmma_f16", [("B loaded by columns", r"wmma\.load\.b\.sync\.aligned\.row", "wmma.load.b.sync.aligned.col", (VALUES,), 5)]),
+    *of(
+        "gemm_int8",
+        "64x64x64",
+        "gemm_int8",
+        [("unsigned operand taken as signed", r"s32\.s8\.u8\.s32", "s32.s8.s8.s32", (VALUES,), 16)],
+    ),
+    *of(
+        "wmma",
+        "f16",
+        "wmma_f16",
+        [("B loaded by columns", r"wmma\.load\.b\.sync\.aligned\.row", "wmma.load.b.sync.aligned.col", (VALUES,), 5)],
+    ),
     *of("elementwise", "axpy", "axpy", [("one element too many", r"setp\.lt\.s32", "setp.le.s32", ("bounds",), 1)]),
 ]
 

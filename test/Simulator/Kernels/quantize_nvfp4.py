@@ -51,7 +51,9 @@ def amax(rng: np.random.Generator) -> Case:
     x = rng.normal(0, 5, 1000).astype(F32)
     x[17] = np.nan
     most = np.nanmax(np.abs(x)).astype(F32)
-    return Case("amax", "tensor_amax", (3,), (128,), ["x", "amax", np.int32(1000)], {"x": x}, {"amax": np.array([most])})
+    return Case(
+        "amax", "tensor_amax", (3,), (128,), ["x", "amax", np.int32(1000)], {"x": x}, {"amax": np.array([most])}
+    )
 
 
 def f32(name: str, x: np.ndarray) -> Case:

@@ -21,7 +21,9 @@ def block_sum(rng: np.random.Generator) -> Case:
     x = rng.integers(-500, 500, n).astype(F32)
     owner = np.arange(n) // THREADS % blocks
     expected = np.bincount(owner, x, blocks).astype(F32)
-    return Case("block_sum", "block_sum", (blocks,), (THREADS,), ["x", "sums", np.int32(n)], {"x": x}, {"sums": expected})
+    return Case(
+        "block_sum", "block_sum", (blocks,), (THREADS,), ["x", "sums", np.int32(n)], {"x": x}, {"sums": expected}
+    )
 
 
 def grid_sum(rng: np.random.Generator, blocks: int, n: int) -> Case:

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs kernels of the corpus in the simulator and compares what comes out.
 
-    run_kernel.py gemm_bf16 softmax                  two kernels, every launch, three schedules
-    run_kernel.py --all                              the whole corpus
-    run_kernel.py scan --case look_back --async late one launch, one schedule
-    run_kernel.py scan --emit DIR                    only write launch files and inputs
-    run_kernel.py --all --hardware hardware/outputs  compare with what a GPU computed, bit for bit
+run_kernel.py gemm_bf16 softmax                  two kernels, every launch, three schedules
+run_kernel.py --all                              the whole corpus
+run_kernel.py scan --case look_back --async late one launch, one schedule
+run_kernel.py scan --emit DIR                    only write launch files and inputs
+run_kernel.py --all --hardware hardware/outputs  compare with what a GPU computed, bit for bit
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def run(name: str, case: Case, schedules: tuple[str, ...], simulator: Simulator,
             start = time.monotonic()
             outcome = simulate(case, launch, schedule, simulator)
             passed &= outcome.passed
-            print(f"{'pass' if outcome.passed else 'FAIL'} {name} {case.name} {schedule} {time.monotonic() - start:.2f} s")
+            print(
+                f"{'pass' if outcome.passed else 'FAIL'} {name} {case.name} {schedule} {time.monotonic() - start:.2f} s"
+            )
             for line in outcome.differences:
                 print(f"  {line}")
             if outcome.text and (verbose or not outcome.passed):
@@ -115,7 +117,9 @@ def main() -> int:
     parser.add_argument("--option", action="append", default=[], help="a further option of the simulator")
     parser.add_argument("--hardware", type=Path, help="compare with the outputs in this folder instead of formulas")
     parser.add_argument("--emit", type=Path, help="write launch files to this folder and run nothing")
-    parser.add_argument("-v", "--verbose", action="store_true", help="print what the simulator says even if all is well")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="print what the simulator says even if all is well"
+    )
     options = parser.parse_args()
 
     names = corpus.kernels() if options.all else [Path(name).stem for name in options.names]

@@ -43,4 +43,6 @@ def acquire_release(rng: np.random.Generator) -> Case:
     expected = {"y": y, "status": np.full(tiles, 2, np.uint32), "prefixes": ends}
     args = ["x", "y", "status", "aggregates", "prefixes", np.int32(n)]
     scratch = {"aggregates": np.zeros(tiles, np.int32)}
-    return Case("acquire_release", "scan_acquire_release", (tiles,), (THREADS,), args, {"x": x}, expected, scratch=scratch)
+    return Case(
+        "acquire_release", "scan_acquire_release", (tiles,), (THREADS,), args, {"x": x}, expected, scratch=scratch
+    )

@@ -11,7 +11,11 @@ from corpus import F32, Case
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    return [transpose(rng, "f32", np.uint32, 70, 45), transpose(rng, "f32", np.uint32, 32, 64), transpose(rng, "u8", np.uint8, 33, 100)]
+    return [
+        transpose(rng, "f32", np.uint32, 70, 45),
+        transpose(rng, "f32", np.uint32, 32, 64),
+        transpose(rng, "u8", np.uint8, 33, 100),
+    ]
 
 
 def transpose(rng: np.random.Generator, name: str, bits: type, rows: int, columns: int) -> Case:

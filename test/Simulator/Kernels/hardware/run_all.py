@@ -125,7 +125,12 @@ class Device:
         got = {}
         for name in case.expected:
             got[name] = np.empty_like(tensors[name])
-            self.call("cuMemcpyDtoH_v2", got[name].ctypes.data_as(ctypes.c_void_p), pointers[name], ctypes.c_size_t(got[name].nbytes))
+            self.call(
+                "cuMemcpyDtoH_v2",
+                got[name].ctypes.data_as(ctypes.c_void_p),
+                pointers[name],
+                ctypes.c_size_t(got[name].nbytes),
+            )
         for pointer in pointers.values():
             self.call("cuMemFree_v2", pointer)
         return got
