@@ -92,6 +92,12 @@ bool DecodeContext::take(std::string_view name) {
   return false;
 }
 
+bool DecodeContext::takeAt(unsigned i) {
+  bool isFree = !((taken >> i) & 1);
+  taken |= uint64_t(1) << i;
+  return isFree;
+}
+
 bool DecodeContext::has(std::string_view name) const {
   for (unsigned i = 0; i < getNumQualifiers(); ++i)
     if (getQualifier(i) == name)

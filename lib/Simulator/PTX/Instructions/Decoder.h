@@ -44,6 +44,12 @@ struct OpcodeTable {
 OpcodeTable getControlOpcodes();
 OpcodeTable getMoveOpcodes();
 OpcodeTable getMemoryOpcodes();
+OpcodeTable getAtomicOpcodes();
+OpcodeTable getFenceOpcodes();
+OpcodeTable getBarrierOpcodes();
+OpcodeTable getMbarrierOpcodes();
+OpcodeTable getAsyncCopyOpcodes();
+OpcodeTable getBulkCopyOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();
@@ -78,6 +84,8 @@ public:
   }
   /// Takes the qualifier if it is there and not taken yet.
   bool take(std::string_view name);
+  /// Takes qualifier `i` unless it is taken already.
+  bool takeAt(unsigned i);
   /// Whether it is there, taken or not.
   bool has(std::string_view name) const;
   /// Takes the first untaken qualifier that names a type; None if none.
@@ -87,9 +95,10 @@ public:
   /// Takes the first qualifier that is one of the choices; `otherwise` if none.
   template <typename T, size_t N>
   T choose(const Choice<T> (&choices)[N], T otherwise) {
-    for (const Choice<T> &choice : choices)
-      if (take(choice.name))
-        return choice.value;
+    for (unsigned i = 0; i < getNumQualifiers(); ++i)
+      for (const Choice<T> &choice : choices)
+        if (getQualifier(i) == choice.name && takeAt(i))
+          return choice.value;
     return otherwise;
   }
   /// Takes every qualifier that only affects performance.

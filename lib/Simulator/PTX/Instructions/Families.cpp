@@ -10,9 +10,9 @@ namespace nvfp4::ptx {
 
 std::vector<OpcodeTable> getFamilies() {
   return {
-      getControlOpcodes(),
-      getMoveOpcodes(),
-      getMemoryOpcodes(),
+      getControlOpcodes(),  getMoveOpcodes(),      getMemoryOpcodes(),
+      getAtomicOpcodes(),   getFenceOpcodes(),     getBarrierOpcodes(),
+      getMbarrierOpcodes(), getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
   };
 }
 

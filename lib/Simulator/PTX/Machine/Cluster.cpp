@@ -4,7 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Async.h"
+#include "ClusterBarrier.h"
 #include "Machine.h"
+#include "Mbarrier.h"
 #include "Ordering.h"
 
 #include <algorithm>
@@ -33,6 +36,8 @@ Cta::Cta(Cluster &cluster, uint32_t rank, std::array<uint32_t, 3> id)
   numLiveWarps = uint32_t(warps.size());
 }
 
+Cta::~Cta() = default;
+
 LaunchState &Cta::getLaunch() const { return cluster.getLaunch(); }
 
 //===----------------------------------------------------------------------===//
@@ -52,6 +57,7 @@ Cluster::Cluster(LaunchState &launch, uint64_t linearId,
             *this, rank++,
             std::array<uint32_t, 3>{id[0] * shape[0] + x, id[1] * shape[1] + y,
                                     id[2] * shape[2] + z}));
+  barrier = std::make_unique<ClusterBarrier>();
   startOrdering();
 }
 

@@ -35,7 +35,10 @@ namespace nvfp4::ptx {
 
 namespace ordering {
 class ClusterOrdering;
-}
+class SyncClock;
+} // namespace ordering
+struct ClusterBarrier;
+struct WarpAsync;
 class Cluster;
 class Cta;
 struct LaunchShadows;
@@ -123,6 +126,7 @@ enum class AddressSpace : uint8_t {
 class Warp {
 public:
   Warp(Cta &cta, uint32_t index, uint32_t lanes);
+  ~Warp();
 
   enum class RunResult {
     Progress,
@@ -264,6 +268,9 @@ public:
   bool isRepeatedLoad(const Inst &inst, uint64_t address, uint64_t value);
 
   uint64_t getInstructionCount() const { return numInstructions; }
+  /// Asynchronous copies of this warp; made on first use.
+  WarpAsync &getAsync();
+  bool hasAsync() const { return async != nullptr; }
   /// Tells that this warp changed something that others may wait for.
   void noteEffect() { ++numEffects; }
 
@@ -303,28 +310,49 @@ private:
     uint64_t address = 0, value = 0;
   } lastLoad;
   GlobalBuffer *lastBuffer = nullptr;
+  std::unique_ptr<WarpAsync> async;
 };
 
 //===----------------------------------------------------------------------===//
 // CTA
 //===----------------------------------------------------------------------===//
 
+struct Mbarrier;
+
 /// One of the 16 barriers of a CTA.
 struct CtaBarrier {
-  uint32_t arrived = 0;  ///< threads
-  uint32_t expected = 0; ///< threads; 0: nobody is there
+  /// Threads that are there, and that complete it; 0: nobody is there.
+  uint32_t arrived = 0;
+  uint32_t expected = 0;
+  /// Without a thread count: all threads of the CTA that have not exited.
+  bool expectsAll = false;
   /// For barrier.red.
-  uint32_t numTrue = 0;
+  uint32_t numVoters = 0, numTrue = 0;
   struct Waiter {
     Warp *warp;
     uint32_t lanes;
   };
   std::vector<Waiter> waiters;
+  /// By warp: lanes that are there.
+  std::vector<uint32_t> lanes;
+  std::unique_ptr<ordering::SyncClock> clock;
+};
+
+/// What lanes do at a CTA barrier.
+struct BarrierArrival {
+  uint32_t id = 0;
+  /// Threads; 0: all of the CTA.
+  uint32_t count = 0;
+  bool waits = true;
+  bool isAligned = true;
+  /// Lanes whose predicate is true, for barrier.red.
+  uint32_t votes = 0;
 };
 
 class Cta {
 public:
   Cta(Cluster &cluster, uint32_t rank, std::array<uint32_t, 3> id);
+  ~Cta();
 
   Cluster &getCluster() const { return cluster; }
   LaunchState &getLaunch() const;
@@ -339,10 +367,17 @@ public:
   UndefinedBits sharedUndefined;
   std::array<CtaBarrier, 16> barriers;
   uint32_t numLiveWarps = 0;
-  /// Called when a warp exits: barriers without a count expect fewer.
+  /// By offset in `shared`.
+  std::map<uint64_t, std::unique_ptr<Mbarrier>> mbarriers;
+  /// Lanes of `mask` arrive. Returns Block when they have to wait, Next when
+  /// not.
+  Outcome arrive(Warp &warp, const Inst &inst, uint32_t mask,
+                 const BarrierArrival &arrival);
+  /// Called when lanes exit: barriers without a count expect fewer.
   void noteExit(Warp &warp);
 
 private:
+  void completeIfFull(CtaBarrier &barrier);
   Cluster &cluster;
   uint32_t rank;
   std::array<uint32_t, 3> id;
@@ -393,6 +428,9 @@ public:
 
   /// Null when ordering is not checked.
   ordering::ClusterOrdering *getOrdering() const { return ordering.get(); }
+  ClusterBarrier &getBarrier() { return *barrier; }
+  /// Called when lanes exit.
+  void noteExit();
   /// Who waits for what, for deadlock reports.
   std::string describeWaiters() const;
 
@@ -408,6 +446,7 @@ private:
   uint64_t nextSequence = 1;
   std::mt19937_64 random;
   std::unique_ptr<ordering::ClusterOrdering> ordering;
+  std::unique_ptr<ClusterBarrier> barrier;
 };
 
 //===----------------------------------------------------------------------===//

@@ -193,6 +193,22 @@ void orderAccess(Warp &warp, const Inst &inst, const Region &region,
     reportConflict(warp, inst, &region, *conflict);
 }
 
+void orderAsyncAccess(Warp &warp, const Inst &inst, const Region &region,
+                      const uint64_t offsets[kLanes], uint32_t bytes,
+                      uint32_t lanes, AccessKind kind,
+                      const ordering::AsyncActor &actor) {
+  if (!lanes)
+    return;
+  ordering::AccessEvent event;
+  event.offsets = offsets;
+  event.lanes = lanes;
+  event.bytesPerLane = bytes;
+  event.kind = kind;
+  event.instruction = getInstructionId(warp, inst);
+  if (auto conflict = findShadow(warp, region)->access(actor, event))
+    reportConflict(warp, inst, &region, *conflict);
+}
+
 void orderRange(Warp &warp, const Inst &inst, const Region &region,
                 uint64_t offset, uint64_t bytes, uint32_t lane, AccessKind kind,
                 const ordering::AsyncActor &actor) {

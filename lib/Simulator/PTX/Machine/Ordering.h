@@ -48,6 +48,12 @@ void orderRange(Warp &warp, const Inst &inst, const Region &region,
                 uint64_t offset, uint64_t bytes, uint32_t lane,
                 ordering::AccessKind kind, const ordering::AsyncActor &actor);
 
+/// An asynchronous operation accesses `bytes` bytes for each lane.
+void orderAsyncAccess(Warp &warp, const Inst &inst, const Region &region,
+                      const uint64_t offsets[kLanes], uint32_t bytes,
+                      uint32_t lanes, ordering::AccessKind kind,
+                      const ordering::AsyncActor &actor);
+
 /// Null when ordering is not checked.
 ordering::WarpOrder *getOrder(Warp &warp);
 ordering::ClusterOrdering *getOrder(Cluster &cluster);

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Async.h"
 #include "Machine.h"
 
 #include <algorithm>
@@ -25,6 +26,8 @@ Warp::Warp(Cta &cta, uint32_t index, uint32_t lanes)
   first->numUsers = 1;
   paths.push_back(path);
 }
+
+Warp::~Warp() = default;
 
 Cluster &Warp::getCluster() const { return cta.getCluster(); }
 LaunchState &Warp::getLaunch() const { return cta.getLaunch(); }
@@ -370,8 +373,7 @@ Outcome Warp::exitLanes(uint32_t mask) {
   for (Path &other : paths)
     if (other.state == Path::State::Converging)
       other.state = Path::State::Ready;
-  if (!liveLanes)
-    cta.noteExit(*this);
+  cta.noteExit(*this);
   return Outcome::Resched;
 }
 
