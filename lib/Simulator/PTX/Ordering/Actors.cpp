@@ -265,7 +265,7 @@ ClusterOrdering::getTransition(uint64_t from, uint64_t record,
 void ClusterOrdering::collectSets() {
   auto live =
       std::make_unique<AccessSets>(kMaxClusterSetBytes, /*isShared=*/false);
-  std::unordered_map<uint64_t, uint64_t> renamed;
+  std::unordered_map<uint64_t, Record> renamed;
   SetMembers members;
   for (std::unique_ptr<Shadow> &shadow : shared)
     shadow->renameSets([&](uint64_t id) {
@@ -273,7 +273,9 @@ void ClusterOrdering::collectSets() {
       if (isNew) {
         AccessSets::View view = sets->get(id);
         members.assign(view.begin(), view.end());
-        it->second = *live->intern(members);
+        std::optional<uint64_t> newId = live->intern(members);
+        it->second =
+            newId ? Record::tagged(Record::Set, *newId) : members.back().record;
       }
       return it->second;
     });

@@ -52,7 +52,19 @@ std::optional<Conflict> Checker::check(const RangeEvent &event) {
   if (event.size)
     checkRun({event.offset, event.size, event.lane, kNoShift, Layout::OneLane,
               1u << event.lane, nullptr});
+  letGo();
   return worst;
+}
+
+/// Whether all 32 lanes follow each other.
+static bool isCoalesced(const AccessEvent &event) {
+  if (event.lanes != kAllLanes)
+    return false;
+  uint64_t difference = 0;
+  for (uint32_t lane = 0; lane < kNumLanes; ++lane)
+    difference |= event.offsets[lane] ^
+                  (event.offsets[0] + uint64_t(lane) * event.bytesPerLane);
+  return difference == 0;
 }
 
 std::optional<Conflict> Checker::check(const AccessEvent &event) {
@@ -61,52 +73,87 @@ std::optional<Conflict> Checker::check(const AccessEvent &event) {
   effect = event.effect;
   if (event.values)
     memory = event.memory;
-  const uint64_t *offsets = event.offsets;
-  uint32_t shift = __builtin_ctz(bytesPerLane);
+  bool isPower = bytesPerLane && !(bytesPerLane & (bytesPerLane - 1));
+  uint32_t shift = isPower ? __builtin_ctz(bytesPerLane) : kNoShift;
   Layout layout = Layout(std::min(shift, uint32_t(Layout::OneLane)));
+  if (isPower && isCoalesced(event)) {
+    checkRun({event.offsets[0], uint64_t(kNumLanes) << shift, 0, shift, layout,
+              kAllLanes, memory ? event.values : nullptr});
+    letGo();
+    return worst;
+  }
   for (uint32_t lanes = event.lanes; lanes;) {
-    uint32_t lane = __builtin_ctz(lanes);
-    uint32_t last = lane + countLanes(lanes >> lane);
-    uint64_t offset = offsets[lane];
-    const uint8_t *values =
-        memory ? event.values + size_t(lane) * bytesPerLane : nullptr;
-    uint32_t next = lane + 1;
-    while (next < last &&
-           offsets[next] == offset + (uint64_t(next - lane) << shift))
-      ++next;
-    Run run{offset, uint64_t(next - lane) << shift, lane, shift, layout, 0,
-            values};
-    if (next == lane + 1 && next < last && offsets[next] == offset) {
-      while (next < last && offsets[next] == offset)
-        ++next;
-      run = {offset, bytesPerLane, lane, kNoShift, Layout::Several, 0, values};
-    }
-    uint32_t taken = kAllLanes >> (kNumLanes - (next - lane)) << lane;
-    run.lanes = taken;
+    Run run = findRun(event, lanes, shift, layout);
     if (run.layout == Layout::Several && isWrite && !isStrong && isSync)
       reportBroadcast(event, run);
     checkRun(run);
-    lanes &= ~taken;
+    lanes &= ~run.lanes;
   }
+  letGo();
   return worst;
+}
+
+/// The longest run that begins with the first of `lanes`.
+Checker::Run Checker::findRun(const AccessEvent &event, uint32_t lanes,
+                              uint32_t shift, Layout layout) const {
+  const uint64_t *offsets = event.offsets;
+  uint32_t lane = __builtin_ctz(lanes);
+  uint32_t last = lane + countLanes(lanes >> lane);
+  uint64_t offset = offsets[lane], size = bytesPerLane;
+  const uint8_t *values =
+      memory ? event.values + size_t(lane) * bytesPerLane : nullptr;
+  uint32_t next = lane + 1;
+  if (next < last && offsets[next] == offset) {
+    layout = Layout::Several;
+    shift = kNoShift;
+    while (next < last && offsets[next] == offset)
+      ++next;
+  } else if (shift != kNoShift) {
+    for (; next < last && offsets[next] == offset + size; ++next)
+      size += bytesPerLane;
+  }
+  uint32_t taken = kAllLanes >> (kNumLanes - (next - lane)) << lane;
+  return {offset, size, lane, shift, layout, taken, values};
+}
+
+//===----------------------------------------------------------------------===//
+// Pages
+//===----------------------------------------------------------------------===//
+
+/// Takes the page and keeps it until another is needed.
+inline Shadow::Page &Checker::hold(uint64_t number) {
+  if (held && heldNumber == number)
+    return *held;
+  letGo();
+  held = &shadow.getPage(number);
+  heldNumber = number;
+  if (shadow.space == Shadow::Space::Global)
+    held->lock();
+  if (held->generation != shadow.generation)
+    held->forget(shadow.generation);
+  return *held;
+}
+
+/// Lets the effects on the page happen and gives it back.
+void Checker::letGo() {
+  if (!held)
+    return;
+  if (effect.perform)
+    effect.perform(effect.context, heldLanes);
+  heldLanes = 0;
+  if (shadow.space == Shadow::Space::Global)
+    held->unlock();
+  held = nullptr;
 }
 
 void Checker::checkRun(const Run &run) {
   if (run.offset >= shadow.size)
     return;
   uint64_t size = std::min(run.size, shadow.size - run.offset);
-  bool locks = shadow.space == Shadow::Space::Global;
   for (uint64_t at = 0; at < size;) {
     uint64_t offset = run.offset + at;
     uint64_t end = std::min(size, at + kPageBytes - offset % kPageBytes);
-    Shadow::Page &page = shadow.getPage(offset / kPageBytes);
-    if (locks)
-      page.lock();
-    if (page.generation != shadow.generation)
-      page.forget(shadow.generation);
-    checkPage(page, run, at, end);
-    if (locks)
-      page.unlock();
+    checkPage(hold(offset / kPageBytes), run, at, end);
     at = end;
   }
 }
@@ -134,7 +181,7 @@ void Checker::checkPage(Shadow::Page &page, const Run &run, uint64_t begin,
 }
 
 /// What follows the check, still under the lock: the order that the access
-/// makes, and its effect.
+/// makes. Its effect comes when the page is given back.
 void Checker::finishPage(Shadow::Page &page, const Run &run, uint64_t begin,
                          uint64_t end) {
   uint64_t offset = run.offset + begin;
@@ -145,11 +192,17 @@ void Checker::finishPage(Shadow::Page &page, const Run &run, uint64_t begin,
     last += (end - 1) >> run.shift;
     lanes &= kAllLanes << first & kAllLanes >> (kNumLanes - 1 - last);
   }
-  if (isSync && isStrong && perLane) {
+  heldLanes |= lanes;
+  // Most atomics publish nothing and have nothing to take over.
+  bool isOrder =
+      isSync && isStrong &&
+      (page.variables ||
+       (isWrite && (order >= MemoryOrder::Release || warp.getFenced())));
+  if (isOrder && perLane) {
     for (uint32_t lane = first; lane <= last; ++lane)
       synchronise(page, offset + (uint64_t(lane - first) << run.shift),
                   1u << lane);
-  } else if (isSync && isStrong) {
+  } else if (isOrder) {
     synchronise(page, offset, lanes);
   } else if (isWrite && !isStrong && page.variables) {
     uint32_t within = offset % kPageBytes;
@@ -157,8 +210,6 @@ void Checker::finishPage(Shadow::Page &page, const Run &run, uint64_t begin,
         page.variables->lower_bound(within),
         page.variables->lower_bound(within + uint32_t(end - begin)));
   }
-  if (effect.perform)
-    effect.perform(effect.context, lanes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -180,7 +231,7 @@ void Checker::checkPart(Shadow::Page &page, const Run &run, uint64_t at,
       continue;
     }
     page.breakWord(here / kWordBytes, shadow.bytes);
-    checkCell(page.singles[here], record.part(0, 1), run, at + done, 1);
+    checkByte(page.singles[here], record.part(0, 1), run, at + done);
     ++done;
   }
 }
@@ -248,41 +299,64 @@ void Checker::checkChunk(Shadow::Page &page, uint32_t chunk, Record record,
 void Checker::checkWord(Shadow::Page &page, uint32_t word, Record record,
                         const Run &run, uint64_t at) {
   Cell &cell = page.words[word];
+  if (passes(cell, record))
+    return;
   if (!cell.write.is(Record::Expanded)) {
     checkCell(cell, record, run, at, kWordBytes);
     return;
   }
   bool wasClean = !worst;
   for (uint32_t i = 0; i < kWordBytes; ++i)
-    checkCell(page.singles[word * 4 + i], record.part(i, 1), run, at + i, 1);
+    checkByte(page.singles[word * 4 + i], record.part(i, 1), run, at + i);
   if (isWrite && !isStrong && wasClean && !worst)
     cell = {record, {}, instruction, 0};
 }
 
+void Checker::checkByte(Cell &cell, Record record, const Run &run,
+                        uint64_t at) {
+  if (!passes(cell, record))
+    checkCell(cell, record, run, at, 1);
+}
+
+/// The short way through a cell whose history is harmless; see `checkChunks`.
+inline bool Checker::passes(Cell &cell, Record record) {
+  if (cell.write.key() != harmlessWrite && !isHarmless(cell.write, record))
+    return false;
+  if (isWrite) {
+    if (isStrong ||
+        (cell.read.key() != harmlessRead && !isHarmless(cell.read, record)))
+      return false;
+    cell = {record, {}, instruction, 0};
+    return true;
+  }
+  if (cell.read.key() == readFrom &&
+      cell.readInstruction == readFromInstruction)
+    cell.read = readTo.is(Record::Set) ? readTo : record;
+  else if (!(isSync && !isStrong && cell.read.sameLanes(record)))
+    return cell.read == record;
+  else
+    cell.read = record;
+  cell.readInstruction = instruction;
+  return true;
+}
+
+/// The general way.
 void Checker::checkCell(Cell &cell, Record record, const Run &run, uint64_t at,
                         uint32_t size) {
-  bool clean = true;
-  if (cell.write.key() != harmlessWrite && !isHarmless(cell.write, record))
-    clean =
-        checkHistory(cell.write, /*historyWrites=*/true, cell.writeInstruction,
-                     record, run, at, size, harmlessWrite);
+  bool clean =
+      isHarmless(cell.write, record) ||
+      checkHistory(cell.write, /*historyWrites=*/true, cell.writeInstruction,
+                   record, run, at, size, harmlessWrite);
   if (!isWrite) {
-    if (cell.read == record)
-      return;
-    if (cell.read.key() == readFrom &&
-        cell.readInstruction == readFromInstruction) {
-      cell.read = readTo.is(Record::Set) ? readTo : record;
-      cell.readInstruction = instruction;
-      return;
-    }
-    recordRead(cell, record);
+    if (!(cell.read == record))
+      recordRead(cell, record);
     return;
   }
-  if (cell.read.key() != harmlessRead && !isHarmless(cell.read, record))
-    clean &=
-        checkHistory(cell.read, /*historyWrites=*/false, cell.readInstruction,
-                     record, run, at, size, harmlessRead);
-  if (clean && !isStrong) [[likely]] {
+  clean &=
+      isHarmless(cell.read, record) ||
+      checkHistory(cell.read, /*historyWrites=*/false, cell.readInstruction,
+                   record, run, at, size, harmlessRead);
+  if (clean && !isStrong) {
     cell = {record, {}, instruction, 0};
     return;
   }

@@ -34,11 +34,15 @@ private:
     uint32_t lane;
     uint32_t shift;
     Layout layout;
-    uint32_t lanes;        ///< Of a broadcast, whose lanes share all bytes.
+    uint32_t lanes;        ///< All of them.
     const uint8_t *values; ///< To be written, or null.
   };
   static constexpr uint32_t kNoShift = 63;
 
+  Run findRun(const AccessEvent &event, uint32_t lanes, uint32_t shift,
+              Layout layout) const;
+  Shadow::Page &hold(uint64_t number);
+  void letGo();
   void checkRun(const Run &run);
   void checkPage(Shadow::Page &page, const Run &run, uint64_t begin,
                  uint64_t end);
@@ -53,6 +57,8 @@ private:
                   const Run &run, uint64_t at);
   void checkWord(Shadow::Page &page, uint32_t word, Record record,
                  const Run &run, uint64_t at);
+  void checkByte(Cell &cell, Record record, const Run &run, uint64_t at);
+  bool passes(Cell &cell, Record record);
   void checkCell(Cell &cell, Record record, const Run &run, uint64_t at,
                  uint32_t size);
   Record getRecord(const Run &run, uint64_t at) const {
@@ -111,6 +117,11 @@ private:
   bool isStrong;
   bool isSync; ///< The warp itself, not an operation that it has issued.
   bool isAsyncProxy;
+
+  /// The page in use, locked, and the lanes whose effects wait for it.
+  Shadow::Page *held = nullptr;
+  uint64_t heldNumber = 0;
+  uint32_t heldLanes = 0;
 
   /// Histories, as keys, that cannot be in conflict with this access.
   uint64_t harmlessWrite = 0, harmlessRead = 0;

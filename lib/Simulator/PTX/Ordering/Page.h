@@ -26,8 +26,14 @@ struct Shadow::Page {
   std::unique_ptr<std::map<uint32_t, SyncVariable>> variables;
 
   void forget(uint32_t newGeneration);
-  void breakChunk(uint32_t chunk, std::atomic<uint64_t> &bytes);
-  void breakWord(uint32_t word, std::atomic<uint64_t> &bytes);
+  void breakChunk(uint32_t chunk, std::atomic<uint64_t> &bytes) {
+    if (!chunks[chunk].write.is(Record::Expanded))
+      splitChunk(chunk, bytes);
+  }
+  void breakWord(uint32_t word, std::atomic<uint64_t> &bytes) {
+    if (!words[word].write.is(Record::Expanded))
+      splitWord(word, bytes);
+  }
 
   void lock() {
     unsigned spins = 0;
@@ -37,6 +43,10 @@ struct Shadow::Page {
           std::this_thread::yield();
   }
   void unlock() { locked.store(false, std::memory_order_release); }
+
+private:
+  void splitChunk(uint32_t chunk, std::atomic<uint64_t> &bytes);
+  void splitWord(uint32_t word, std::atomic<uint64_t> &bytes);
 };
 
 inline Shadow::Page &Shadow::getPage(uint64_t number) {

@@ -36,10 +36,8 @@ void Shadow::Page::forget(uint32_t newGeneration) {
   generation = newGeneration;
 }
 
-void Shadow::Page::breakChunk(uint32_t chunk, std::atomic<uint64_t> &bytes) {
+void Shadow::Page::splitChunk(uint32_t chunk, std::atomic<uint64_t> &bytes) {
   Cell &cell = chunks[chunk];
-  if (cell.write.is(Record::Expanded))
-    return;
   if (!words) {
     words = std::make_unique<Cell[]>(kPageBytes / kWordBytes);
     bytes.fetch_add(kPageBytes / kWordBytes * sizeof(Cell),
@@ -48,10 +46,8 @@ void Shadow::Page::breakChunk(uint32_t chunk, std::atomic<uint64_t> &bytes) {
   cell.split(&words[chunk * 4], kWordBytes);
 }
 
-void Shadow::Page::breakWord(uint32_t word, std::atomic<uint64_t> &bytes) {
+void Shadow::Page::splitWord(uint32_t word, std::atomic<uint64_t> &bytes) {
   Cell &cell = words[word];
-  if (cell.write.is(Record::Expanded))
-    return;
   if (!singles) {
     singles = std::make_unique<Cell[]>(kPageBytes);
     bytes.fetch_add(kPageBytes * sizeof(Cell), std::memory_order_relaxed);
@@ -59,10 +55,10 @@ void Shadow::Page::breakWord(uint32_t word, std::atomic<uint64_t> &bytes) {
   cell.split(&singles[word * 4], 1);
 }
 
-void Shadow::renameSets(const std::function<uint64_t(uint64_t)> &rename) {
+void Shadow::renameSets(const std::function<Record(uint64_t)> &rename) {
   auto renameRecord = [&](Record &record) {
     if (record.is(Record::Set))
-      record = Record::tagged(Record::Set, rename(record.id()));
+      record = rename(record.id());
   };
   auto renameCell = [&](Cell &cell) {
     renameRecord(cell.write);

@@ -29,9 +29,9 @@
 namespace nvfp4::ptx::ordering {
 
 /// What the machine does to memory while the page is locked, for the lanes
-/// given. Needed for strong accesses to global memory, so that a value and the
-/// clock published with it belong together, and for stores that may be
-/// compared.
+/// given, once for each lane of the access that is within the space. Needed for
+/// strong accesses to global memory, so that a value and the clock published
+/// with it belong together, and for stores that may be compared.
 struct Effect {
   void (*perform)(void *context, uint32_t lanes) = nullptr;
   void *context = nullptr;
@@ -41,7 +41,7 @@ struct Effect {
 struct AccessEvent {
   const uint64_t *offsets = nullptr; ///< Per lane, aligned to the width.
   uint32_t lanes = 0;
-  uint32_t bytesPerLane = 0; ///< 1, 2, 4, 8, 16 or 32.
+  uint32_t bytesPerLane = 0; ///< A power of two is fast.
   AccessKind kind = AccessKind::Read;
   MemoryOrder order = MemoryOrder::Weak;
   Scope scope = Scope::Sys;
@@ -119,8 +119,8 @@ private:
 
   Page &getPage(uint64_t number);
   Page &makePage(uint64_t number);
-  /// Replaces the id of each set by `rename(id)`.
-  void renameSets(const std::function<uint64_t(uint64_t)> &rename);
+  /// Replaces each set by `rename(id)`.
+  void renameSets(const std::function<Record(uint64_t)> &rename);
 
   Space space;
   uint64_t size;
