@@ -113,8 +113,9 @@ class Case:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Every buffer as it is before the launch."""
-        zeros = {name: np.zeros_like(like_of(what)) for name, what in self.expected.items() if name not in self.inputs}
-        return self.inputs | zeros | {name: np.zeros_like(like) for name, like in self.scratch.items()}
+        likes = {name: like_of(what) for name, what in self.expected.items() if name not in self.inputs} | self.scratch
+        # np.zeros takes pages that cost nothing until they are touched; zeros_like fills them.
+        return self.inputs | {name: np.zeros(like.shape, like.dtype) for name, like in likes.items()}
 
     def launch(self, ptx: str) -> dict:
         """The launch file."""

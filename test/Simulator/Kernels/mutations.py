@@ -75,7 +75,10 @@ def line(instruction: str) -> str:
 
 BARRIER = line(r"bar\.sync \t0")
 ARRIVE = line(r"mbarrier\.arrive\.shared::cta\.b64")
-COPY = r"^\tcp\.async\.bulk\.shared::cluster\.global\.mbarrier::complete_tx::bytes \[%r\d+\], \[%rd\d+\], (%r\d+), \[%r\d+\];$"
+COPY = (
+    r"^\tcp\.async\.bulk\.shared::cluster\.global\.mbarrier::complete_tx::bytes "
+    r"\[%r\d+\], \[%rd\d+\], (%r\d+), \[%r\d+\];$"
+)
 
 # Another thread's copy is ordinary data once its issuer has waited (R6), so what misses
 # the barrier after that may be told as either rule.
