@@ -175,6 +175,26 @@ NVFP4_PTX_INLINE uint16_t fmaBF16(uint16_t a, uint16_t b, uint16_t c) {
 }
 
 //===----------------------------------------------------------------------===//
+// fma.rn.oob: 0x7FF7 and 0xFFF7 mark elements that were out of bounds
+//===----------------------------------------------------------------------===//
+
+/// The pattern that a copy with `.oobfill` NaN leaves, whatever its sign. (An
+/// H200 knows no other one, in f16 and in bf16.)
+NVFP4_PTX_INLINE bool isOutOfBounds16(uint16_t bits) {
+  return (bits & 0x7FFF) == 0x7FF7;
+}
+template <bool Relu = false>
+NVFP4_PTX_INLINE uint16_t fmaOobF16(uint16_t a, uint16_t b, uint16_t c) {
+  bool outside = isOutOfBounds16(a) || isOutOfBounds16(b);
+  return outside ? uint16_t(0) : fmaF16<false, false, Relu>(a, b, c);
+}
+template <bool Relu = false>
+NVFP4_PTX_INLINE uint16_t fmaOobBF16(uint16_t a, uint16_t b, uint16_t c) {
+  bool outside = isOutOfBounds16(a) || isOutOfBounds16(b);
+  return outside ? uint16_t(0) : fmaBF16<Relu>(a, b, c);
+}
+
+//===----------------------------------------------------------------------===//
 // Both: min, max, abs, neg, comparisons
 //===----------------------------------------------------------------------===//
 
@@ -220,14 +240,28 @@ NVFP4_PTX_INLINE uint16_t maxBF16(uint16_t a, uint16_t b) {
   return detail::select16<kInfinityBF16, true, NaN, false, XorSign>(a, b);
 }
 
+namespace detail {
+
+template <uint16_t Infinity>
+NVFP4_PTX_INLINE uint16_t canonicalize16(uint16_t bits) {
+  return (bits & 0x7FFF) > Infinity ? kCanonicalNaN16 : bits;
+}
+
+} // namespace detail
+
 template <bool Ftz = false> NVFP4_PTX_INLINE uint16_t absF16(uint16_t a) {
-  return uint16_t((Ftz ? flushF16(a) : a) & 0x7FFF);
+  return detail::canonicalize16<kInfinityF16>((Ftz ? flushF16(a) : a) & 0x7FFF);
 }
 template <bool Ftz = false> NVFP4_PTX_INLINE uint16_t negF16(uint16_t a) {
-  return uint16_t((Ftz ? flushF16(a) : a) ^ kSign16);
+  return detail::canonicalize16<kInfinityF16>((Ftz ? flushF16(a) : a) ^
+                                              kSign16);
 }
-NVFP4_PTX_INLINE uint16_t absBF16(uint16_t a) { return uint16_t(a & 0x7FFF); }
-NVFP4_PTX_INLINE uint16_t negBF16(uint16_t a) { return uint16_t(a ^ kSign16); }
+NVFP4_PTX_INLINE uint16_t absBF16(uint16_t a) {
+  return detail::canonicalize16<kInfinityBF16>(a & 0x7FFF);
+}
+NVFP4_PTX_INLINE uint16_t negBF16(uint16_t a) {
+  return detail::canonicalize16<kInfinityBF16>(a ^ kSign16);
+}
 
 template <Compare C, bool Ftz = false>
 NVFP4_PTX_INLINE bool compareF16(uint16_t a, uint16_t b) {

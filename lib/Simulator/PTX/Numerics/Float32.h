@@ -292,20 +292,6 @@ NVFP4_PTX_INLINE float max3F32(float a, float b, float c) {
 // Comparisons and classes, for f32 and f64
 //===----------------------------------------------------------------------===//
 
-/// The comparisons of `setp`, `set` and `slct`. Those with U hold as well if an
-/// operand is NaN; Num: none is; Nan: one is.
-enum class Compare : uint8_t {
-  EQ,
-  NE,
-  LT,
-  LE,
-  GT,
-  GE, // clang-format off
-  EQU, NEU, LTU, LEU, GTU, GEU, // clang-format on
-  Num,
-  Nan
-};
-
 /// f32 and f64. Under `.ftz` the caller flushes f32 operands.
 template <Compare C, typename T> NVFP4_PTX_INLINE bool compareFloat(T a, T b) {
   if constexpr (C == Compare::EQ)

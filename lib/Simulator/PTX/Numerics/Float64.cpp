@@ -178,7 +178,7 @@ double detail::mulF64(double a, double b, Rounding rounding) {
 
 double detail::divF64(double a, double b, Rounding rounding) {
   if (!isFinite(a) || !isFinite(b) || a == 0.0 || b == 0.0)
-    return finishF64(a / b, a, b);
+    return finishF64(a / b, b, a);
   Exact x = unpack(a), y = unpack(b);
   normalize(x);
   Significand quotient = x.significand / y.significand;

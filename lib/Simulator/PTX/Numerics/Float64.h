@@ -6,9 +6,10 @@
 // `.f64`. Rounding to nearest is the host's; the directed modes are integer
 // arithmetic (Float64.cpp), exact and slower. Comparisons: compareFloat.
 //
-// NaN: a NaN operand comes out quiet, with sign and payload, the first one if
-// there are several; an invalid operation gives 0xFFF8000000000000. (The manual
-// promises payloads for f64 and leaves the rest open.)
+// NaN: the manual promises the payloads of f64 and leaves the rest open. An
+// H200 hands on an operand with its sign, made quiet: b if it is a NaN, else c,
+// else a (div: a first). An invalid operation gives 0xFFF8000000000000. abs and
+// neg leave the sign of a NaN alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,14 +28,14 @@ namespace detail {
 
 /// Gives a NaN result its bits. Hosts differ in them.
 NVFP4_PTX_INLINE double finishF64(double result, double a, double b) {
-  uint64_t nan = b != b ? toBits(b) | kQuietF64 : kInvalidNaNF64;
-  nan = a != a ? toBits(a) | kQuietF64 : nan;
+  uint64_t nan = a != a ? toBits(a) | kQuietF64 : kInvalidNaNF64;
+  nan = b != b ? toBits(b) | kQuietF64 : nan;
   return result != result ? toF64(nan) : result;
 }
 NVFP4_PTX_INLINE double finishF64(double result, double a, double b, double c) {
-  uint64_t nan = c != c ? toBits(c) | kQuietF64 : kInvalidNaNF64;
+  uint64_t nan = a != a ? toBits(a) | kQuietF64 : kInvalidNaNF64;
+  nan = c != c ? toBits(c) | kQuietF64 : nan;
   nan = b != b ? toBits(b) | kQuietF64 : nan;
-  nan = a != a ? toBits(a) | kQuietF64 : nan;
   return result != result ? toF64(nan) : result;
 }
 
@@ -80,7 +81,7 @@ NVFP4_PTX_INLINE double fmaF64(double a, double b, double c) {
 template <Rounding R = Rounding::RN>
 NVFP4_PTX_INLINE double divF64(double a, double b) {
   if constexpr (R == Rounding::RN)
-    return detail::finishF64(a / b, a, b);
+    return detail::finishF64(a / b, b, a);
   return detail::divF64(a, b, R);
 }
 
@@ -101,7 +102,7 @@ NVFP4_PTX_INLINE int64_t orderF64(uint64_t bits) {
   return key ^ ((key >> 63) & 0x7FFFFFFFFFFFFFFF);
 }
 
-/// -0 is below +0. One NaN: the other operand. Two: the first, quiet.
+/// -0 is below +0. One NaN: the other operand. Two: b, quiet.
 template <bool Max> NVFP4_PTX_INLINE double selectF64(double a, double b) {
   int64_t keyA = orderF64(toBits(a)), keyB = orderF64(toBits(b));
   bool takeA = Max ? keyA > keyB : keyA < keyB;
@@ -120,8 +121,12 @@ NVFP4_PTX_INLINE double maxF64(double a, double b) {
   return detail::selectF64<true>(a, b);
 }
 
-NVFP4_PTX_INLINE double absF64(double a) { return magnitudeOf(a); }
-NVFP4_PTX_INLINE double negF64(double a) { return toF64(toBits(a) ^ kSignF64); }
+NVFP4_PTX_INLINE double absF64(double a) {
+  return detail::finishF64(a == a ? magnitudeOf(a) : a, a, a);
+}
+NVFP4_PTX_INLINE double negF64(double a) {
+  return detail::finishF64(a == a ? toF64(toBits(a) ^ kSignF64) : a, a, a);
+}
 NVFP4_PTX_INLINE double copysignF64(double sign, double magnitude) {
   return toF64((toBits(sign) & kSignF64) | (toBits(magnitude) & ~kSignF64));
 }

@@ -6,9 +6,7 @@
 // over the C++ type of the instruction (uint16_t for .u16 and .b16, and so on).
 // Everything wraps unless it says otherwise; nothing is undefined.
 //
-// What the manual leaves open is what an H200 does:
-//   division by zero: quotient and remainder are what a division of unsigned
-//   magnitudes gives with quotient 2^n - 1 (see divide).
+// What the manual leaves open (division by zero) is what an H200 does.
 //
 // Source: PTX ISA, sections on integer, extended-precision, comparison, logic,
 // shift and data-movement instructions.
@@ -191,12 +189,11 @@ template <typename T> struct Quotient {
   T remainder;
 };
 
-/// Truncates. INT_MIN / -1 wraps to INT_MIN with remainder 0. By zero: the
-/// quotient is all ones, whatever the sign of `a`, and so is the remainder of
-/// a 32 or 64-bit division; that of a 16-bit one is `a`.
+/// Truncates. INT_MIN / -1 wraps to INT_MIN with remainder 0. By zero, quotient
+/// and remainder are all ones, whatever the sign of `a`.
 template <typename T> NVFP4_PTX_INLINE Quotient<T> divide(T a, T b) {
   if (b == T(0))
-    return {T(~T(0)), sizeof(T) == 2 ? a : T(~T(0))};
+    return {T(~T(0)), T(~T(0))};
   if (std::is_signed_v<T> && b == T(~T(0)))
     return {subInt(T(0), a), T(0)};
   return {T(a / b), T(a % b)};
@@ -270,7 +267,8 @@ inline uint32_t fns(uint32_t mask, uint32_t base, int32_t offset) {
 }
 
 //===----------------------------------------------------------------------===//
-// Bit fields. Positions and lengths are the low 8 bits of an operand.
+// Bit fields. Positions and lengths are the low 8 bits of an operand, as the
+// manual has it. (A 64-bit field on an H200 takes more bits of the position.)
 //===----------------------------------------------------------------------===//
 
 namespace detail {
@@ -435,6 +433,27 @@ NVFP4_PTX_INLINE uint32_t dp2a(A a, B b, uint32_t c) {
     c += uint32_t(int32_t(HalfA(uint32_t(a) >> (16 * i))) *
                   int32_t(ByteB(uint32_t(b) >> (8 * i + (Hi ? 16 : 0)))));
   return c;
+}
+
+//===----------------------------------------------------------------------===//
+// Comparisons
+//===----------------------------------------------------------------------===//
+
+/// eq, ne, lt, le, gt, ge; lo, ls, hi, hs are lt, le, gt, ge of unsigned types.
+template <Compare C, typename T> NVFP4_PTX_INLINE bool compareInt(T a, T b) {
+  static_assert(C <= Compare::GE, "integers are always ordered");
+  if constexpr (C == Compare::EQ)
+    return a == b;
+  if constexpr (C == Compare::NE)
+    return a != b;
+  if constexpr (C == Compare::LT)
+    return a < b;
+  if constexpr (C == Compare::LE)
+    return a <= b;
+  if constexpr (C == Compare::GT)
+    return a > b;
+  if constexpr (C == Compare::GE)
+    return a >= b;
 }
 
 } // namespace nvfp4::ptx

@@ -35,6 +35,25 @@ namespace nvfp4::ptx {
 /// `.rna` (nearest, ties away from zero).
 enum class Rounding : uint8_t { RN, RZ, RM, RP, RNA };
 
+/// The comparisons of `setp`, `set` and `slct`. Those with U hold as well if an
+/// operand is NaN; Num: none is; Nan: one is.
+enum class Compare : uint8_t {
+  EQ,
+  NE,
+  LT,
+  LE,
+  GT,
+  GE,
+  EQU,
+  NEU,
+  LTU,
+  LEU,
+  GTU,
+  GEU,
+  Num,
+  Nan
+};
+
 /// Does the translation unit's baseline have a fused multiply-add? Kernels that
 /// are compiled for a better instruction set than the baseline pass `true`.
 #if defined(__FMA__) || defined(__aarch64__)
