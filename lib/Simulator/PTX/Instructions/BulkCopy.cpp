@@ -275,7 +275,7 @@ static Outcome execBulk(Warp &warp, const Inst &inst, uint32_t mask) {
     return Outcome::Stop;
   bool isGood = true;
   forEachLane(mask, [&](unsigned lane) {
-    Bulk bulk{warp, inst, plan, lane};
+    Bulk bulk{warp, inst, plan, lane, 0, 0xFFFF, {}};
     isGood = isGood && execBulkLane(bulk, to[lane], from[lane], barrier[lane]);
   });
   return isGood ? Outcome::Next : Outcome::Stop;

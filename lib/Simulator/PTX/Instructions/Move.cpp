@@ -24,6 +24,13 @@ template <typename T> static void moveLanes(const AluArgs &args) {
   lanes1<T, T>(args, [](T a) { return a; });
 }
 
+/// 16 bytes do not fit a vector element.
+static void moveWide(const AluArgs &args) {
+  forEachLane(args.mask, [&](unsigned lane) {
+    static_cast<Wide *>(args.d)[lane] = static_cast<const Wide *>(args.a)[lane];
+  });
+}
+
 static void movePredicate(const AluArgs &args) {
   storePredicate(args.d, *static_cast<const uint32_t *>(args.a), args.mask);
 }
@@ -41,7 +48,7 @@ static AluFn selectMove(unsigned bytes) {
   case 8:
     return moveLanes<uint64_t>;
   default:
-    return moveLanes<Wide>;
+    return moveWide;
   }
 }
 

@@ -87,6 +87,7 @@ Cluster::RunResult Cluster::run() {
     while (hasPending())
       if (!landOne())
         return RunResult::Stopped;
+    checkClusterExit(*this);
     return RunResult::Exited;
   }
   if (hasProgress)

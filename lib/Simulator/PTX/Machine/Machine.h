@@ -434,6 +434,13 @@ public:
   /// Who waits for what, for deadlock reports.
   std::string describeWaiters() const;
 
+  /// The last access of each warp to the shared memory of another CTA: by rank
+  /// of the owner and component of the warp.
+  struct RemoteAccess {
+    uint32_t clock, lane, line;
+  };
+  std::map<std::pair<uint32_t, uint32_t>, RemoteAccess> remoteAccesses;
+
 private:
   bool landOne();
   void startOrdering();
@@ -487,6 +494,10 @@ struct LaunchState {
   std::vector<std::unique_ptr<InstCounters[]>> counters;
 
   void add(Finding finding);
+  /// The same, with the place put into the message.
+  void add(Finding::Severity severity, const std::string &rule, uint32_t line,
+           const std::array<uint32_t, 3> &cta, uint32_t warp, uint32_t lane,
+           const std::string &message, uint32_t otherLine = 0);
   std::vector<Finding> takeFindings();
   /// Serializes atomics on global memory between host threads.
   std::mutex &getAtomicMutex(uint64_t address) {
@@ -528,6 +539,9 @@ Outcome Warp::forEachRegion(const Inst &inst, AddressSpace space,
   }
   return Outcome::Next;
 }
+
+/// Rule R13, after all warps of a cluster have exited.
+void checkClusterExit(Cluster &cluster);
 
 /// Calls f(lane) for each set bit.
 template <typename F> inline void forEachLane(uint32_t mask, F f) {

@@ -178,6 +178,10 @@ void orderAccess(Warp &warp, const Inst &inst, const Region &region,
     effect.perform(effect.context, lanes);
     return;
   }
+  if (region.cta && region.cta != &warp.getCta())
+    warp.getCluster()
+        .remoteAccesses[{region.cta->getRank(), order->getComponent()}] = {
+        order->useEpoch(), unsigned(__builtin_ctz(lanes)), inst.line};
   ordering::AccessEvent event;
   event.offsets = offsets;
   event.lanes = lanes;

@@ -56,12 +56,34 @@ void LaunchState::add(Finding finding) {
     isStopped = true;
 }
 
+void LaunchState::add(Finding::Severity severity, const std::string &rule,
+                      uint32_t line, const std::array<uint32_t, 3> &cta,
+                      uint32_t warp, uint32_t lane, const std::string &message,
+                      uint32_t otherLine) {
+  Finding finding;
+  finding.severity = severity;
+  finding.rule = rule;
+  finding.line = line;
+  finding.otherLine = otherLine;
+  finding.cta = cta;
+  finding.warp = warp;
+  finding.lane = lane;
+  finding.message =
+      program.module->fileName + ":" + std::to_string(line) + ": " + message +
+      " (" + rule + "; CTA " + std::to_string(cta[0]) + "," +
+      std::to_string(cta[1]) + "," + std::to_string(cta[2]) + ", warp " +
+      std::to_string(warp) + ", lane " + std::to_string(lane) + ")";
+  add(std::move(finding));
+}
+
 std::vector<Finding> LaunchState::takeFindings() {
-  std::stable_sort(findings.begin(), findings.end(), [](auto &a, auto &b) {
-    return a.severity == Finding::Severity::Error &&
-           b.severity != Finding::Severity::Error;
-  });
-  return std::move(findings);
+  std::vector<Finding> sorted;
+  for (Finding::Severity severity :
+       {Finding::Severity::Error, Finding::Severity::Warning})
+    for (Finding &finding : findings)
+      if (finding.severity == severity)
+        sorted.push_back(std::move(finding));
+  return sorted;
 }
 
 bool Report::hasErrors() const {
@@ -301,6 +323,8 @@ struct WorkQueue {
   LaunchState &state;
   std::atomic<uint64_t> next{0};
   uint64_t count = 0;
+  /// What a resident cluster needs, about.
+  uint64_t clusterBytes = 0;
   std::atomic<unsigned> numBusy{0};
 
   std::unique_ptr<Cluster> take() {
@@ -345,6 +369,11 @@ static void runClusters(WorkQueue &queue) {
                                std::to_string(state.options.maxInstructions) +
                                " warp instructions, but it went on");
     if (!hasProgress && hasMore) {
+      if (resident.size() * queue.clusterBytes > state.options.maxMemory)
+        return state.reportLimit(
+            "expected a launch that needs at most " +
+            std::to_string(state.options.maxMemory) + " bytes, but " +
+            std::to_string(resident.size()) + " clusters wait for each other");
       if (std::unique_ptr<Cluster> cluster = queue.take()) {
         resident.push_back(std::move(cluster));
         hasProgress = true;
@@ -402,6 +431,14 @@ Report Program::run(const Launch &launch, DeviceMemory &memory,
   WorkQueue queue{state};
   queue.count = uint64_t(state.clusterGrid[0]) * state.clusterGrid[1] *
                 state.clusterGrid[2];
+  const auto &shape = launch.cluster;
+  uint64_t warps =
+      (uint64_t(launch.block[0]) * launch.block[1] * launch.block[2] + kLanes -
+       1) /
+      kLanes;
+  queue.clusterBytes =
+      uint64_t(shape[0]) * shape[1] * shape[2] *
+      (2 * state.sharedBytes + warps * 2 * uint64_t(state.entry->frameBytes));
   uint64_t threads = options.numThreads
                          ? options.numThreads
                          : std::max(1u, std::thread::hardware_concurrency());

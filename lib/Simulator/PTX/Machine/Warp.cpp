@@ -461,22 +461,8 @@ const Inst &Warp::getCurrentInst() const {
 void Warp::report(Finding::Severity severity, const Inst &inst,
                   const std::string &rule, uint32_t lane,
                   const std::string &message, uint32_t otherLine) {
-  Finding finding;
-  finding.severity = severity;
-  finding.rule = rule;
-  finding.line = inst.line;
-  finding.otherLine = otherLine;
-  finding.cta = cta.getId();
-  finding.warp = index;
-  finding.lane = lane;
-  const Module &module = *getLaunch().program.module;
-  const auto &id = cta.getId();
-  finding.message = module.fileName + ":" + std::to_string(inst.line) + ": " +
-                    message + " (" + rule + "; CTA " + std::to_string(id[0]) +
-                    "," + std::to_string(id[1]) + "," + std::to_string(id[2]) +
-                    ", warp " + std::to_string(index) + ", lane " +
-                    std::to_string(lane) + ")";
-  getLaunch().add(std::move(finding));
+  getLaunch().add(severity, rule, inst.line, cta.getId(), index, lane, message,
+                  otherLine);
 }
 
 Outcome Warp::trap(const Inst &inst, const std::string &rule, uint32_t lane,
