@@ -70,10 +70,10 @@ struct FusedRule {
   int productsPerStep;
   /// Significant bits of f32 results.
   int resultBits = 24;
-  /// 8-bit elements become f16 first. Two steps take k with k mod 4 in {0, 1}
-  /// and in {2, 3} and begin with zero; then C is added by an ordinary addition
-  /// of its type.
-  bool inPairs = false;
+  /// If not zero, 8-bit elements become f16 first. Two steps take k with
+  /// (k div pairWidth) mod 2 of 0 and of 1 and begin with zero; then C is added
+  /// by an ordinary addition of its type.
+  int pairWidth = 0;
 };
 
 /// The exact sum, rounded once to nearest even. An exact zero is +0.

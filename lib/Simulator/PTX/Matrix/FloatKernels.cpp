@@ -60,16 +60,18 @@ struct PanelSource {
   const uint32_t *words;
   const uint8_t *scales; ///< Of the eight lines, or null.
   int k;
-  bool inPairs; ///< FusedRule::inPairs
+  int pairWidth; ///< FusedRule::pairWidth
 };
 
 } // namespace
 
-/// Where element `k` goes: with inPairs, those of the first step come first.
+/// Where element `k` goes: with two steps, the elements of the first come
+/// first.
 HWY_INLINE int getPosition(const PanelSource &source, int k) {
-  if (!source.inPairs)
+  const int width = source.pairWidth;
+  if (!width)
     return k;
-  return k / 4 * 2 + k % 2 + k / 2 % 2 * (source.k / 2);
+  return k / (2 * width) * width + k % width + k / width % 2 * (source.k / 2);
 }
 
 /// The magnitudes of `containers` as f32 bits, specials as zero.
@@ -96,8 +98,8 @@ template <bool kFused>
 static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
   const FloatFormat &format = source.format;
   const int perWord = 32 / format.containerBits;
-  // In pairs means: after a conversion to f16.
-  const int minExponent = source.inPairs
+  // Two steps take elements that have become f16.
+  const int minExponent = source.pairWidth
                               ? getFloatFormat(ElementType::F16).minExponent()
                               : format.minExponent();
   V8d factor = V8d{} + 1;
@@ -139,18 +141,18 @@ static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
 }
 
 static PanelSource getSourceA(const FloatProduct &product, int panel,
-                              bool inPairs) {
+                              int pairWidth) {
   const FloatFormat &format = getFloatFormat(product.typeA);
   const int words = product.k * format.containerBits / 32;
   const uint8_t *scales =
       product.scaleA ? product.scaleA + panel * kPanelLines : nullptr;
   return {format, product.a + panel * words * kPanelLines, scales, product.k,
-          inPairs};
+          pairWidth};
 }
 
-static PanelSource getSourceB(const FloatProduct &product, bool inPairs) {
+static PanelSource getSourceB(const FloatProduct &product, int pairWidth) {
   return {getFloatFormat(product.typeB), product.b, product.scaleB, product.k,
-          inPairs};
+          pairWidth};
 }
 
 //===----------------------------------------------------------------------===//
@@ -178,8 +180,8 @@ static float getElement(const PanelSource &source, int line, int k) {
 
 /// Replaces the results that infinities or NaNs reach.
 static void placeSpecials(const FloatProduct &product, int panel) {
-  const PanelSource a = getSourceA(product, panel, false);
-  const PanelSource b = getSourceB(product, false);
+  const PanelSource a = getSourceA(product, panel, 0);
+  const PanelSource b = getSourceB(product, 0);
   for (int line = 0; line < kPanelLines; ++line)
     for (int col = 0; col < kPanelLines; ++col) {
       const int row = panel * kPanelLines + line;
@@ -244,7 +246,7 @@ static void repairRow(const DecodedPanel &a, int line, const DecodedPanel &b,
 
 static void multiplyExactImpl(const FloatProduct &product) {
   DecodedPanel a, b;
-  decodePanel<false>(getSourceB(product, false), b);
+  decodePanel<false>(getSourceB(product, 0), b);
   // A product is a multiple of 2^-precisionBits of its own size.
   const int precisionBits = getFloatFormat(product.typeA).precision() +
                             getFloatFormat(product.typeB).precision();
@@ -252,7 +254,7 @@ static void multiplyExactImpl(const FloatProduct &product) {
   const V8d smallestSum = loadVector<V8d>(b.smallest) * tolerance;
   const V8d largestB = loadVector<V8d>(b.largest);
   for (int panel = 0; panel < product.rowPanels; ++panel) {
-    decodePanel<false>(getSourceA(product, panel, false), a);
+    decodePanel<false>(getSourceA(product, panel, 0), a);
     for (int first = 0; first < kPanelLines; first += kRowsAtOnce) {
       V8d sums[kRowsAtOnce];
       sumProducts(a, first, b, product.k, sums);
@@ -343,7 +345,7 @@ static void multiplyRowsFused(const FloatProduct &product,
   V8u overflow[kRowsAtOnce] = {};
   V8d sums[kRowsAtOnce];
   for (int r = 0; r < kRowsAtOnce; ++r)
-    running[r] = rule.inPairs ? V8f{} : loadVector<V8f>(c + r * kPanelLines);
+    running[r] = rule.pairWidth ? V8f{} : loadVector<V8f>(c + r * kPanelLines);
   for (int k = 0; k < product.k; k += rule.productsPerStep) {
     sumFused(a, row, b, k, rule, minExponentC, running, sums);
     for (int r = 0; r < kRowsAtOnce; ++r) {
@@ -356,7 +358,7 @@ static void multiplyRowsFused(const FloatProduct &product,
       storeVector(bits, results + r * kPanelLines);
     }
   }
-  if (!rule.inPairs)
+  if (!rule.pairWidth)
     return;
   for (int r = 0; r < kRowsAtOnce; ++r) {
     V8f addend = loadVector<V8f>(c + r * kPanelLines);
@@ -378,9 +380,9 @@ static bool hasSpecialC(const uint32_t *c) {
 static void multiplyFusedImpl(const FloatProduct &product,
                               const FusedRule &rule) {
   DecodedPanel a, b;
-  decodePanel<true>(getSourceB(product, rule.inPairs), b);
+  decodePanel<true>(getSourceB(product, rule.pairWidth), b);
   for (int panel = 0; panel < product.rowPanels; ++panel) {
-    decodePanel<true>(getSourceA(product, panel, rule.inPairs), a);
+    decodePanel<true>(getSourceA(product, panel, rule.pairWidth), a);
     const int offset = panel * kPanelLines * kPanelLines;
     for (int first = 0; first < kPanelLines; first += kRowsAtOnce)
       multiplyRowsFused(product, rule, a, first, b,

@@ -112,12 +112,20 @@ public:
   int getNumRegistersD() const { return numD; }
   /// Whether registers are 64 bits wide.
   bool isDouble() const { return descriptor.a == ElementType::F64; }
+  /// The shape that A's fragment has: with half the K if it is sparse.
+  MatrixShape getStoredShape() const {
+    MatrixShape shape = descriptor.shape;
+    if (descriptor.sparsity != Sparsity::Dense)
+      shape.k /= 2;
+    return shape;
+  }
   /// Bits of an element of A and B in its register.
   int getElementBitsA() const { return elementBitsA; }
   int getElementBitsB() const { return elementBitsB; }
 
   /// Computes D. `d` may name the registers of any input. Fails on a selector
-  /// that is out of range, and then writes nothing.
+  /// that is out of range and on metadata that is none, and then writes
+  /// nothing.
   Status execute(const MmaInputs &inputs, MmaMode mode,
                  const MutableFragment &d) const;
 

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Mma.h"
+#include "Sparse.h"
 
 #include "nvfp4/Support/Codecs.h"
 
@@ -21,8 +22,8 @@ using namespace nvfp4::ptx;
 namespace {
 
 constexpr int kMaxRows = 16;
-/// Words of a line: K = 64 f16 elements of an expanded sparse row are most.
-constexpr int kMaxLineWords = 32;
+/// Words of a line: those of sparse forms, once expanded, are longest.
+constexpr int kMaxLineWords = 16;
 
 /// The operands of one instruction as panels.
 struct Operands {
@@ -32,10 +33,14 @@ struct Operands {
   alignas(64) uint32_t d[kMaxRows * kPanelLines];
   alignas(64) uint32_t scaleA[kMaxRows];
   alignas(64) uint32_t scaleB[kPanelLines];
+  /// FloatProduct::present, of sparse forms.
+  uint64_t present[kMaxRows];
 };
 
-/// What is known about the sums of a generation. Source: the published model
-/// MMA-Sim; Hopper measured.
+/// What is known about the sums of a generation. Hopper is measured, on an
+/// H200, for every type and form (HopperTest.cpp); the others are the published
+/// model MMA-Sim, with what Hopper does at the edges. Steps of sparse forms on
+/// Ampere and Ada are a guess.
 struct TensorCoreFacts {
   int fractionBits;
   int fp8FractionBits;
@@ -190,14 +195,17 @@ static FusedRule getFusedRule(const MmaDescriptor &descriptor,
   const TensorCoreFacts &facts = kTensorCoreFacts[int(tensorCore)];
   const int bits = getFloatFormat(descriptor.a).containerBits;
   const int k = descriptor.shape.k;
-  FusedRule rule = {facts.fractionBits,
-                    std::min(k, facts.bytesPerStep * 8 / bits)};
+  // Steps count stored elements.
+  const bool isSparse = descriptor.sparsity != Sparsity::Dense;
+  const int stepBits = facts.bytesPerStep * 8 * (isSparse ? 2 : 1);
+  FusedRule rule = {facts.fractionBits, std::min(k, stepBits / bits)};
   if (bits == 8) {
     rule.fractionBits = facts.fp8FractionBits;
     rule.resultBits = facts.fp8ResultBits;
-    rule.inPairs = facts.fp8InPairs;
-    if (rule.inPairs)
+    if (facts.fp8InPairs) {
+      rule.pairWidth = isSparse ? 4 : 2;
       rule.productsPerStep = k / 2;
+    }
   }
   return rule;
 }
@@ -206,6 +214,7 @@ static void multiplyFloats(const MmaDescriptor &descriptor, MmaMode mode,
                            Operands &operands) {
   uint8_t scaleA[kMaxRows], scaleB[kPanelLines];
   const bool hasScales = descriptor.scaleVec != 0;
+  const bool isSparse = descriptor.sparsity != Sparsity::Dense;
   if (hasScales) {
     for (int row = 0; row < kMaxRows; ++row)
       scaleA[row] = uint8_t(operands.scaleA[row]);
@@ -221,7 +230,7 @@ static void multiplyFloats(const MmaDescriptor &descriptor, MmaMode mode,
                                 operands.b,
                                 hasScales ? scaleA : nullptr,
                                 hasScales ? scaleB : nullptr,
-                                /*present=*/nullptr,
+                                isSparse ? operands.present : nullptr,
                                 operands.c,
                                 operands.d};
   if (mode.accumulation == Accumulation::Exact)
@@ -278,6 +287,37 @@ static void executeDoubles(const MmaPlan &plan, const MmaInputs &inputs,
   scatterD(c, plan.getNumRegistersD(), d.doubles.data());
 }
 
+/// Gathers a sparse A, expands it and notes which elements there are.
+static Status gatherSparseA(const MmaPlan &plan, const MmaInputs &inputs,
+                            Operands &operands) {
+  const MmaDescriptor &descriptor = plan.getDescriptor();
+  const int bits = plan.getElementBitsA();
+  const SparseLayout layout(descriptor, bits);
+  SparsePattern pattern;
+  if (Status status = readSparsePattern(descriptor, layout, inputs.metadata,
+                                        inputs.sparsitySelector, pattern);
+      !status)
+    return status;
+  uint32_t stored[kMaxRows * kMaxLineWords / 2];
+  const int panels = descriptor.shape.m / kPanelLines;
+  const int words = plan.getStoredShape().k * bits / 32;
+  gatherA(inputs.a.words.data(), plan.getNumRegistersA(), panels, stored);
+  for (int panel = 0; panel < panels; ++panel)
+    expandPanel(layout, pattern, panel * kPanelLines,
+                stored + panel * words * kPanelLines,
+                operands.a + 2 * panel * words * kPanelLines);
+  for (int row = 0; row < descriptor.shape.m; ++row) {
+    operands.present[row] = 0;
+    for (int i = 0; i < 2 * layout.getNumChunks(); ++i)
+      // Of floating-point elements only, which fill a granule or two.
+      operands.present[row] |= uint64_t(1)
+                               << (pattern.places[row][i] *
+                                       layout.getGranuleBits() / bits &
+                                   63);
+  }
+  return Status();
+}
+
 Status MmaPlan::execute(const MmaInputs &inputs, MmaMode mode,
                         const MutableFragment &d) const {
   if (isDouble()) {
@@ -289,8 +329,13 @@ Status MmaPlan::execute(const MmaInputs &inputs, MmaMode mode,
     if (Status status = gatherScales(inputs, descriptor.scaleVec, operands);
         !status)
       return status;
-  gatherA(inputs.a.words.data(), numA, descriptor.shape.m / kPanelLines,
-          operands.a);
+  if (descriptor.sparsity != Sparsity::Dense) {
+    if (Status status = gatherSparseA(*this, inputs, operands); !status)
+      return status;
+  } else {
+    gatherA(inputs.a.words.data(), numA, descriptor.shape.m / kPanelLines,
+            operands.a);
+  }
   gatherB(inputs.b.words.data(), numB, operands.b);
   if (descriptor.c == ElementType::F16)
     gatherHalfC(inputs.c.words.data(), numC, operands.c);

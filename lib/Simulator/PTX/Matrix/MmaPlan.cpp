@@ -39,8 +39,7 @@ enum class Accumulators : uint8_t {
   F64,
   S32,
   F32,
-  F16OrF32,  ///< Both the same.
-  F16AndF32, ///< Both the same, or D f32 and C f16.
+  F16OrF32, ///< Both the same.
 };
 
 struct Row {
@@ -122,6 +121,61 @@ constexpr Row kRows[] = {
      Accumulators::F32,
      kUE8M0,
      4},
+    {kPlain,
+     true,
+     setOf(ElementType::F16),
+     {16, 8, 16},
+     Accumulators::F16OrF32},
+    {kPlain,
+     true,
+     setOf(ElementType::F16),
+     {16, 8, 32},
+     Accumulators::F16OrF32},
+    {kPlain, true, setOf(ElementType::BF16), {16, 8, 16}, Accumulators::F32},
+    {kPlain, true, setOf(ElementType::BF16), {16, 8, 32}, Accumulators::F32},
+    {kPlain, true, setOf(ElementType::TF32), {16, 8, 8}, Accumulators::F32},
+    {kPlain, true, setOf(ElementType::TF32), {16, 8, 16}, Accumulators::F32},
+    {kPlain, true, kFP8, {16, 8, 64}, Accumulators::F16OrF32},
+    {kPlain, true, kInt8, {16, 8, 32}, Accumulators::S32},
+    {kPlain, true, kInt8, {16, 8, 64}, Accumulators::S32},
+    {kPlain, true, kInt4, {16, 8, 64}, Accumulators::S32},
+    {kPlain, true, kInt4, {16, 8, 128}, Accumulators::S32},
+    {MmaKind::F8F6F4, true, kF8F6F4, {16, 8, 64}, Accumulators::F16OrF32},
+    {MmaKind::MXF8F6F4,
+     true,
+     kF8F6F4,
+     {16, 8, 64},
+     Accumulators::F32,
+     kUE8M0,
+     1},
+    {MmaKind::MXF4,
+     true,
+     setOf(ElementType::E2M1),
+     {16, 8, 128},
+     Accumulators::F32,
+     kUE8M0,
+     2},
+    {MmaKind::MXF4NVF4,
+     true,
+     setOf(ElementType::E2M1),
+     {16, 8, 128},
+     Accumulators::F32,
+     kUE8M0,
+     2},
+    {MmaKind::MXF4NVF4,
+     true,
+     setOf(ElementType::E2M1),
+     {16, 8, 128},
+     Accumulators::F32,
+     kUE4M3,
+     4},
+    {MmaKind::MXF4NVF4,
+     true,
+     setOf(ElementType::E2M1),
+     {16, 8, 128},
+     Accumulators::F32,
+     kUE8M0,
+     4},
 };
 
 } // namespace
@@ -162,8 +216,6 @@ static std::string stringifyAccumulators(Accumulators accumulators) {
     return "f32";
   case Accumulators::F16OrF32:
     return "f16 or f32, D and C alike";
-  case Accumulators::F16AndF32:
-    return "f16 or f32, D not narrower than C";
   }
 }
 
@@ -192,10 +244,6 @@ static bool acceptsAccumulators(Accumulators accumulators,
     return isF32;
   case Accumulators::F16OrF32:
     return isF32 || (isSame && descriptor.d == ElementType::F16);
-  case Accumulators::F16AndF32:
-    return isF32 || (descriptor.c == ElementType::F16 &&
-                     (descriptor.d == ElementType::F16 ||
-                      descriptor.d == ElementType::F32));
   }
 }
 
@@ -271,10 +319,12 @@ static Status checkModifiers(const MmaDescriptor &descriptor) {
                     "elements, but got ") +
         (hasOperation ? "one with " : "neither with ") + "elements of " +
         std::string(stringifyElementType(descriptor.a)));
-  const bool isVolta = descriptor.shape == MatrixShape{8, 8, 4} &&
-                       descriptor.a == ElementType::F16;
-  if (!isVolta && (descriptor.layoutA != MatrixLayout::Row ||
-                   descriptor.layoutB != MatrixLayout::Col))
+  if (descriptor.kind != MmaKind::Plain &&
+      descriptor.sparsity == Sparsity::Plain)
+    return Status::error("mma: expected ::ordered_metadata with a sparse kind, "
+                         "but got .sp without it");
+  if (descriptor.layoutA != MatrixLayout::Row ||
+      descriptor.layoutB != MatrixLayout::Col)
     return Status::error(
         "mma: expected layouts .row.col, but got " +
         std::string(descriptor.layoutA == MatrixLayout::Row ? ".row" : ".col") +
@@ -341,8 +391,8 @@ Result<MmaPlan> MmaPlan::create(const MmaDescriptor &descriptor) {
   plan.elementBitsA = getElementBits(descriptor.a, descriptor.kind);
   plan.elementBitsB = getElementBits(descriptor.b, descriptor.kind);
   const int registerBits = plan.isDouble() ? 64 : 32;
-  plan.numA =
-      ptx::getNumRegistersA(descriptor.shape, plan.elementBitsA, registerBits);
+  plan.numA = ptx::getNumRegistersA(plan.getStoredShape(), plan.elementBitsA,
+                                    registerBits);
   plan.numB =
       ptx::getNumRegistersB(descriptor.shape, plan.elementBitsB, registerBits);
   plan.numC =

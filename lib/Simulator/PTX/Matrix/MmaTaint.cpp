@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Mma.h"
+#include "Sparse.h"
 
 #include <bitset>
 
@@ -30,7 +30,10 @@ struct Line {
   Positions zeros;
   /// Blocks of positions under a scale that is zero, or that is a number.
   Positions zeroScale, numberScale;
-  bool hasUndefinedScale = false;
+  /// Of a sparse row: not stored, so that B does not matter.
+  Positions absent;
+  /// A scale or metadata, which reach the whole line.
+  bool hasUndefinedControl = false;
 };
 
 constexpr int kMaxRows = 16;
@@ -99,7 +102,7 @@ static void noteScales(const MmaDescriptor &descriptor, uint32_t word,
     const int shift = 8 * (int(byteId) + i);
     const uint32_t code = word >> shift & used;
     if (undefined >> shift & used) {
-      line.hasUndefinedScale = true;
+      line.hasUndefinedControl = true;
       continue;
     }
     for (int k = i * block; k < (i + 1) * block; ++k) {
@@ -112,9 +115,9 @@ static void noteScales(const MmaDescriptor &descriptor, uint32_t word,
 /// Positions at which something undefined reaches the product of two lines.
 static bool isReached(const Operand &a, const Line &row, const Operand &b,
                       const Line &col, bool isXor) {
-  if (row.hasUndefinedScale || col.hasUndefinedScale)
+  if (row.hasUndefinedControl || col.hasUndefinedControl)
     return true;
-  Positions fromA = row.undefined, fromB = col.undefined;
+  Positions fromA = row.undefined, fromB = col.undefined & ~row.absent;
   if (!isXor && !hasSpecials(a.type))
     fromA &= ~col.zeros;
   if (!isXor && !hasSpecials(b.type))
@@ -124,17 +127,61 @@ static bool isReached(const Operand &a, const Line &row, const Operand &b,
   return ((fromA | fromB) & ~harmless).any();
 }
 
+/// Notes what is not stored of a sparse A. Returns where on K the stored
+/// granules are.
+static SparsePattern noteMetadata(const MmaPlan &plan,
+                                  const SparseLayout &layout,
+                                  const MmaInputs &inputs,
+                                  const uint32_t *undefined, Lines &lines) {
+  const MmaDescriptor &descriptor = plan.getDescriptor();
+  SparsePattern pattern = {};
+  // Metadata that is none is an error when the instruction executes.
+  if (!readSparsePattern(descriptor, layout, inputs.metadata,
+                         inputs.sparsitySelector, pattern))
+    return pattern;
+  for (int row = 0; row < descriptor.shape.m; ++row) {
+    Line &line = lines.rows[row];
+    line.absent.set();
+    for (int i = 0; i < 2 * layout.getNumChunks(); ++i) {
+      const int first = pattern.places[row][i] * layout.getGranuleBits();
+      for (int bit = 0; bit < layout.getGranuleBits();
+           bit += plan.getElementBitsA())
+        line.absent.reset((first + bit) / plan.getElementBitsA());
+      line.hasUndefinedControl |=
+          undefined &&
+          layout.getCode(undefined, inputs.sparsitySelector, row, i / 2) != 0;
+    }
+  }
+  return pattern;
+}
+
 /// Notes the elements of A and B.
-static void noteFactors(const MmaPlan &plan, const Operand &a, const Operand &b,
-                        Lines &lines) {
-  const MatrixShape shape = plan.getDescriptor().shape;
+static void noteFactors(const MmaPlan &plan, const MmaInputs &inputs,
+                        const uint32_t *undefinedMetadata, const Operand &a,
+                        const Operand &b, Lines &lines) {
+  const MmaDescriptor &descriptor = plan.getDescriptor();
+  const MatrixShape stored = plan.getStoredShape();
   const int registerBits = plan.isDouble() ? 64 : 32;
+  const bool isSparse = descriptor.sparsity != Sparsity::Dense;
+  int granule = 0;
+  SparsePattern pattern = {};
+  if (isSparse) {
+    const SparseLayout layout(descriptor, a.bits);
+    granule = layout.getGranuleBits();
+    pattern = noteMetadata(plan, layout, inputs, undefinedMetadata, lines);
+  }
+  const auto expand = [&](int row, int col) {
+    const int bit = col * a.bits;
+    return (pattern.places[row][bit / granule] * granule + bit % granule) /
+           a.bits;
+  };
   for (int lane = 0; lane < kWarpLanes; ++lane) {
     for (int reg = 0; reg < plan.getNumRegistersA(); ++reg)
       for (int bit = 0; bit < registerBits; bit += a.bits) {
-        const auto [row, k] =
-            getPositionA(shape, a.bits, registerBits, lane, reg, bit);
-        noteElement(a, lane, reg, bit, k, lines.rows[row]);
+        const auto [row, col] =
+            getPositionA(stored, a.bits, registerBits, lane, reg, bit);
+        noteElement(a, lane, reg, bit, isSparse ? expand(row, col) : col,
+                    lines.rows[row]);
       }
     for (int reg = 0; reg < plan.getNumRegistersB(); ++reg)
       for (int bit = 0; bit < registerBits; bit += b.bits) {
@@ -182,7 +229,7 @@ void MmaPlan::taint(const MmaInputs &inputs, const MmaUndefined &undefined,
   const Operand a = {descriptor.a, elementBitsA, inputs.a, undefined.a};
   const Operand b = {descriptor.b, elementBitsB, inputs.b, undefined.b};
   Lines lines;
-  noteFactors(*this, a, b, lines);
+  noteFactors(*this, inputs, undefined.metadata, a, b, lines);
   noteAccumulators(*this, undefined.c, lines);
   if (descriptor.scaleVec)
     noteAllScales(descriptor, inputs, undefined, lines);

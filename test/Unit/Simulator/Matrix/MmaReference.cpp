@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <tuple>
 
 using namespace nvfp4;
 using namespace nvfp4::ptx;
@@ -54,12 +55,9 @@ MutableFragment Warp::getOutputs() {
 int test::getBits(const MmaDescriptor &descriptor, ElementType type) {
   const bool isPacked =
       descriptor.kind == MmaKind::MXF4 || descriptor.kind == MmaKind::MXF4NVF4;
-  static const std::map<Type, int> bits = {
-      {Type::F64, 64}, {Type::TF32, 32}, {Type::BF16, 16}, {Type::F16, 16},
-      {Type::E4M3, 8}, {Type::E5M2, 8},  {Type::E3M2, 8},  {Type::E2M3, 8},
-      {Type::S8, 8},   {Type::U8, 8},    {Type::S4, 4},    {Type::U4, 4},
-      {Type::B1, 1}};
-  return type == Type::E2M1 ? (isPacked ? 4 : 8) : bits.at(type);
+  // In the order of ElementType, from F64 to B1.
+  constexpr int bits[] = {64, 32, 32, 16, 16, 8, 8, 8, 8, 8, 32, 8, 8, 4, 4, 1};
+  return type == Type::E2M1 && isPacked ? 4 : bits[int(type)];
 }
 
 MatrixPosition test::placeA(const MmaDescriptor &descriptor, int lane, int reg,
@@ -158,11 +156,9 @@ static double decode(ElementType type, int bits, uint32_t container) {
 }
 
 static int getMinExponent(ElementType type) {
-  static const std::map<Type, int> exponents = {
-      {Type::F32, -126}, {Type::TF32, -126}, {Type::BF16, -126},
-      {Type::F16, -14},  {Type::E4M3, -6},   {Type::E5M2, -14},
-      {Type::E3M2, -2},  {Type::E2M3, 0},    {Type::E2M1, 0}};
-  return exponents.at(type);
+  // From F32 to E2M1.
+  constexpr int exponents[] = {-126, -126, -126, -14, -6, -14, -2, 0, 0};
+  return exponents[int(type) - int(Type::F32)];
 }
 
 /// Significand in [1, 2), or below 1 with the smallest exponent.
@@ -227,8 +223,8 @@ double DigitSum::round(int precision, int minExponent, int maxExponent) const {
   for (int i = top; i >= low; --i)
     integer = integer << 1 | uint64_t(bit(i));
   bool isHalf = bit(low - 1), isMore = false;
-  for (int i = low - 2; i >= 0; --i)
-    isMore |= bit(i);
+  for (int i = low - 2; i >= 0 && !isMore; i = (i & ~31) - 1)
+    isMore = sum[i / 32] & ((int64_t(2) << i % 32) - 1);
   integer += isHalf && (isMore || integer % 2);
   double result = std::ldexp(double(integer), low + kLowest);
   if (result >= std::ldexp(1.0, maxExponent + 1))
@@ -247,6 +243,8 @@ struct Matrices {
   std::vector<double> a, b, c;
   /// Scales of A [m][k] and of B [k][n].
   std::vector<double> scaleA, scaleB;
+  /// Of A, what is stored.
+  std::vector<bool> present;
 };
 } // namespace
 
@@ -280,18 +278,54 @@ static void placeScales(const MmaDescriptor &descriptor, const Warp &warp,
   }
 }
 
+/// The metadata of a row of A: four bits per chunk.
+static std::vector<uint32_t> readMetadata(const MmaDescriptor &descriptor,
+                                          const Warp &warp, int row) {
+  const int bits = getBits(descriptor, descriptor.a);
+  const uint32_t *quad = warp.metadata + row % 8 * 4;
+  std::vector<uint32_t> codes;
+  // Two lanes of f16 have 16 bits for a row of K = 32; four lanes of s8 have 32
+  // bits for a row of K = 64, two for the upper and two for the lower rows.
+  const int bitsOfRow = descriptor.shape.k * bits / (bits >= 16 ? 16 : 8);
+  for (int lane = 0; lane < 4 && int(codes.size()) * 4 < bitsOfRow; ++lane) {
+    if (bits >= 16) {
+      const int first = int(warp.sparsitySelector) * bitsOfRow / 16;
+      for (int i = 0; i < 4 && lane >= first; ++i)
+        codes.push_back(quad[lane] >> (row < 8 ? 0 : 16) >> 4 * i & 15);
+    } else if (lane >= int(warp.sparsitySelector) * 2 &&
+               lane % 2 == (row < 8 ? 0 : 1)) {
+      for (int i = 0; i < 8; ++i)
+        codes.push_back(quad[lane] >> 4 * i & 15);
+    }
+  }
+  return codes;
+}
+
+/// Where on K the stored element `col` of a sparse row is.
+static int placeStored(const MmaDescriptor &descriptor,
+                       const std::vector<uint32_t> &codes, int col) {
+  switch (getBits(descriptor, descriptor.a)) {
+  case 32: // one of two
+    return col * 2 + (codes[col] == 0b1110);
+  case 4: // two pairs of four
+    return col / 4 * 8 + (codes[col / 4] >> col / 2 % 2 * 2 & 3) * 2 + col % 2;
+  default: // two of four
+    return col / 2 * 4 + (codes[col / 2] >> col % 2 * 2 & 3);
+  }
+}
+
 static Matrices placeMatrices(const MmaDescriptor &descriptor,
                               const Warp &warp) {
-  Matrices matrices = {descriptor.shape.m,
-                       descriptor.shape.n,
-                       descriptor.shape.k,
-                       {},
-                       {},
-                       {},
-                       {},
-                       {}};
+  Matrices matrices;
+  matrices.m = descriptor.shape.m;
+  matrices.n = descriptor.shape.n;
+  matrices.k = descriptor.shape.k;
   const auto [m, n, k] = std::tuple(matrices.m, matrices.n, matrices.k);
-  matrices.a.assign(m * k, NAN);
+  const bool isSparse = descriptor.sparsity != Sparsity::Dense;
+  matrices.a.assign(m * k, isSparse ? 0 : NAN);
+  matrices.present.assign(m * k, !isSparse);
+  MmaDescriptor stored = descriptor;
+  stored.shape.k /= isSparse ? 2 : 1;
   matrices.b.assign(k * n, NAN);
   matrices.c.assign(m * n, NAN);
   const bool isF64 = descriptor.a == Type::F64;
@@ -304,9 +338,13 @@ static Matrices placeMatrices(const MmaDescriptor &descriptor,
     return value;
   };
   for (int lane = 0; lane < 32; ++lane) {
-    for (int reg = 0; reg < m * k * bitsA / 32 / width; ++reg)
+    for (int reg = 0; reg < m * stored.shape.k * bitsA / 32 / width; ++reg)
       for (int i = 0; i < width / bitsA; ++i) {
-        auto [row, col] = placeA(descriptor, lane, reg, i);
+        auto [row, col] = placeA(stored, lane, reg, i);
+        if (isSparse)
+          col =
+              placeStored(descriptor, readMetadata(descriptor, warp, row), col);
+        matrices.present[row * k + col] = true;
         matrices.a[row * k + col] =
             isF64 ? asDouble(warp.a64[reg][lane])
                   : decode(descriptor.a, bitsA, warp.a[reg][lane] >> i * bitsA);
@@ -403,12 +441,6 @@ static double roundHalf(double value) {
   return sum.round(11, -14, 15);
 }
 
-namespace {
-struct Facts {
-  int fractionBits, fp8Bits, fp8Result, splitFactor;
-};
-} // namespace
-
 static uint64_t computeFused(const Dot &dot, TensorCore tensorCore) {
   if (double special = sumSpecials(dot); special != 0)
     return encodeResult(dot.descriptor, special);
@@ -424,12 +456,14 @@ static uint64_t computeFused(const Dot &dot, TensorCore tensorCore) {
   // The sets of k that are added at once.
   std::vector<std::vector<int>> steps(1);
   const bool isPairs = tensorCore == TensorCore::Hopper && isFP8;
-  const int perStep = isOld ? 128 / getBits(descriptor, descriptor.a) : n;
+  const bool isSparse = descriptor.sparsity != Sparsity::Dense;
+  const int perStep =
+      isOld ? (isSparse ? 256 : 128) / getBits(descriptor, descriptor.a) : n;
   if (isPairs)
     steps.resize(2);
   for (int k = 0; k < n; ++k) {
     if (isPairs) {
-      steps[k % 4 >= 2].push_back(k);
+      steps[isSparse ? k % 8 >= 4 : k % 4 >= 2].push_back(k);
       continue;
     }
     if (int(steps.back().size()) == perStep)
@@ -540,7 +574,8 @@ std::vector<uint64_t> test::computeReference(const MmaDescriptor &descriptor,
       Dot dot = {descriptor, {}, {}, {}, {}, matrices.c[row * n + col]};
       for (int l = 0; l < k; ++l) {
         dot.a.push_back(matrices.a[row * k + l]);
-        dot.b.push_back(matrices.b[l * n + col]);
+        dot.b.push_back(matrices.present[row * k + l] ? matrices.b[l * n + col]
+                                                      : 0);
         dot.scaleA.push_back(matrices.scaleA[row * k + l]);
         dot.scaleB.push_back(matrices.scaleB[l * n + col]);
       }

@@ -13,8 +13,6 @@
 
 #include "Matrix/Mma.h"
 
-#include <functional>
-#include <map>
 #include <random>
 #include <vector>
 
@@ -53,7 +51,7 @@ public:
   double round(int precision, int minExponent, int maxExponent) const;
 
 private:
-  static constexpr int kDigits = 64, kLowest = -1024;
+  static constexpr int kDigits = 26, kLowest = -416;
   int64_t digits[kDigits] = {};
 };
 

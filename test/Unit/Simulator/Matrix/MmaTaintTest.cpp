@@ -193,6 +193,25 @@ TEST(MmaTaint, ShapesOfOtherWidths) {
   EXPECT_TRUE(getTainted(b1, Warp(), bit).empty());
 }
 
+TEST(MmaTaint, WhatSparseRowsLeaveOutIsHarmless) {
+  MmaDescriptor f16 = {{16, 8, 32}, Type::F16, Type::F16, Type::F32, Type::F32};
+  f16.sparsity = Sparsity::Ordered;
+  Warp warp = makeOnes();
+  for (uint32_t &word : warp.metadata)
+    word = 0x44444444; // places 0 and 1 of each chunk
+  Shadow shadow;
+  shadow.bits.b[0][1] = ~0u; // K = 2 and 3 of column 0
+  EXPECT_TRUE(getTainted(f16, warp, shadow).empty());
+  warp.metadata[0] = 0x44440000 + 0x444C; // row 0 stores places 0 and 3
+  EXPECT_EQ(getTainted(f16, warp, shadow),
+            (std::set<std::pair<int, int>>{{0, 0}}));
+  Shadow metadata;
+  metadata.bits.metadata[1] = 0x10000; // row 8, second half of K
+  auto tainted = getTainted(f16, warp, metadata);
+  EXPECT_EQ(tainted.size(), 8u);
+  EXPECT_EQ(tainted.begin()->first, 8);
+}
+
 /// Flipping undefined bits never changes what is called defined.
 TEST(MmaTaint, DefinedResultsDoNotDependOnUndefinedBits) {
   std::mt19937_64 random(17);

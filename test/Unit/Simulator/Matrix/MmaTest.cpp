@@ -36,6 +36,7 @@ constexpr Draw kDraws[] = {Draw::Bits, Draw::Normal, Draw::Wide, Draw::Sparse,
 struct Generator {
   std::mt19937_64 random;
   Draw draw;
+  unsigned numSelectors = 1;
 
   /// One element in a container of `bits`.
   uint64_t makeElement(Type type, int bits) {
@@ -104,6 +105,20 @@ struct Generator {
                               : 0x7C7C7C7C + (word & 0x07070707);
   }
 
+  uint32_t makeMetadata(const MmaDescriptor &descriptor) {
+    constexpr uint32_t ordered[] = {0x4, 0x8, 0xC, 0x9, 0xD, 0xE};
+    uint32_t word = 0;
+    for (int i = 0; i < 32; i += 4) {
+      uint32_t code = ordered[random() % 6];
+      if (descriptor.a == Type::TF32)
+        code = random() % 2 ? 0x4 : 0xE;
+      else if (descriptor.sparsity == Sparsity::Plain && random() % 2)
+        code = (code & 3) << 2 | code >> 2;
+      word |= code << i;
+    }
+    return word;
+  }
+
   void fill(const MmaDescriptor &descriptor, Warp &warp) {
     const bool isF64 = descriptor.a == Type::F64;
     const int bitsA = getBits(descriptor, descriptor.a);
@@ -134,7 +149,9 @@ struct Generator {
     for (int lane = 0; lane < 32; ++lane) {
       warp.scaleA[lane] = makeScales(descriptor.scaleType);
       warp.scaleB[lane] = makeScales(descriptor.scaleType);
+      warp.metadata[lane] = makeMetadata(descriptor);
     }
+    warp.sparsitySelector = unsigned(random() % numSelectors);
     warp.threadIdA = unsigned(random() % 2);
     warp.threadIdB = unsigned(random() % 4);
     const int step = descriptor.scaleVec == 1 ? 1 : 2;
@@ -147,11 +164,12 @@ struct Generator {
 };
 
 /// Compares `rounds` executions per way to draw operands.
-void compare(const MmaDescriptor &descriptor, MmaMode mode, int rounds = 12) {
+void compare(const MmaDescriptor &descriptor, MmaMode mode, int rounds = 8,
+             unsigned numSelectors = 1) {
   Result<MmaPlan> plan = MmaPlan::create(descriptor);
   ASSERT_TRUE(plan.ok()) << plan.getMessage();
   for (Draw draw : kDraws) {
-    Generator generator = {std::mt19937_64(7), draw};
+    Generator generator = {std::mt19937_64(7), draw, numSelectors};
     for (int round = 0; round < rounds; ++round) {
       Warp warp;
       generator.fill(descriptor, warp);
@@ -264,8 +282,8 @@ TEST(Mma, PackedE2M1) {
   for (const auto &test : cases) {
     MmaDescriptor descriptor = makeScaled(test.kind, 64, Type::E2M1, Type::E2M1,
                                           test.scaleType, test.scaleVec);
-    compare(descriptor, kExact, 60);
-    compare(descriptor, {Accumulation::Hardware, TensorCore::Blackwell}, 60);
+    compare(descriptor, kExact, 30);
+    compare(descriptor, {Accumulation::Hardware, TensorCore::Blackwell}, 30);
   }
 }
 
@@ -292,7 +310,7 @@ TEST(Mma, Integers) {
           for (bool saturate : {false, true}) {
             MmaDescriptor descriptor = make(shape, a, b, Type::S32);
             descriptor.satfinite = saturate;
-            compare(descriptor, kExact, 20);
+            compare(descriptor, kExact, 6);
           }
 }
 
@@ -321,6 +339,84 @@ TEST(Mma, Bits) {
       descriptor.bitOperation = operation;
       compare(descriptor, kExact, 4);
     }
+}
+
+//===----------------------------------------------------------------------===//
+// Sparse forms
+//===----------------------------------------------------------------------===//
+
+void compareSparse(MmaDescriptor descriptor, unsigned numSelectors) {
+  for (Sparsity sparsity : {Sparsity::Ordered, Sparsity::Plain}) {
+    if (descriptor.kind != MmaKind::Plain && sparsity == Sparsity::Plain)
+      continue;
+    descriptor.sparsity = sparsity;
+    compare(descriptor, kExact, 4, numSelectors);
+    if (descriptor.d == Type::S32)
+      continue;
+    for (TensorCore core :
+         {TensorCore::Ampere, TensorCore::Hopper, TensorCore::Blackwell})
+      compare(descriptor, {Accumulation::Hardware, core}, 4, numSelectors);
+  }
+}
+
+TEST(SparseMma, FloatingPoint) {
+  for (Type accumulator : {Type::F32, Type::F16}) {
+    compareSparse(make({16, 8, 16}, Type::F16, Type::F16, accumulator), 4);
+    compareSparse(make({16, 8, 32}, Type::F16, Type::F16, accumulator), 2);
+    compareSparse(make({16, 8, 64}, Type::E5M2, Type::E4M3, accumulator), 1);
+  }
+  compareSparse(make({16, 8, 16}, Type::BF16, Type::BF16, Type::F32), 4);
+  compareSparse(make({16, 8, 32}, Type::BF16, Type::BF16, Type::F32), 2);
+  compareSparse(make({16, 8, 8}, Type::TF32, Type::TF32, Type::F32), 4);
+  compareSparse(make({16, 8, 16}, Type::TF32, Type::TF32, Type::F32), 2);
+}
+
+TEST(SparseMma, Integers) {
+  compareSparse(make({16, 8, 32}, Type::S8, Type::U8, Type::S32), 2);
+  compareSparse(make({16, 8, 64}, Type::U8, Type::S8, Type::S32), 1);
+  compareSparse(make({16, 8, 64}, Type::S4, Type::U4, Type::S32), 2);
+  compareSparse(make({16, 8, 128}, Type::U4, Type::S4, Type::S32), 1);
+}
+
+TEST(SparseMma, Kinds) {
+  MmaDescriptor bytes = make({16, 8, 64}, Type::E3M2, Type::E2M1, Type::F16);
+  bytes.kind = MmaKind::F8F6F4;
+  compareSparse(bytes, 1);
+  compareSparse(makeScaled(MmaKind::MXF8F6F4, 64, Type::E4M3, Type::E2M3,
+                           ScaleType::UE8M0, 1),
+                1);
+  compareSparse(makeScaled(MmaKind::MXF4, 128, Type::E2M1, Type::E2M1,
+                           ScaleType::UE8M0, 2),
+                1);
+  compareSparse(makeScaled(MmaKind::MXF4NVF4, 128, Type::E2M1, Type::E2M1,
+                           ScaleType::UE4M3, 4),
+                1);
+}
+
+TEST(SparseMma, RefusesWhatIsNoMetadata) {
+  MmaDescriptor descriptor = make({16, 8, 32}, Type::F16, Type::F16, Type::F32);
+  descriptor.sparsity = Sparsity::Ordered;
+  Warp warp;
+  for (uint32_t &word : warp.metadata)
+    word = 0x44444444;
+  auto plan = MmaPlan::create(descriptor);
+  const auto execute = [&] {
+    return plan->execute(warp.getInputs(), kExact, warp.getOutputs())
+        .getMessage();
+  };
+  EXPECT_EQ(execute(), "");
+  warp.metadata[1] = 0x44444144; // lane 1: row 0, second half of K
+  EXPECT_EQ(execute(), "mma.sp: expected metadata of two ascending places for "
+                       "row 0, chunk 6, but got places 1 and 0");
+  descriptor.sparsity = Sparsity::Plain;
+  plan = MmaPlan::create(descriptor);
+  EXPECT_EQ(execute(), "");
+  warp.metadata[1] = 0x44444544;
+  EXPECT_EQ(execute(), "mma.sp: expected metadata of two different places for "
+                       "row 0, chunk 6, but got places 1 and 1");
+  warp.sparsitySelector = 2;
+  EXPECT_EQ(execute(),
+            "mma.sp: expected a sparsity selector below 2, but got 2");
 }
 
 //===----------------------------------------------------------------------===//
