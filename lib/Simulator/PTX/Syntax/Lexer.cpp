@@ -18,14 +18,12 @@ using namespace nvfp4::ptx;
 
 namespace {
 
-/// What a character can be part of.
-enum : uint8_t {
-  kBlank = 1,
-  kLetter = 2,
-  kDigit = 4,
-  kWordSign = 8,  ///< '_' and '$'
-  kStartSign = 16 ///< '_', '$' and '%': begin a name, given one more character
-};
+// What a character can be part of.
+constexpr uint8_t kBlank = 1;
+constexpr uint8_t kLetter = 2;
+constexpr uint8_t kDigit = 4;
+constexpr uint8_t kWordSign = 8;   // '_' and '$'
+constexpr uint8_t kStartSign = 16; // also '%': begin a name of two or more
 constexpr uint8_t kWord = kLetter | kDigit | kWordSign;
 
 constexpr std::array<uint8_t, 256> makeClasses() {

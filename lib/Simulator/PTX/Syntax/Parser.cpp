@@ -39,7 +39,8 @@ Parser::Parser(Module &module) : module(module), lexer(module.text) {
 void Parser::advance() {
   previous = token;
   before = lexer;
-  token = lexer.next();
+  // After too many errors the file is over, wherever the lexer is.
+  token = hasStopped ? Token() : lexer.next();
   if (token.kind != TokenKind::Unterminated)
     return;
   bool isComment = token.text[0] == '/';
@@ -48,7 +49,8 @@ void Parser::advance() {
                     "of the file"
                   : "expected '\"' at the end of the string, but got the end "
                     "of the line");
-  token.kind = isComment ? TokenKind::End : TokenKind::Unknown;
+  if (!hasStopped)
+    token.kind = isComment ? TokenKind::End : TokenKind::Unknown;
 }
 
 bool Parser::consume(char punctuator) {
@@ -91,8 +93,6 @@ void Parser::error(Location location, std::string message) {
   if (diagnostics.size() < kMaxErrors)
     return;
   hasStopped = true;
-  lexer = Lexer(std::string_view(module.text).substr(module.text.size()));
-  before = lexer;
   token = Token();
 }
 

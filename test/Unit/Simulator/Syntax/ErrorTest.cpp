@@ -258,4 +258,16 @@ TEST(Error, Limit) {
   EXPECT_EQ(std::count(messages.begin(), messages.end(), '\n'), 49);
 }
 
+/// The last error that counts may come while an operand is read twice.
+TEST(Error, LimitInOperand) {
+  std::string body;
+  for (int i = 0; i < 49; ++i)
+    body += "mov.u32 %x, 0;\n";
+  for (const char *last : {"mov.u32 %x, -), ), );", "mov.u32 %x, -%y) ) )",
+                           "foo %x, -(%y, ) ) ;", "\"", "%x %y ) ) /*"}) {
+    std::string messages = getErrors(wrapBody("", body + last));
+    EXPECT_EQ(std::count(messages.begin(), messages.end(), '\n'), 49) << last;
+  }
+}
+
 } // namespace
