@@ -11,6 +11,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <map>
 
 using namespace nvfp4;
 using namespace nvfp4::ptx;
@@ -288,6 +290,10 @@ static LaunchArgument readArgument(const JsonNode &node, BufferTable &buffers) {
 void ptx::readArguments(const JsonNode &node, LaunchFile &file) {
   BufferTable buffers(file);
   std::vector<JsonNode> elements = node.getElements();
+  if (elements.size() > kMaxValueBytes)
+    throw FormError{node.path + ": expected at most " +
+                    std::to_string(kMaxValueBytes) + " arguments, but got " +
+                    std::to_string(elements.size())};
   file.arguments.resize(elements.size());
   // New buffers first: an argument may name one that a later one defines.
   std::vector<bool> isDone(elements.size());

@@ -353,10 +353,13 @@ Status LaunchBuffers::writeOutputs(const std::string &path) const {
   Result<SafetensorsWriter> writer = SafetensorsWriter::create(path, specs);
   if (!writer)
     return writer.getStatus();
-  for (size_t output : state->file.outputs)
+  for (size_t output : state->file.outputs) {
+    if (getBytes(output) == 0)
+      continue;
     if (Status status = writer->append(state->file.buffers[output].name,
                                        getData(output), getBytes(output));
         !status)
       return status;
+  }
   return writer->commit().getStatus();
 }

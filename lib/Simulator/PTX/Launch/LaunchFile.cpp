@@ -16,6 +16,7 @@
 #include "nvfp4/Runtime/FileIO.h"
 
 #include <filesystem>
+#include <map>
 
 using namespace nvfp4;
 using namespace nvfp4::ptx;
@@ -86,31 +87,28 @@ static void readShape(const JsonNode &root, LaunchFile &file) {
         root.get("dynamic_shared_bytes").getUnsigned(UINT32_MAX));
 }
 
-static size_t findBuffer(const LaunchFile &file, const std::string &name) {
-  size_t index = 0;
-  while (index < file.buffers.size() && file.buffers[index].name != name)
-    ++index;
-  return index;
-}
-
 static void readOutputs(const JsonNode &node, LaunchFile &file) {
+  std::map<std::string, size_t> indices;
   std::vector<std::string> names;
-  for (const LaunchBuffer &buffer : file.buffers)
-    if (!buffer.name.empty())
-      names.push_back(buffer.name);
+  for (size_t i = 0; i < file.buffers.size(); ++i)
+    if (!file.buffers[i].name.empty()) {
+      names.push_back(file.buffers[i].name);
+      indices.emplace(file.buffers[i].name, i);
+    }
+  std::vector<bool> isOutput(file.buffers.size());
   for (const JsonNode &element : node.getElements()) {
     std::string name = readName(element);
-    size_t index = findBuffer(file, name);
-    if (index == file.buffers.size())
+    auto it = indices.find(name);
+    if (it == indices.end())
       throw FormError{element.path +
                       ": expected the name of a tensor that 'args' uses, but "
                       "got " +
                       quote(name) + suggestNearest(name, names)};
-    if (std::find(file.outputs.begin(), file.outputs.end(), index) !=
-        file.outputs.end())
+    if (isOutput[it->second])
       throw FormError{element.path + ": expected every output once, but got " +
                       quote(name) + " twice"};
-    file.outputs.push_back(index);
+    isOutput[it->second] = true;
+    file.outputs.push_back(it->second);
   }
 }
 
