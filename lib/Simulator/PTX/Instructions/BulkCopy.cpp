@@ -172,19 +172,8 @@ bool Bulk::toBarrier(Side to, uint64_t barrierAddress) {
   unsigned issuingLane = lane;
   effect.land = [=] {
     move();
-    Mbarrier *barrier = findMbarrierAt(*target, place);
-    if (!barrier)
-      return true;
-    --barrier->numInFlight;
-    barrier->unobserved.push_back({barrier->phase, instruction->line});
-    if (barrier->current)
-      barrier->landed.push_back(op);
-    issuer->noteEffect();
-    if (!addTransactions(*issuer, *instruction, *barrier, issuingLane,
-                         -int64_t(count)))
-      return false;
-    completePhase(*barrier);
-    return true;
+    return landOnMbarrier(*issuer, *instruction, *target, place, issuingLane,
+                          count, op);
   };
   return cluster.issue(std::move(effect)) != 0;
 }

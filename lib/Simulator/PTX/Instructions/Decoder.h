@@ -45,6 +45,7 @@ OpcodeTable getControlOpcodes();
 OpcodeTable getMoveOpcodes();
 OpcodeTable getMemoryOpcodes();
 OpcodeTable getAtomicOpcodes();
+OpcodeTable getAsyncStoreOpcodes();
 OpcodeTable getFenceOpcodes();
 OpcodeTable getBarrierOpcodes();
 OpcodeTable getMbarrierOpcodes();

@@ -432,7 +432,7 @@ static bool decodeLoad(DecodeContext &context) {
   return decodeAccess(context, false);
 }
 static bool decodeStore(DecodeContext &context) {
-  return decodeAccess(context, true);
+  return !context.has("async") && decodeAccess(context, true);
 }
 
 /// Prefetches and priorities move no values (R14).

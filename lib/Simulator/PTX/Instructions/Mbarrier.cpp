@@ -103,6 +103,22 @@ bool addTransactions(Warp &warp, const Inst &inst, Mbarrier &barrier,
   return true;
 }
 
+bool landOnMbarrier(Warp &warp, const Inst &inst, Cta &cta, uint64_t offset,
+                    uint32_t lane, uint32_t bytes, ordering::AsyncOp op) {
+  Mbarrier *barrier = findMbarrierAt(cta, offset);
+  if (!barrier)
+    return true;
+  --barrier->numInFlight;
+  barrier->unobserved.push_back({barrier->phase, inst.line});
+  if (barrier->current)
+    barrier->landed.push_back(op);
+  warp.noteEffect();
+  if (!addTransactions(warp, inst, *barrier, lane, -int64_t(bytes)))
+    return false;
+  completePhase(*barrier);
+  return true;
+}
+
 /// Records that the object was touched: `init` is an ordinary write, all other
 /// operations are strong.
 static void orderObject(Warp &warp, const Inst &inst, Cta &cta, uint64_t offset,

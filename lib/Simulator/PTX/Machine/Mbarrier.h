@@ -76,6 +76,11 @@ bool arriveOn(Warp &warp, const Inst &inst, Mbarrier &barrier, uint32_t lane,
 bool addTransactions(Warp &warp, const Inst &inst, Mbarrier &barrier,
                      uint32_t lane, int64_t count);
 
+/// An asynchronous operation of `bytes` bytes took effect: completes its
+/// transactions on the object at `offset`. False after an R8 error.
+bool landOnMbarrier(Warp &warp, const Inst &inst, Cta &cta, uint64_t offset,
+                    uint32_t lane, uint32_t bytes, ordering::AsyncOp op);
+
 /// Finishes the phase if nothing is missing.
 void completePhase(Mbarrier &barrier);
 
