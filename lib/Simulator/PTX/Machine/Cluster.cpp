@@ -44,9 +44,9 @@ LaunchState &Cta::getLaunch() const { return cluster.getLaunch(); }
 // Cluster
 //===----------------------------------------------------------------------===//
 
-Cluster::Cluster(LaunchState &launch, uint64_t linearId,
+Cluster::Cluster(LaunchState &launch, Worker &worker, uint64_t linearId,
                  std::array<uint32_t, 3> id)
-    : launch(launch), linearId(linearId), id(id),
+    : launch(launch), worker(worker), linearId(linearId), id(id),
       random(launch.options.seed * 0x9E3779B97F4A7C15u + linearId) {
   const auto &shape = launch.launch.cluster;
   uint32_t rank = 0;
@@ -61,7 +61,7 @@ Cluster::Cluster(LaunchState &launch, uint64_t linearId,
   startOrdering();
 }
 
-Cluster::~Cluster() = default;
+Cluster::~Cluster() { finishOrdering(); }
 
 Cluster::RunResult Cluster::run() {
   bool hasProgress = false, isAlive = false;

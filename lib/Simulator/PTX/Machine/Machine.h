@@ -41,6 +41,7 @@ struct ClusterBarrier;
 struct WarpAsync;
 class Cluster;
 class Cta;
+struct Worker;
 struct LaunchShadows;
 struct LaunchState;
 
@@ -400,7 +401,9 @@ struct Effect {
 
 class Cluster {
 public:
-  Cluster(LaunchState &launch, uint64_t linearId, std::array<uint32_t, 3> id);
+  /// Takes what `worker` has to reuse, and gives it back at the end.
+  Cluster(LaunchState &launch, Worker &worker, uint64_t linearId,
+          std::array<uint32_t, 3> id);
   ~Cluster();
 
   LaunchState &getLaunch() const { return launch; }
@@ -444,8 +447,10 @@ public:
 private:
   bool landOne();
   void startOrdering();
+  void finishOrdering();
 
   LaunchState &launch;
+  Worker &worker;
   uint64_t linearId;
   std::array<uint32_t, 3> id;
   std::vector<std::unique_ptr<Cta>> ctas;

@@ -42,6 +42,14 @@ void Cluster::startOrdering() {
     launch.reportLimit(status.getMessage());
 }
 
+void Cluster::finishOrdering() {
+  if (!ordering)
+    return;
+  if (const char *limit = ordering->getLimit())
+    launch.reportLimit(limit);
+  worker.orderings.push_back(std::move(ordering));
+}
+
 ordering::WarpOrder *getOrder(Warp &warp) {
   ordering::ClusterOrdering *cluster = getOrder(warp.getCluster());
   if (!cluster)
@@ -220,6 +228,9 @@ void orderRange(Warp &warp, const Inst &inst, const Region &region,
   event.offset = offset;
   event.size = bytes;
   event.kind = kind;
+  // Bulk reductions are atomic by element.
+  if (kind == AccessKind::Reduction)
+    event.order = ordering::MemoryOrder::Relaxed;
   event.lane = lane;
   event.instruction = getInstructionId(warp, inst);
   if (auto conflict = findShadow(warp, region)->access(actor, event))

@@ -26,6 +26,11 @@ struct LaunchShadows {
   std::vector<std::unique_ptr<ordering::Shadow>> buffers;
 };
 
+/// What a host thread keeps from cluster to cluster.
+struct Worker {
+  std::vector<std::unique_ptr<ordering::ClusterOrdering>> orderings;
+};
+
 /// One access of a warp to one region.
 struct OrderedAccess {
   ordering::AccessKind kind = ordering::AccessKind::Read;

@@ -327,13 +327,13 @@ struct WorkQueue {
   uint64_t clusterBytes = 0;
   std::atomic<unsigned> numBusy{0};
 
-  std::unique_ptr<Cluster> take() {
+  std::unique_ptr<Cluster> take(Worker &worker) {
     uint64_t index = next.fetch_add(1);
     if (index >= count)
       return nullptr;
     const auto &grid = state.clusterGrid;
     return std::make_unique<Cluster>(
-        state, index,
+        state, worker, index,
         std::array<uint32_t, 3>{uint32_t(index % grid[0]),
                                 uint32_t(index / grid[0] % grid[1]),
                                 uint32_t(index / grid[0] / grid[1])});
@@ -351,6 +351,7 @@ void LaunchState::reportLimit(const std::string &message, const char *rule) {
 
 static void runClusters(WorkQueue &queue) {
   LaunchState &state = queue.state;
+  Worker worker;
   std::vector<std::unique_ptr<Cluster>> resident;
   bool isBusy = true;
   unsigned idleRounds = 0;
@@ -374,7 +375,7 @@ static void runClusters(WorkQueue &queue) {
             "expected a launch that needs at most " +
             std::to_string(state.options.maxMemory) + " bytes, but " +
             std::to_string(resident.size()) + " clusters wait for each other");
-      if (std::unique_ptr<Cluster> cluster = queue.take()) {
+      if (std::unique_ptr<Cluster> cluster = queue.take(worker)) {
         resident.push_back(std::move(cluster));
         hasProgress = true;
       } else {

@@ -6,6 +6,7 @@
 
 #include "Async.h"
 #include "Machine.h"
+#include "Ordering.h"
 
 #include <algorithm>
 #include <cstring>
@@ -365,6 +366,8 @@ Outcome Warp::exitLanes(uint32_t mask) {
   Path &path = getPath();
   liveLanes &= ~mask;
   noteEffect();
+  if (ordering::WarpOrder *order = getOrder(*this))
+    order->setLiveLanes(liveLanes);
   path.mask &= ~mask;
   ++path.pc;
   if (!path.mask)
