@@ -14,6 +14,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <random>
 
 using namespace nvfp4;
@@ -26,13 +27,18 @@ constexpr MmaMode kExact = {Accumulation::Exact, TensorCore::Blackwell};
 constexpr MmaMode kHopper = {Accumulation::Hardware, TensorCore::Hopper};
 constexpr MmaMode kBlackwell = {Accumulation::Hardware, TensorCore::Blackwell};
 
-/// Registers of a warp with values as a network has them.
+/// Registers of a warp with values as a network has them: normally distributed,
+/// or like probabilities, spread over `spread` powers of two.
 struct Warp {
   uint32_t a[8][32], b[8][32], c[8][32], scaleA[32], scaleB[32];
 
-  explicit Warp(const MmaDescriptor &descriptor) {
+  Warp(const MmaDescriptor &descriptor, int spread) {
     std::mt19937 random(1);
-    std::normal_distribution<float> normal;
+    std::normal_distribution<float> distribution;
+    const auto normal = [&](std::mt19937 &random) {
+      return std::ldexp(distribution(random),
+                        -int(random() % unsigned(spread)));
+    };
     auto makeWord = [&](ElementType type) -> uint32_t {
       switch (type) {
       case Type::BF16:
@@ -72,13 +78,14 @@ struct Warp {
   }
 };
 
-void mma(benchmark::State &state, MmaDescriptor descriptor, MmaMode mode) {
+void mma(benchmark::State &state, MmaDescriptor descriptor, MmaMode mode,
+         int spread = 1) {
   Result<MmaPlan> plan = MmaPlan::create(descriptor);
   if (!plan) {
     state.SkipWithError(plan.getMessage().c_str());
     return;
   }
-  Warp warp(descriptor);
+  Warp warp(descriptor, spread);
   uint32_t results[8][32];
   MmaInputs inputs;
   MutableFragment d;
@@ -129,6 +136,8 @@ BENCHMARK_CAPTURE(mma, mxfp8_exact, kMXFP8, kExact);
 BENCHMARK_CAPTURE(mma, mxfp8_blackwell, kMXFP8, kBlackwell);
 BENCHMARK_CAPTURE(mma, bf16_exact, makePlain(Type::BF16, 16, Type::F32),
                   kExact);
+BENCHMARK_CAPTURE(mma, bf16_spread_exact, makePlain(Type::BF16, 16, Type::F32),
+                  kExact, 40);
 BENCHMARK_CAPTURE(mma, bf16_hopper, makePlain(Type::BF16, 16, Type::F32),
                   kHopper);
 BENCHMARK_CAPTURE(mma, f16_exact, makePlain(Type::F16, 16, Type::F32), kExact);

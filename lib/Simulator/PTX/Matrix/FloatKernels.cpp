@@ -7,7 +7,8 @@
 // Exact: a product of two elements is exact in double, and so is every partial
 // sum while no bit lies 2^53 below the largest possible sum. That is checked
 // per row and column from the largest and smallest magnitudes; what fails is
-// summed again in fixed point (WideSum). C joins with one addition that is
+// summed again in pairs of doubles, and if these are not exact either, in fixed
+// point (WideSum). C joins with one addition that is
 // rounded to odd, so that the final rounding is the only one.
 //
 // Fused: terms are scaled by 2^(fractionBits - E) and cut to integers; below
@@ -225,22 +226,45 @@ HWY_INLINE void sumProducts(const DecodedPanel &a, int row,
   }
 }
 
-/// The sum of products of a row and a column, plus `c` if finite, to odd.
+/// The sum of products of a row and a column, plus `c`, to odd.
 static double sumWide(const DecodedPanel &a, int line, const DecodedPanel &b,
                       int col, int numK, double c) {
   WideSum sum;
   for (int k = 0; k < numK; ++k)
     sum.add(a.values[k][line] * b.values[k][col]);
-  if (std::isfinite(c))
-    sum.add(c);
+  sum.add(c);
   return sum.roundToOdd();
+}
+
+/// Sums a row in pairs of doubles, C included, to odd. Returns the lanes where
+/// even a pair is not exact.
+HWY_INLINE V8l sumPairs(const DecodedPanel &a, int line, const DecodedPanel &b,
+                        int numK, V8d c, V8d &sum) {
+  V8d high = {}, low = {};
+  V8l isInexact = {};
+  for (int k = 0; k < numK; ++k) {
+    V8d error =
+        addWithError(high, a.values[k][line] * loadVector<V8d>(b.values[k]));
+    isInexact |= addWithError(low, error) != 0;
+  }
+  isInexact |= addWithError(low, addWithError(high, c)) != 0;
+  sum = addToOdd(high, low);
+  return isInexact;
 }
 
 /// Replaces the lanes of `sums`, C included, whose columns are not exact.
 static void repairRow(const DecodedPanel &a, int line, const DecodedPanel &b,
-                      int numK, V8l isInexact, V8f c, V8d &sums) {
+                      int numK, V8l isInexact, V8d c, V8d &sums) {
+  // An infinite or NaN C is the sum already.
+  isInexact &= __builtin_elementwise_abs(c) < HUGE_VAL;
+  V8d better;
+  V8l isWide = sumPairs(a, line, b, numK, c, better);
+  sums = select(isInexact, better, sums);
+  isWide &= isInexact;
+  if (HWY_LIKELY(!isAnySet(isWide)))
+    return;
   for (int col = 0; col < kPanelLines; ++col)
-    if (isInexact[col] && std::isfinite(c[col]))
+    if (isWide[col])
       sums[col] = sumWide(a, line, b, col, numK, c[col]);
 }
 
@@ -261,8 +285,9 @@ static void multiplyExactImpl(const FloatProduct &product) {
       for (int r = 0; r < kRowsAtOnce; ++r) {
         const int line = first + r;
         const int offset = (panel * kPanelLines + line) * kPanelLines;
-        V8f c = loadVector<V8f>(product.c + offset);
-        V8d sum = addToOdd(sums[r], __builtin_convertvector(c, V8d));
+        V8d c =
+            __builtin_convertvector(loadVector<V8f>(product.c + offset), V8d);
+        V8d sum = addToOdd(sums[r], c);
         V8l isInexact =
             a.largest[line] * largestB > a.smallest[line] * smallestSum;
         if (HWY_UNLIKELY(isAnySet(isInexact)))

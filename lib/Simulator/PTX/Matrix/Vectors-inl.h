@@ -80,16 +80,24 @@ HWY_INLINE V8d exp2(V8l exponent) {
 // Rounding
 //===----------------------------------------------------------------------===//
 
-/// a + b rounded to odd: to the neighbour whose last bit is one, unless exact.
-HWY_INLINE V8d addToOdd(V8d a, V8d b) {
+/// Replaces `a` by a + b and returns what that lacks, which is exact; NaN where
+/// the sum is not finite.
+HWY_INLINE V8d addWithError(V8d &a, V8d b) {
+  // Knuth's two-sum.
   V8d sum = a + b;
-  // Knuth's exact error of the addition; NaN where the sum is not finite.
   V8d bb = sum - a;
   V8d error = (a - (sum - bb)) + (b - bb);
+  a = sum;
+  return error;
+}
+
+/// a + b rounded to odd: to the neighbour whose last bit is one, unless exact.
+HWY_INLINE V8d addToOdd(V8d a, V8d b) {
+  V8d error = addWithError(a, b);
   V8l isInexact = (error < 0) | (error > 0);
-  V8l isTooLarge = isInexact & ((error < 0) ^ (sum < 0));
+  V8l isTooLarge = isInexact & ((error < 0) ^ (a < 0));
   // Masks are -1.
-  return castBits<V8d>((castBits<V8l>(sum) + isTooLarge) | (isInexact & 1));
+  return castBits<V8d>((castBits<V8l>(a) + isTooLarge) | (isInexact & 1));
 }
 
 /// f32 bits of finite doubles, toward zero; what is too large is the largest.

@@ -110,7 +110,7 @@ void makeWarp(const MmaDescriptor &descriptor, unsigned numSelectors,
   warp.sparsitySelector = unsigned(random() % numSelectors);
 }
 
-TEST(Hopper, AgreesWithTheChip) {
+void compareWithTheChip() {
   const MmaMode mode = {Accumulation::Hardware, TensorCore::Hopper};
   for (const Recorded &recorded : kRecorded) {
     MmaDescriptor descriptor = {recorded.shape, recorded.a, recorded.b,
@@ -137,5 +137,7 @@ TEST(Hopper, AgreesWithTheChip) {
         << (recorded.sparsity == kDense ? "" : ", sparse");
   }
 }
+
+TEST(Hopper, AgreesWithTheChip) { forEachInstructionSet(compareWithTheChip); }
 
 } // namespace

@@ -11,6 +11,8 @@
 
 #include "nvfp4/Support/Codecs.h"
 
+#include <hwy/targets.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -608,4 +610,14 @@ std::vector<uint64_t> test::readD(const MmaDescriptor &descriptor,
                                      : warp.d[reg][lane];
       }
   return results;
+}
+
+void test::forEachInstructionSet(const std::function<void()> &function) {
+  for (int64_t rest = hwy::SupportedTargets(); rest; rest &= rest - 1) {
+    hwy::SetSupportedTargetsForTest(rest & -rest);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    function();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }

@@ -13,6 +13,7 @@
 
 #include "Matrix/Mma.h"
 
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -58,6 +59,9 @@ private:
 /// D as [m][n] words (f64: 64 bits), by element.
 std::vector<uint64_t> computeReference(const MmaDescriptor &descriptor,
                                        const Warp &warp, MmaMode mode);
+
+/// Calls `function` once for every instruction set of this machine, in use.
+void forEachInstructionSet(const std::function<void()> &function);
 
 /// The bits of D[row][col] in the registers of `warp`.
 std::vector<uint64_t> readD(const MmaDescriptor &descriptor, const Warp &warp);

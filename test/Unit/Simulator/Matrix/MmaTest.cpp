@@ -27,11 +27,12 @@ enum class Draw {
   Bits,      ///< All bit patterns.
   Normal,    ///< Like activations: normally distributed.
   Wide,      ///< Exponents from the whole range, no infinity or NaN.
+  Spread,    ///< Like probabilities: 2^-40 to 1.
   Sparse,    ///< Wide, half of them zeros.
   Cancelling ///< Neighbours along K that cancel, and a small C.
 };
-constexpr Draw kDraws[] = {Draw::Bits, Draw::Normal, Draw::Wide, Draw::Sparse,
-                           Draw::Cancelling};
+constexpr Draw kDraws[] = {Draw::Bits,   Draw::Normal, Draw::Wide,
+                           Draw::Spread, Draw::Sparse, Draw::Cancelling};
 
 struct Generator {
   std::mt19937_64 random;
@@ -43,8 +44,11 @@ struct Generator {
     if (draw == Draw::Sparse && random() % 2)
       return 0;
     const uint64_t raw = random();
-    const float normal = std::normal_distribution<float>()(random);
-    const bool isNormal = draw == Draw::Normal || draw == Draw::Cancelling;
+    float normal = std::normal_distribution<float>()(random);
+    if (draw == Draw::Spread)
+      normal = std::ldexp(normal, -int(raw % 41));
+    const bool isNormal = draw == Draw::Normal || draw == Draw::Spread ||
+                          draw == Draw::Cancelling;
     switch (type) {
     case Type::F64: {
       if (draw == Draw::Bits)
@@ -417,6 +421,20 @@ TEST(SparseMma, RefusesWhatIsNoMetadata) {
   warp.sparsitySelector = 2;
   EXPECT_EQ(execute(),
             "mma.sp: expected a sparsity selector below 2, but got 2");
+}
+
+/// One of each core; the others take the instruction set in use.
+TEST(Mma, EveryInstructionSet) {
+  forEachInstructionSet([] {
+    compare(make({16, 8, 16}, Type::BF16, Type::BF16, Type::F32), kExact, 3);
+    compare(make({16, 8, 16}, Type::F16, Type::F16, Type::F16), kExact, 3);
+    compare(make({16, 8, 32}, Type::U8, Type::S8, Type::S32), kExact, 3);
+    compare(make({16, 8, 8}, Type::F64, Type::F64, Type::F64), kExact, 3);
+    const MmaDescriptor nvfp4 = makeScaled(MmaKind::MXF4NVF4, 64, Type::E2M1,
+                                           Type::E2M1, ScaleType::UE4M3, 4);
+    compare(nvfp4, kExact, 3);
+    compare(nvfp4, {Accumulation::Hardware, TensorCore::Blackwell}, 3);
+  });
 }
 
 //===----------------------------------------------------------------------===//
