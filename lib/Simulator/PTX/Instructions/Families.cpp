@@ -4,16 +4,20 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Arithmetic.h"
 #include "Decoder.h"
 
 namespace nvfp4::ptx {
 
 std::vector<OpcodeTable> getFamilies() {
-  return {
+  std::vector<OpcodeTable> families = {
       getControlOpcodes(),  getMoveOpcodes(),      getMemoryOpcodes(),
       getAtomicOpcodes(),   getFenceOpcodes(),     getBarrierOpcodes(),
       getMbarrierOpcodes(), getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
   };
+  for (OpcodeTable table : getArithmeticFamilies())
+    families.push_back(table);
+  return families;
 }
 
 } // namespace nvfp4::ptx

@@ -23,6 +23,10 @@ static AluArgs makeArgs(const TaintArgs &args) {
 
 void taintMoved(const TaintArgs &args) { args.inst.alu(makeArgs(args)); }
 
+void taintKept(const TaintArgs &args) {
+  std::memcpy(args.d, args.ua, getBytes(args.inst.d));
+}
+
 /// All bits of `d` in the lanes where `bits` of `ref` are not all zero.
 static void spread(const TaintArgs &args, const OperandRef &ref,
                    const void *bits) {
@@ -56,9 +60,10 @@ void taintMovedBy(const TaintArgs &args) {
 
 void taintMovedBy2(const TaintArgs &args) {
   AluArgs moved = makeArgs(args);
-  moved.c = args.vc;
+  moved.c = args.vc, moved.f = args.vf;
   args.inst.alu(moved);
   spread(args, args.inst.c, args.uc);
+  spread(args, args.inst.f, args.uf);
 }
 
 /// A result bit is undefined when a source bit is and the other side does not

@@ -16,12 +16,14 @@
 namespace nvfp4::ptx {
 
 /// Undefined bits move as the instruction moves values: `mov`, packing,
-/// unpacking, `not`, bit reversal, truncation and zero extension.
+/// unpacking, bit reversal, truncation, zero and sign extension.
 void taintMoved(const TaintArgs &args);
+/// Every bit of the result comes from the same bit of `a`: `not`.
+void taintKept(const TaintArgs &args);
 /// `a` is moved under control of the values of `b` and `c` (shift amounts,
 /// positions, lengths): those must be defined, or all bits are undefined.
 void taintMovedBy(const TaintArgs &args);
-/// `a` and `b` are moved under control of `c` (prmt, shf).
+/// `a` and `b` are moved under control of `c` and `f` (prmt, shf, bfi).
 void taintMovedBy2(const TaintArgs &args);
 /// and, or, xor of any width, predicates included.
 void taintAnd(const TaintArgs &args);
