@@ -215,7 +215,8 @@ TEST(Float16, InfinitiesAndNaN) {
                             : sum < 0       ? 0xFC00
                                             : 0x7C00;
         EXPECT_EQ(fmaF16(a, b, c), expected);
-        EXPECT_EQ((fmaF16<false, true>(a, b, c)), expected == 0x7C00 ? kOne : 0);
+        EXPECT_EQ((fmaF16<false, true>(a, b, c)),
+                  expected == 0x7C00 ? kOne : 0);
       }
 }
 
