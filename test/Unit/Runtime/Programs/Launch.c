@@ -16,6 +16,8 @@
 #ifndef KERNEL_INDEX
 #define KERNEL_INDEX 0
 #endif
+#define ARG_BYTES_TWO 8, 8
+#define ARG_BYTES_WIDE 8, 8, 8, 8
 #ifndef ARG_BYTES
 #define ARG_BYTES 8, 8, 8, 4
 #endif
