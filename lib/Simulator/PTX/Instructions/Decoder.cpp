@@ -261,25 +261,29 @@ OperandRef DecodeContext::makeLocalAddress(uint64_t offset, unsigned bytes) {
   return ref;
 }
 
+OperandRef DecodeContext::makeRelocated(Relocation relocation) {
+  size_t start = (code.constants.size() + kSlotAlignment - 1) / kSlotAlignment *
+                 kSlotAlignment;
+  code.constants.resize(start + size_t(relocation.bytes) * kLanes);
+  OperandRef ref;
+  ref.offset = ~int32_t(start);
+  ref.bytes = relocation.bytes;
+  ref.isPresent = true;
+  relocation.offset = uint32_t(start);
+  code.relocations.push_back(relocation);
+  return ref;
+}
+
 OperandRef DecodeContext::readVariable(const Operand &operand, unsigned bytes) {
   uint64_t offset = uint64_t(operand.integer);
+  Relocation relocation;
+  relocation.bytes = uint8_t(bytes);
+  relocation.addend = operand.integer;
   if (!operand.isLocalVariable) {
     const Variable &variable = module.variables[operand.index];
-    bool isKnown = variable.space == Space::Shared && !variable.isExtern;
-    if (isKnown)
-      return makeConstant(program.variableOffsets[operand.index] + offset,
-                          bytes);
-    // Never shared: each gets a relocation of its own.
-    size_t start = (code.constants.size() + kSlotAlignment - 1) /
-                   kSlotAlignment * kSlotAlignment;
-    code.constants.resize(start + size_t(bytes) * kLanes);
-    OperandRef ref;
-    ref.offset = ~int32_t(start);
-    ref.bytes = uint8_t(bytes);
-    ref.isPresent = true;
-    code.relocations.push_back({uint32_t(start), uint8_t(bytes), operand.index,
-                                operand.integer, false});
-    return ref;
+    relocation.isShared = variable.space == Space::Shared;
+    relocation.variable = operand.index;
+    return makeRelocated(relocation);
   }
   if (operand.index & kParameterBit) {
     bool isResult = operand.index & kResultBit;
@@ -289,11 +293,19 @@ OperandRef DecodeContext::readVariable(const Operand &operand, unsigned bytes) {
     return function.isEntry ? makeConstant(place + offset, bytes)
                             : makeLocalAddress(place + offset, bytes);
   }
-  Space space = function.variables[operand.index].space;
-  if (space == Space::Shared)
-    return makeConstant(
-        program.localSharedOffsets[code.index][operand.index] + offset, bytes);
-  return makeLocalAddress(code.variableOffsets[operand.index] + offset, bytes);
+  const Variable &variable = function.variables[operand.index];
+  if (variable.space == Space::Shared && !variable.isExtern) {
+    relocation.isShared = true;
+    relocation.addend +=
+        int64_t(program.localSharedOffsets[code.index][operand.index]);
+    return makeRelocated(relocation);
+  }
+  if (variable.space == Space::Local || variable.space == Space::Param)
+    return makeLocalAddress(code.variableOffsets[operand.index] + offset,
+                            bytes);
+  relocation.isShared = variable.space == Space::Shared;
+  relocation.variable = program.localVariables[code.index][operand.index];
+  return makeRelocated(relocation);
 }
 
 OperandRef DecodeContext::readSpecial(const Operand &operand, Type type,

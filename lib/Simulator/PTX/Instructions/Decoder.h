@@ -190,6 +190,7 @@ private:
   OperandRef makeSlot(unsigned bytes);
   OperandRef readSpecial(const Operand &operand, Type type, bool isAnySize);
   OperandRef readVariable(const Operand &operand, unsigned bytes);
+  OperandRef makeRelocated(Relocation relocation);
   OperandRef makeLocalAddress(uint64_t offset, unsigned bytes);
   void decode(const Instruction &instruction,
               const std::unordered_multimap<std::string_view, DecodeFn> &table);

@@ -16,6 +16,7 @@
 #include "nvfp4/Simulator/PTX/Syntax.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -140,18 +141,15 @@ struct Inst {
 };
 
 /// Bytes at `offset` in the constants that depend on where a variable is put
-/// at launch: `address(variable) + addend`, `bytes` wide, in all 32 lanes.
+/// at launch, `bytes` wide, in all 32 lanes: the variable's address plus
+/// `addend`; for a shared variable in addition the rank of the CTA.
 struct Relocation {
   uint32_t offset = 0;
   uint8_t bytes = 8;
-  uint32_t variable = 0; ///< Module::variables
+  bool isShared = false;
+  /// Program::Impl::variables; none: `addend` is the address.
+  std::optional<uint32_t> variable;
   int64_t addend = 0;
-  bool isGeneric = false;
-};
-
-/// A place in memory of one of the function's own variables.
-struct VariablePlace {
-  uint64_t offset = 0;
 };
 
 /// A decoded function.
@@ -189,7 +187,13 @@ struct Program::Impl {
       codes; ///< by Module::functions; null: no body
   std::vector<Entry> entries;
   std::vector<uint32_t> entryFunctions;
-  /// Static shared memory: addresses, by Module::variables, and by
+  /// Variables that have one address for the whole launch: those of the module,
+  /// then `.global`, `.const` and `extern .shared` ones of function bodies.
+  std::vector<const Variable *> variables;
+  /// Numbers in `variables` of the latter, by Module::functions and
+  /// Function::variables.
+  std::vector<std::vector<uint32_t>> localVariables;
+  /// Addresses of static shared memory, by `variables`, and by
   /// Module::functions and Function::variables.
   std::vector<uint64_t> variableOffsets;
   std::vector<std::vector<uint64_t>> localSharedOffsets;
@@ -197,12 +201,6 @@ struct Program::Impl {
   std::vector<uint64_t> staticSharedEnds;
   /// Distinguishes programs in DeviceMemory, by ownership.
   std::shared_ptr<const int> identity = std::make_shared<const int>(0);
-
-  /// Address of a module variable: device address, or shared offset. In the
-  /// shared window too when `isGeneric`.
-  uint64_t getAddress(uint32_t variable,
-                      const std::vector<uint64_t> &globalAddresses,
-                      bool isGeneric) const;
 };
 
 /// The address of function i is kCodeBase + i.

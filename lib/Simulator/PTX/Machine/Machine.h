@@ -482,9 +482,10 @@ struct LaunchState {
   DeviceMemory::Impl &memory;
   const Options &options;
   const Code *entry = nullptr;
-  /// By Module::functions: the constants with addresses filled in.
+  /// The constants with addresses filled in: by rank in the cluster, then by
+  /// Module::functions.
   std::vector<std::vector<uint8_t>> constants;
-  /// By Module::variables: device address, or shared offset.
+  /// By Program::Impl::variables: device address, or shared address in rank 0.
   std::vector<uint64_t> variableAddresses;
   std::vector<uint8_t> parameters;
   /// Parameter bytes are never undefined.

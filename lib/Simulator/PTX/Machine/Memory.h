@@ -16,6 +16,7 @@
 #include "nvfp4/Simulator/PTX/Simulator.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -100,8 +101,12 @@ struct DeviceMemory::Impl {
   uint32_t nextIndex = 0;
   /// Module variables of each program that ran.
   struct ModuleData {
-    std::vector<std::unique_ptr<std::vector<uint8_t>>> storage;
-    std::vector<uint64_t> addresses; ///< by Module::variables; 0: not global
+    struct Free {
+      void operator()(uint8_t *memory) const { std::free(memory); }
+    };
+    /// By Program::Impl::variables; null and 0 where not in global memory.
+    std::vector<std::unique_ptr<uint8_t, Free>> storage;
+    std::vector<uint64_t> addresses;
   };
   std::map<std::weak_ptr<const int>, ModuleData,
            std::owner_less<std::weak_ptr<const int>>>

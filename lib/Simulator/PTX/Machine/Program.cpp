@@ -19,13 +19,35 @@ const std::vector<Program::Entry> &Program::getEntries() const {
 }
 std::string_view Program::getTarget() const { return impl->module->target; }
 
-uint64_t Program::Impl::getAddress(uint32_t variable,
-                                   const std::vector<uint64_t> &globalAddresses,
-                                   bool isGeneric) const {
-  const Variable &named = module->variables[variable];
-  if (named.space == Space::Shared)
-    return variableOffsets[variable] + (isGeneric ? kSharedWindow : 0);
-  return globalAddresses[variable];
+/// Numbers the variables that have one address for the whole launch.
+static Status collectVariables(Program::Impl &program) {
+  const Module &module = *program.module;
+  for (const Variable &variable : module.variables)
+    program.variables.push_back(&variable);
+  program.localVariables.resize(module.functions.size());
+  for (size_t i = 0; i < module.functions.size(); ++i) {
+    for (const Variable &variable : module.functions[i].variables) {
+      bool isGlobal = variable.space == Space::Global ||
+                      variable.space == Space::Constant ||
+                      (variable.space == Space::Shared && variable.isExtern);
+      program.localVariables[i].push_back(
+          isGlobal ? uint32_t(program.variables.size()) : ~0u);
+      if (isGlobal)
+        program.variables.push_back(&variable);
+    }
+  }
+  constexpr uint64_t kMaxBytes = uint64_t(1) << 34;
+  uint64_t bytes = 0;
+  for (const Variable *variable : program.variables) {
+    bytes += variable->size;
+    if (bytes > kMaxBytes)
+      return Status::error(module.fileName + ":" +
+                           std::to_string(variable->location.line) +
+                           ": expected module variables of at most 16 GiB, "
+                           "but got more with '" +
+                           std::string(variable->name) + "'");
+  }
+  return Status();
 }
 
 /// Gives every static shared variable its address. Variables inside entries
@@ -40,7 +62,7 @@ static void placeShared(Program::Impl &program) {
     offset += variable.size;
     return start;
   };
-  program.variableOffsets.resize(module.variables.size());
+  program.variableOffsets.resize(program.variables.size());
   for (size_t i = 0; i < module.variables.size(); ++i)
     if (module.variables[i].space == Space::Shared &&
         !module.variables[i].isExtern)
@@ -50,7 +72,8 @@ static void placeShared(Program::Impl &program) {
     const Function &function = module.functions[i];
     program.localSharedOffsets[i].resize(function.variables.size());
     for (size_t v = 0; v < function.variables.size(); ++v)
-      if (function.variables[v].space == Space::Shared)
+      if (function.variables[v].space == Space::Shared &&
+          !function.variables[v].isExtern)
         program.localSharedOffsets[i][v] = place(offset, function.variables[v]);
   };
   for (size_t i = 0; i < module.functions.size(); ++i)
@@ -90,6 +113,9 @@ Result<std::shared_ptr<const Program>> Program::load(std::string text,
   auto impl = std::make_unique<Impl>();
   impl->module = std::move(*module);
   const Module &parsed = *impl->module;
+  Status status = collectVariables(*impl);
+  if (!status.ok())
+    return status;
   placeShared(*impl);
   std::vector<Diagnostic> errors;
   auto table = collectOpcodes();

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
+#include "ModuleData.h"
 #include "Observe.h"
 #include "Ordering.h"
 
@@ -231,44 +232,6 @@ bool Setup::checkParameters() {
   return true;
 }
 
-/// Puts module variables into device memory, on the first launch with it.
-static DeviceMemory::Impl::ModuleData &
-getModuleData(const Program::Impl &program, DeviceMemory::Impl &memory,
-              DeviceMemory &owner) {
-  auto [it, isNew] = memory.modules.try_emplace(program.identity);
-  DeviceMemory::Impl::ModuleData &data = it->second;
-  if (!isNew)
-    return data;
-  const Module &module = *program.module;
-  data.addresses.resize(module.variables.size());
-  for (size_t i = 0; i < module.variables.size(); ++i) {
-    const Variable &variable = module.variables[i];
-    if (variable.space != Space::Global && variable.space != Space::Constant)
-      continue;
-    data.storage.push_back(std::make_unique<std::vector<uint8_t>>(
-        std::max<uint64_t>(variable.size, 1)));
-    data.addresses[i] = owner.map(data.storage.back()->data(), variable.size,
-                                  std::string(variable.name));
-  }
-  size_t next = 0;
-  for (size_t i = 0; i < module.variables.size(); ++i) {
-    if (!data.addresses[i])
-      continue;
-    std::vector<uint8_t> &bytes = *data.storage[next++];
-    for (const Initializer &init : module.variables[i].initializers) {
-      uint64_t value = init.value;
-      if (init.variable)
-        value +=
-            program.getAddress(*init.variable, data.addresses, init.isGeneric);
-      else if (init.function)
-        value += kCodeBase + *init.function;
-      std::memcpy(bytes.data() + init.offset, &value,
-                  std::min<size_t>(init.size, 8));
-    }
-  }
-  return data;
-}
-
 bool Setup::placeVariables() {
   const Program::Impl &program = state.program;
   const Launch &launch = state.launch;
@@ -289,28 +252,36 @@ bool Setup::placeVariables() {
   return true;
 }
 
+/// The constants of one function as a CTA of a rank sees them.
+static std::vector<uint8_t> relocate(const LaunchState &state, const Code &code,
+                                     uint64_t rank) {
+  std::vector<uint8_t> constants = code.constants;
+  for (const Relocation &relocation : code.relocations) {
+    uint64_t value = uint64_t(relocation.addend);
+    if (relocation.variable)
+      value += state.variableAddresses[*relocation.variable];
+    if (relocation.isShared)
+      value += rank << kSharedRankShift;
+    for (unsigned lane = 0; lane < kLanes; ++lane)
+      std::memcpy(constants.data() + relocation.offset +
+                      lane * relocation.bytes,
+                  &value, relocation.bytes);
+  }
+  return constants;
+}
+
 void Setup::fillConstants() {
   const Program::Impl &program = state.program;
-  state.constants.resize(program.codes.size());
-  for (size_t i = 0; i < program.codes.size(); ++i) {
-    if (!program.codes[i])
-      continue;
-    const Code &code = *program.codes[i];
-    std::vector<uint8_t> &constants = state.constants[i];
-    constants = code.constants;
-    for (const Relocation &relocation : code.relocations) {
-      uint64_t value = state.variableAddresses[relocation.variable] +
-                       uint64_t(relocation.addend);
-      for (unsigned lane = 0; lane < kLanes; ++lane)
-        std::memcpy(constants.data() + relocation.offset +
-                        lane * relocation.bytes,
-                    &value, relocation.bytes);
-    }
-    if (state.options.collectStatistics) {
-      state.counters.resize(program.codes.size());
-      state.counters[i] = std::make_unique<InstCounters[]>(code.insts.size());
-    }
-  }
+  const auto &cluster = state.launch.cluster;
+  for (uint64_t rank = 0; rank < cluster[0] * cluster[1] * cluster[2]; ++rank)
+    for (const auto &code : program.codes)
+      state.constants.push_back(code ? relocate(state, *code, rank)
+                                     : std::vector<uint8_t>());
+  if (!state.options.collectStatistics)
+    return;
+  for (const auto &code : program.codes)
+    state.counters.push_back(
+        code ? std::make_unique<InstCounters[]>(code->insts.size()) : nullptr);
 }
 
 //===----------------------------------------------------------------------===//
@@ -416,14 +387,13 @@ Report Program::run(const Launch &launch, DeviceMemory &memory,
   if (!setup.findEntry() || !setup.checkShape() || !setup.checkParameters() ||
       !setup.placeVariables())
     return refuse(setup.error);
-  DeviceMemory::Impl::ModuleData &data =
-      getModuleData(*impl, memory.getImpl(), memory);
-  for (size_t i = 0; i < impl->module->variables.size(); ++i) {
-    const Variable &variable = impl->module->variables[i];
-    bool isDynamic = variable.space == Space::Shared && variable.isExtern;
+  const auto &data = getModuleData(*impl, memory);
+  for (size_t i = 0; i < impl->variables.size(); ++i) {
+    const Variable &variable = *impl->variables[i];
     state.variableAddresses.push_back(
-        isDynamic ? state.dynamicSharedOffset
-                  : impl->getAddress(uint32_t(i), data.addresses, false));
+        variable.space != Space::Shared ? data.addresses[i]
+        : variable.isExtern             ? state.dynamicSharedOffset
+                                        : impl->variableOffsets[i]);
   }
   setup.fillConstants();
   if (options.checkOrdering)
@@ -459,10 +429,9 @@ Report Program::run(const Launch &launch, DeviceMemory &memory,
 
 uint64_t Program::getVariableAddress(std::string_view name,
                                      DeviceMemory &memory) const {
-  const Module &module = *impl->module;
-  for (size_t i = 0; i < module.variables.size(); ++i)
-    if (module.variables[i].name == name)
-      return getModuleData(*impl, memory.getImpl(), memory).addresses[i];
+  for (size_t i = 0; i < impl->variables.size(); ++i)
+    if (impl->variables[i]->name == name)
+      return getModuleData(*impl, memory).addresses[i];
   return 0;
 }
 

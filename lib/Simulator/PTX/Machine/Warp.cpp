@@ -65,7 +65,11 @@ Frame *Warp::makeFrame(const Code &code, Frame *parent, uint32_t callPc) {
     std::memset(made->tainted, 0xFF, taintBytes);
   }
   made->tainted[0] = 0;
-  made->constants = getLaunch().constants[code.index].data();
+  made->constants =
+      getLaunch()
+          .constants[cta.getRank() * getLaunch().program.codes.size() +
+                     code.index]
+          .data();
   made->parent = parent;
   made->callPc = callPc;
   made->numUsers = 0;
