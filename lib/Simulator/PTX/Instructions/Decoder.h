@@ -51,6 +51,10 @@ OpcodeTable getBarrierOpcodes();
 OpcodeTable getMbarrierOpcodes();
 OpcodeTable getAsyncCopyOpcodes();
 OpcodeTable getBulkCopyOpcodes();
+OpcodeTable getWarpOpcodes();
+OpcodeTable getWarpDataOpcodes();
+OpcodeTable getMatrixMoveOpcodes();
+OpcodeTable getMatrixOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();

@@ -14,6 +14,8 @@ std::vector<OpcodeTable> getFamilies() {
       getControlOpcodes(),  getMoveOpcodes(),      getMemoryOpcodes(),
       getAtomicOpcodes(),   getFenceOpcodes(),     getBarrierOpcodes(),
       getMbarrierOpcodes(), getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
+      getWarpOpcodes(),     getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
+      getMatrixOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);

@@ -138,11 +138,13 @@ static bool decodeLogic(DecodeContext &context) {
 // Predicates
 //===----------------------------------------------------------------------===//
 
-/// d = a op b; `not` has one source.
 template <typename F> static void combineWords(const AluArgs &args) {
   uint32_t a = *static_cast<const uint32_t *>(args.a);
-  uint32_t b = args.b ? *static_cast<const uint32_t *>(args.b) : ~0u;
+  uint32_t b = *static_cast<const uint32_t *>(args.b);
   storePredicate(args.d, F()(a, b), args.mask);
+}
+static void invertWord(const AluArgs &args) {
+  storePredicate(args.d, ~*static_cast<const uint32_t *>(args.a), args.mask);
 }
 
 static bool decodePredicateLogic(DecodeContext &context) {
@@ -156,7 +158,7 @@ static bool decodePredicateLogic(DecodeContext &context) {
       {"and", 2, combineWords<std::bit_and<uint32_t>>, taintAnd},
       {"or", 2, combineWords<std::bit_or<uint32_t>>, taintOr},
       {"xor", 2, combineWords<std::bit_xor<uint32_t>>, taintXor},
-      {"not", 1, combineWords<std::bit_xor<uint32_t>>, taintKept},
+      {"not", 1, invertWord, taintKept},
   };
   if (context.getNumQualifiers() != 1 || !context.take("pred"))
     return false;

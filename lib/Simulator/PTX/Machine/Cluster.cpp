@@ -134,31 +134,29 @@ bool Cluster::landOne() {
 std::string Cluster::describeWaiters() const {
   std::string text;
   unsigned shown = 0;
-  const Module &module = *launch.program.module;
   for (auto &cta : ctas) {
+    const auto &id = cta->getId();
     for (auto &warp : cta->getWarps()) {
       for (const Path &path : warp->getPaths()) {
         if (++shown > 8)
           return text + "; and more";
-        const Inst &inst = path.frame->code->insts[path.pc];
-        const Instruction &source =
-            path.frame->code->function->instructions[inst.source];
         text += text.empty() ? "" : "; ";
-        text += "CTA " + std::to_string(cta->getId()[0]) + "," +
-                std::to_string(cta->getId()[1]) + "," +
-                std::to_string(cta->getId()[2]) + " warp " +
-                std::to_string(warp->getIndex()) + " lanes " +
-                std::to_string(__builtin_popcount(path.mask)) + " at " +
-                module.fileName + ":" + std::to_string(inst.line) + " '" +
-                std::string(source.opcode);
-        for (unsigned i = 0; i < source.numQualifiers; ++i)
-          text +=
-              "." + std::string(module.qualifiers[source.firstQualifier + i]);
-        text += "'";
+        text += "CTA " + std::to_string(id[0]) + "," + std::to_string(id[1]) +
+                "," + std::to_string(id[2]) + " warp " +
+                std::to_string(warp->getIndex()) + " " +
+                warp->describePath(path);
       }
     }
   }
   return text;
+}
+
+bool Cluster::isWaitingAligned() const {
+  for (auto &cta : ctas)
+    for (auto &warp : cta->getWarps())
+      if (warp->isWaitingAligned())
+        return true;
+  return false;
 }
 
 } // namespace nvfp4::ptx

@@ -182,10 +182,18 @@ template <bool IsObserved> Warp::RunResult Warp::runPaths(uint32_t budget) {
         ++paths[current].pc;
         paths[current].state = Path::State::Polling;
       }
+      // A path that waits executes the instruction again.
+      if constexpr (IsObserved)
+        if (outcome == Outcome::Block)
+          unobserve(*this, inst, mask);
       break; // Resched, Block
     }
     if (hasExited())
       return finish(RunResult::Exited);
+  }
+  if (isStuck()) {
+    reportStuck();
+    return finish(RunResult::Stopped);
   }
   return finish(effects == numEffects ? RunResult::Blocked
                                       : RunResult::Progress);

@@ -80,7 +80,8 @@ struct Path {
   uint32_t pc = 0;
   Frame *frame = nullptr;
   State state = State::Ready;
-  /// Lanes that a Converging path waits for.
+  /// Lanes that a Converging path waits for, itself among them: a membermask,
+  /// or the live lanes.
   uint32_t awaited = 0;
   /// Set by what wakes a Barrier path: the instruction has taken effect, its
   /// second execution only goes on.
@@ -230,10 +231,32 @@ public:
   Outcome call(const Inst &inst, uint32_t mask, const Code &callee,
                Frame *&made);
   Outcome ret(const Inst &inst, uint32_t mask);
-  /// For an instruction that all lanes of `members` must execute together (a
-  /// membermask, or all live lanes for `.aligned`): Next once they are here,
-  /// otherwise Block, or Stop with error R14 or "convergence".
+  /// For an `.aligned` instruction, which the live lanes of `members` must
+  /// execute together: Next once they are here, otherwise Block, or Stop with
+  /// error R14.
   Outcome converge(const Inst &inst, uint32_t mask, uint32_t members);
+  /// For a `.sync` instruction with a membermask for each lane: calls
+  /// `visit(lanes)` for every set of lanes whose masks agree and name just the
+  /// live ones of them. Lanes that miss others stay behind as paths of their
+  /// own and execute the instruction again with them.
+  template <typename Visit>
+  Outcome convergeMembers(const Inst &inst, uint32_t mask,
+                          const OperandRef &membermask, Visit visit);
+  /// Lanes of `mask` with equal membermasks.
+  struct MemberGroup {
+    uint32_t members = 0;
+    uint32_t lanes = 0;
+    bool isComplete = false;
+  };
+  /// Divides `mask` into `groups` and returns their number; 0 after a trap.
+  unsigned formGroups(const Inst &inst, uint32_t mask,
+                      const OperandRef &membermask, MemberGroup groups[kLanes]);
+  /// Leaves the lanes of incomplete groups behind.
+  Outcome leaveIncomplete(const MemberGroup *groups, unsigned count);
+  /// Where a path stands, and with which lanes.
+  std::string describePath(const Path &path) const;
+  /// Whether a path waits at an `.aligned` instruction.
+  bool isWaitingAligned() const;
   /// Wakes a path that waits at a barrier.
   void release(uint32_t lanes, uint64_t value = 0);
 
@@ -279,6 +302,8 @@ private:
   friend class Cluster;
   template <bool IsObserved> RunResult runPaths(uint32_t budget);
   bool selectPath();
+  bool isStuck() const;
+  void reportStuck();
   void mergePaths();
   void enterPath(size_t index);
   void runTainted(const Inst &inst, uint32_t mask, AluArgs args);
@@ -436,6 +461,8 @@ public:
   void noteExit();
   /// Who waits for what, for deadlock reports.
   std::string describeWaiters() const;
+  /// Whether a warp waits for lanes at an `.aligned` instruction.
+  bool isWaitingAligned() const;
 
   /// The last access of each warp to the shared memory of another CTA: by rank
   /// of the owner and component of the warp.
@@ -548,6 +575,28 @@ Outcome Warp::forEachRegion(const Inst &inst, AddressSpace space,
 
 /// Rule R13, after all warps of a cluster have exited.
 void checkClusterExit(Cluster &cluster);
+template <typename Visit>
+Outcome Warp::convergeMembers(const Inst &inst, uint32_t mask,
+                              const OperandRef &membermask, Visit visit) {
+  const uint32_t *masks = read<uint32_t>(membermask);
+  uint32_t members = masks[__builtin_ctz(mask)];
+  uint32_t different = 0;
+  for (unsigned i = 0; i < kLanes; ++i)
+    different |= (mask >> i) & 1 ? masks[i] ^ members : 0;
+  if (!different && !getTainted(membermask, mask) &&
+      (members & liveLanes) == mask) [[likely]] {
+    visit(mask);
+    return Outcome::Next;
+  }
+  MemberGroup groups[kLanes];
+  unsigned count = formGroups(inst, mask, membermask, groups);
+  if (!count)
+    return Outcome::Stop;
+  for (unsigned i = 0; i < count; ++i)
+    if (groups[i].isComplete)
+      visit(groups[i].lanes);
+  return leaveIncomplete(groups, count);
+}
 
 /// Calls f(lane) for each set bit.
 template <typename F> inline void forEachLane(uint32_t mask, F f) {

@@ -64,6 +64,16 @@ void observe(Warp &warp, const Inst &inst, uint32_t mask) {
     trace(warp, inst, mask);
 }
 
+void unobserve(Warp &warp, const Inst &inst, uint32_t mask) {
+  if (!warp.getLaunch().options.collectStatistics)
+    return;
+  InstCounters &counters =
+      getCounters(warp.getLaunch(), *warp.getFrame().code, inst);
+  counters.executions.fetch_sub(1, std::memory_order_relaxed);
+  counters.lanes.fetch_sub(unsigned(__builtin_popcount(mask)),
+                           std::memory_order_relaxed);
+}
+
 /// Wavefronts of one group of lanes: the most different words of a bank.
 static unsigned countWavefronts(const uint64_t *words, size_t count) {
   std::array<std::vector<uint64_t>, 32> banks;

@@ -13,6 +13,8 @@ namespace nvfp4::ptx {
 
 /// Counts an instruction that is about to run, and prints it if it is traced.
 void observe(Warp &warp, const Inst &inst, uint32_t mask);
+/// Takes the count back: the instruction waits and will execute again.
+void unobserve(Warp &warp, const Inst &inst, uint32_t mask);
 
 /// Counts what a global access of `bytes` bytes per lane costs in 32-byte
 /// sectors, or a shared access in wavefronts. Call only with statistics on.

@@ -320,6 +320,23 @@ void LaunchState::reportLimit(const std::string &message, const char *rule) {
   isStopped = true;
 }
 
+/// A launch at its limit; lanes that run on forever may be what an `.aligned`
+/// instruction of their warp waits for.
+static void
+reportTooLong(LaunchState &state,
+              const std::vector<std::unique_ptr<Cluster>> &resident) {
+  for (const auto &cluster : resident)
+    if (cluster->isWaitingAligned())
+      return state.reportLimit(
+          "expected all live lanes of a warp at its .aligned instruction, but "
+          "they are apart when the launch reaches its limit of instructions: " +
+              cluster->describeWaiters(),
+          "R14");
+  state.reportLimit("expected a launch of at most " +
+                    std::to_string(state.options.maxInstructions) +
+                    " warp instructions, but it went on");
+}
+
 static void runClusters(WorkQueue &queue) {
   LaunchState &state = queue.state;
   Worker worker;
@@ -337,9 +354,7 @@ static void runClusters(WorkQueue &queue) {
         resident.erase(resident.begin() + ptrdiff_t(i--));
     }
     if (state.numInstructions > state.options.maxInstructions)
-      return state.reportLimit("expected a launch of at most " +
-                               std::to_string(state.options.maxInstructions) +
-                               " warp instructions, but it went on");
+      return reportTooLong(state, resident);
     if (!hasProgress && hasMore) {
       if (resident.size() * queue.clusterBytes > state.options.maxMemory)
         return state.reportLimit(
@@ -366,7 +381,8 @@ static void runClusters(WorkQueue &queue) {
       return state.reportLimit("deadlock: expected some thread to go on, but "
                                "all wait: " +
                                    resident.front()->describeWaiters(),
-                               "R12");
+                               resident.front()->isWaitingAligned() ? "R14"
+                                                                    : "R12");
   }
   if (isBusy)
     queue.numBusy.fetch_sub(1);

@@ -249,6 +249,10 @@ void Warp::mergePaths() {
       if (a.frame != b.frame || a.pc != b.pc || !canMerge(a) || !canMerge(b) ||
           a.isReleased || b.isReleased)
         continue;
+      // Different membermasks: none is what the other waits for.
+      if (a.state == Path::State::Converging &&
+          b.state == Path::State::Converging && a.awaited != b.awaited)
+        continue;
       a.mask |= b.mask;
       a.state = Path::State::Ready;
       a.backEdges = std::min(a.backEdges, b.backEdges);
@@ -369,6 +373,8 @@ Outcome Warp::split(uint32_t lanes) {
 Outcome Warp::exitLanes(uint32_t mask) {
   Path &path = getPath();
   liveLanes &= ~mask;
+  if (ordering::WarpOrder *order = getOrder(*this))
+    order->setLiveLanes(liveLanes);
   noteEffect();
   if (ordering::WarpOrder *order = getOrder(*this))
     order->setLiveLanes(liveLanes);
@@ -435,16 +441,6 @@ Outcome Warp::ret(const Inst &inst, uint32_t mask) {
   ++path.pc;
   paths.push_back(other);
   return Outcome::Resched;
-}
-
-Outcome Warp::converge(const Inst &inst, uint32_t mask, uint32_t members) {
-  Path &path = getPath();
-  members &= liveLanes;
-  if ((members & ~mask) == 0)
-    return Outcome::Next;
-  path.awaited = members;
-  path.state = Path::State::Converging;
-  return Outcome::Block;
 }
 
 void Warp::release(uint32_t lanes, uint64_t value) {

@@ -20,6 +20,7 @@
 #include "Cores.h"
 #include "Fragments.h"
 
+#include "nvfp4/Simulator/PTX/Simulator.h"
 #include "nvfp4/Support/Status.h"
 
 #include <array>
@@ -44,12 +45,6 @@ struct MmaDescriptor {
   bool satfinite = false;
   MatrixLayout layoutA = MatrixLayout::Row;
   MatrixLayout layoutB = MatrixLayout::Col;
-};
-
-/// How sums are rounded.
-enum class Accumulation : uint8_t {
-  Exact,    ///< The exact sum, rounded once to nearest even.
-  Hardware, ///< As the tensor cores of a chip family do.
 };
 
 /// Generations of tensor cores whose sums differ.
