@@ -35,8 +35,13 @@ void Cluster::startOrdering() {
   shape.warpsPerCta = uint32_t(warps.size());
   shape.lastWarpLanes = warps.back()->getAllLanes();
   shape.sharedBytes = launch.sharedBytes;
-  ordering = std::make_unique<ordering::ClusterOrdering>(launch.shadows->launch,
-                                                         shape);
+  if (worker.orderings.empty()) {
+    ordering = std::make_unique<ordering::ClusterOrdering>(
+        launch.shadows->launch, shape);
+  } else {
+    ordering = std::move(worker.orderings.back());
+    worker.orderings.pop_back();
+  }
   Status status = ordering->begin(uint32_t(linearId));
   if (!status.ok())
     launch.reportLimit(status.getMessage());
