@@ -9,8 +9,11 @@
 namespace nvfp4::ptx {
 
 std::vector<OpcodeTable> getArithmeticFamilies() {
-  return {getIntegerOpcodes(), getIntegerSlowOpcodes(), getLogicOpcodes(),
-          getCompareOpcodes(), getFloat32Opcodes()};
+  return {getIntegerOpcodes(),        getIntegerSlowOpcodes(),
+          getLogicOpcodes(),          getCompareOpcodes(),
+          getFloat32Opcodes(),        getFloat64Opcodes(),
+          getHalfOpcodes(),           getConvertOpcodes(),
+          getSpecialFunctionOpcodes()};
 }
 
 static constexpr Choice<Modifiers> kModifierNames[] = {
@@ -74,6 +77,7 @@ static constexpr Choice<Modifiers> kModifierNames[] = {
     {"normal", modifier::Normal},
     {"subnormal", modifier::Subnormal},
     {"pack", modifier::Pack},
+    {"oob", modifier::Oob},
 };
 
 /// Besides those of registers.

@@ -16,6 +16,7 @@
 #define NVFP4_SIMULATOR_PTX_INSTRUCTIONS_ARITHMETIC_H
 
 #include "Decoder.h"
+#include "Rounding.h"
 
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@ OpcodeTable getIntegerSlowOpcodes();
 OpcodeTable getLogicOpcodes();
 OpcodeTable getCompareOpcodes();
 OpcodeTable getFloat32Opcodes();
+OpcodeTable getFloat64Opcodes();
+OpcodeTable getHalfOpcodes();
+OpcodeTable getConvertOpcodes();
+OpcodeTable getSpecialFunctionOpcodes();
 /// All of these.
 std::vector<OpcodeTable> getArithmeticFamilies();
 
@@ -101,7 +106,17 @@ inline constexpr Modifiers NotANumber = Modifiers(1) << 56;
 inline constexpr Modifiers Normal = Modifiers(1) << 57;
 inline constexpr Modifiers Subnormal = Modifiers(1) << 58;
 inline constexpr Modifiers Pack = Modifiers(1) << 59;
+inline constexpr Modifiers Oob = Modifiers(1) << 60;
 } // namespace modifier
+
+/// RN when there is none.
+constexpr Rounding getRounding(Modifiers modifiers) {
+  return modifiers & modifier::RZ    ? Rounding::RZ
+         : modifiers & modifier::RM  ? Rounding::RM
+         : modifiers & modifier::RP  ? Rounding::RP
+         : modifiers & modifier::RNA ? Rounding::RNA
+                                     : Rounding::RN;
+}
 
 /// The qualifiers of an instruction, sorted out.
 struct Spelling {

@@ -23,13 +23,6 @@ namespace nvfp4::ptx::HWY_NAMESPACE {
 
 using namespace modifier;
 
-constexpr Rounding getRounding(Modifiers modifiers) {
-  return modifiers & RZ   ? Rounding::RZ
-         : modifiers & RM ? Rounding::RM
-         : modifiers & RP ? Rounding::RP
-                          : Rounding::RN;
-}
-
 //===----------------------------------------------------------------------===//
 // add, sub, mul, fma
 //===----------------------------------------------------------------------===//
@@ -46,28 +39,14 @@ template <Modifiers M> static constexpr std::array<AluRow, 5> makeArithmetic() {
   }};
 }
 
-/// The halves of a double word, each through F.
-template <auto F, typename... S> HWY_INLINE uint64_t packed32(S... sources) {
-  float low = F(toF32(uint32_t(sources))...);
-  float high = F(toF32(uint32_t(sources >> 32))...);
-  return uint64_t(toBits(low)) | uint64_t(toBits(high)) << 32;
-}
-template <auto F> HWY_INLINE uint64_t packed32x2(uint64_t a, uint64_t b) {
-  return packed32<F>(a, b);
-}
-template <auto F>
-HWY_INLINE uint64_t packed32x3(uint64_t a, uint64_t b, uint64_t c) {
-  return packed32<F>(a, b, c);
-}
-
 template <Modifiers M> static constexpr std::array<AluRow, 4> makePacked() {
   constexpr Rounding R = getRounding(M);
   constexpr bool F = M & Ftz;
   return {{
-      row<packed32x2<addF32<R, F>>>("add", "f32x2", M),
-      row<packed32x2<subF32<R, F>>>("sub", "f32x2", M),
-      row<packed32x2<mulF32<R, F>>>("mul", "f32x2", M),
-      row<packed32x3<fmaF32<R, F, false, kHasFma>>>("fma", "f32x2", M),
+      pairRow<addF32<R, F>>("add", "f32x2", M),
+      pairRow<subF32<R, F>>("sub", "f32x2", M),
+      pairRow<mulF32<R, F>>("mul", "f32x2", M),
+      pairRow<fmaF32<R, F, false, kHasFma>>("fma", "f32x2", M),
   }};
 }
 

@@ -24,17 +24,6 @@ namespace nvfp4::ptx::HWY_NAMESPACE {
 
 using namespace modifier;
 
-/// The halves of a word, each through F.
-template <auto F, typename T, typename... S>
-HWY_INLINE uint32_t packed16(S... sources) {
-  T low = F(T(sources)...), high = F(T(sources >> 16)...);
-  return uint32_t(uint16_t(low)) | uint32_t(uint16_t(high)) << 16;
-}
-template <auto F, typename T>
-HWY_INLINE uint32_t packed16x2(uint32_t a, uint32_t b) {
-  return packed16<F, T>(a, b);
-}
-
 // Wrapping instructions do the same for both signs.
 template <typename U, typename S>
 static constexpr std::array<AluRow, 12> makeWrapping(std::string_view u,
@@ -91,20 +80,20 @@ static constexpr std::array<AluRow, 4> kSaturating = {{
 }};
 
 static constexpr std::array<AluRow, 15> kPacked = {{
-    row<packed16x2<addInt<uint16_t>, uint16_t>>("add", "u16x2"),
-    row<packed16x2<addInt<uint16_t>, uint16_t>>("add", "s16x2"),
-    row<packed16x2<subInt<uint16_t>, uint16_t>>("sub", "u16x2"),
-    row<packed16x2<subInt<uint16_t>, uint16_t>>("sub", "s16x2"),
-    row<packed16x2<minInt<false, uint16_t>, uint16_t>>("min", "u16x2"),
-    row<packed16x2<maxInt<false, uint16_t>, uint16_t>>("max", "u16x2"),
-    row<packed16x2<minInt<false, int16_t>, int16_t>>("min", "s16x2"),
-    row<packed16x2<maxInt<false, int16_t>, int16_t>>("max", "s16x2"),
-    row<packed16x2<minInt<true, int16_t>, int16_t>>("min", "s16x2", Relu),
-    row<packed16x2<maxInt<true, int16_t>, int16_t>>("max", "s16x2", Relu),
+    pairRow<addInt<uint16_t>>("add", "u16x2"),
+    pairRow<addInt<uint16_t>>("add", "s16x2"),
+    pairRow<subInt<uint16_t>>("sub", "u16x2"),
+    pairRow<subInt<uint16_t>>("sub", "s16x2"),
+    pairRow<minInt<false, uint16_t>>("min", "u16x2"),
+    pairRow<maxInt<false, uint16_t>>("max", "u16x2"),
+    pairRow<minInt<false, int16_t>>("min", "s16x2"),
+    pairRow<maxInt<false, int16_t>>("max", "s16x2"),
+    pairRow<minInt<true, int16_t>>("min", "s16x2", Relu),
+    pairRow<maxInt<true, int16_t>>("max", "s16x2", Relu),
     row<minInt<true, int32_t>>("min", "s32", Relu),
     row<maxInt<true, int32_t>>("max", "s32", Relu),
-    row<packed16x2<mulLo<uint16_t>, uint16_t>>("mul", "u16x2", Lo),
-    row<packed16x2<mulLo<uint16_t>, uint16_t>>("mul", "s16x2", Lo),
+    pairRow<mulLo<uint16_t>>("mul", "u16x2", Lo),
+    pairRow<mulLo<uint16_t>>("mul", "s16x2", Lo),
     row<negInt<uint32_t>>("neg", "b32"),
 }};
 

@@ -27,6 +27,10 @@
 #include <type_traits>
 #include <utility>
 
+// Loops over what is no vector operation stay scalar.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"
+
 HWY_BEFORE_NAMESPACE();
 namespace nvfp4::ptx::HWY_NAMESPACE {
 
@@ -62,26 +66,27 @@ HWY_INLINE uint32_t collectBits(const uint8_t (&flags)[kLanes]) {
 // Loops
 //===----------------------------------------------------------------------===//
 
-template <auto F, typename D, typename... S, size_t... I>
+/// `kElements` of them in a lane, side by side.
+template <auto F, unsigned kElements, typename D, typename... S, size_t... I>
 HWY_INLINE void runLanes(D (*)(S...), const AluArgs &args,
                          std::index_sequence<I...>) {
   const void *const sources[] = {args.a, args.b, args.c, args.f};
   D *d = static_cast<D *>(args.d);
   if (args.mask == kAllLanes) {
 #pragma clang loop vectorize(assume_safety)
-    for (unsigned i = 0; i < kLanes; ++i)
+    for (unsigned i = 0; i < kElements * kLanes; ++i)
       d[i] = F(loadLane<S>(sources[I], i)...);
     return;
   }
   uint32_t mask = args.mask;
 #pragma clang loop vectorize(assume_safety)
-  for (unsigned i = 0; i < kLanes; ++i) {
+  for (unsigned i = 0; i < kElements * kLanes; ++i) {
     D value = F(loadLane<S>(sources[I], i)...);
-    d[i] = (mask >> i) & 1 ? value : d[i];
+    d[i] = (mask >> (i / kElements)) & 1 ? value : d[i];
   }
 }
 
-template <auto F, typename... S, size_t... I>
+template <auto F, unsigned kElements, typename... S, size_t... I>
 HWY_INLINE void runLanes(bool (*)(S...), const AluArgs &args,
                          std::index_sequence<I...>) {
   const void *const sources[] = {args.a, args.b, args.c, args.f};
@@ -98,7 +103,11 @@ constexpr std::index_sequence_for<S...> getIndices(D (*)(S...)) {
 }
 
 template <auto F> static void lanes(const AluArgs &args) {
-  runLanes<F>(F, args, getIndices(F));
+  runLanes<F, 1>(F, args, getIndices(F));
+}
+/// The same for packed types: F applies to each half.
+template <auto F> static void lanesOfPairs(const AluArgs &args) {
+  runLanes<F, 2>(F, args, getIndices(F));
 }
 
 //===----------------------------------------------------------------------===//
@@ -128,6 +137,18 @@ constexpr AluRow row(std::string_view opcode, std::string_view types,
   return {opcode, types, modifiers, lanes<F>, getOperandTypes(F), taint};
 }
 
+/// The same for packed types such as f16x2: F computes one half.
+template <auto F>
+constexpr AluRow pairRow(std::string_view opcode, std::string_view types,
+                         Modifiers modifiers = 0) {
+  OperandTypes operands = getOperandTypes(F);
+  Type whole = operands.result == Type::B16 ? Type::B32 : Type::B64;
+  operands.result = whole;
+  for (unsigned i = 0; i < operands.numSources; ++i)
+    operands.sources[i] = whole;
+  return {opcode, types, modifiers, lanesOfPairs<F>, operands, nullptr};
+}
+
 /// The rows of several tables as one.
 template <size_t... N>
 constexpr std::array<AluRow, (N + ...)>
@@ -144,5 +165,7 @@ joinRows(const std::array<AluRow, N> &...tables) {
 
 } // namespace nvfp4::ptx::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
+
+#pragma clang diagnostic pop
 
 #endif // include guard
