@@ -67,6 +67,9 @@ struct Frame {
   /// Start of this call's variables in every lane's local memory.
   uint64_t localBase = 0;
   std::unique_ptr<uint8_t[]> storage;
+  /// By register: the longest chain of instructions that its value depends on.
+  /// Empty without statistics.
+  std::vector<uint64_t> chains;
 };
 
 struct Path {
@@ -110,6 +113,8 @@ struct Region {
   uint64_t laneStride = 0;
 };
 
+constexpr unsigned kNumRegionKinds = 5;
+
 /// What a memory instruction names: the space, or that addresses are generic.
 enum class AddressSpace : uint8_t {
   Generic,
@@ -149,6 +154,13 @@ public:
   bool hasExited() const { return liveLanes == 0; }
   /// The lanes that this warp started with.
   uint32_t getAllLanes() const { return allLanes; }
+
+  /// The longest chain of dependent instructions, and what it was at the last
+  /// barrier.
+  struct Chains {
+    uint64_t top = 0, base = 0;
+  };
+  Chains &getChains() { return chains; }
 
   /// The path that executes. Valid in handlers.
   Path &getPath() { return paths[current]; }
@@ -315,6 +327,7 @@ private:
   uint32_t index;
   uint32_t allLanes;
   uint32_t liveLanes;
+  Chains chains;
   bool checksDefinedness;
   std::vector<Path> paths;
   size_t current = 0;
@@ -496,6 +509,14 @@ private:
 struct InstCounters {
   std::atomic<uint64_t> executions{0}, lanes{0};
   std::atomic<uint64_t> sectors{0}, wavefronts{0}, bankConflicts{0};
+  /// Bytes that lanes asked for, by Region::Kind.
+  std::array<std::atomic<uint64_t>, kNumRegionKinds> bytes{};
+};
+
+/// The registers of one PTX instruction, for chains of dependences.
+struct RegisterUses {
+  std::vector<uint32_t> sources, results;
+  bool isBarrier = false;
 };
 
 /// What all clusters of a launch share.
@@ -525,6 +546,9 @@ struct LaunchState {
   std::atomic<uint64_t> numLocalBytes{0};
   /// By Module::functions, with Options::collectStatistics.
   std::vector<std::unique_ptr<InstCounters[]>> counters;
+  /// By function and by Function::instructions; the longest chain so far.
+  std::vector<std::vector<RegisterUses>> registerUses;
+  std::atomic<uint64_t> longestChain{0};
 
   void add(Finding finding);
   /// The same, with the place put into the message.

@@ -6,6 +6,9 @@
 // Accesses wider than 4 bytes are served in halves or quarters of a warp, so
 // the fewest wavefronts of a full warp are bytes / 4.
 //
+// Chains of dependences run through registers, for a warp as a whole: lanes
+// that diverged are not told apart.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Observe.h"
@@ -27,6 +30,84 @@ static InstCounters &getCounters(const LaunchState &launch, const Code &code,
                                  const Inst &inst) {
   return launch.counters[code.index][&inst - code.insts.data()];
 }
+
+//===----------------------------------------------------------------------===//
+// Chains of dependent instructions
+//===----------------------------------------------------------------------===//
+
+static void collectRegisters(const Function &function, const Operand &operand,
+                             std::vector<uint32_t> &registers) {
+  if (operand.kind == Operand::Kind::Register)
+    registers.push_back(operand.index);
+  for (uint32_t i = 0; i < operand.numChildren; ++i)
+    collectRegisters(function, function.operands[operand.firstChild + i],
+                     registers);
+}
+
+/// Reads the registers off the PTX: the first operand is the result, unless it
+/// is an address or a barrier's number.
+static RegisterUses findUses(const Module &module, const Function &function,
+                             const Instruction &instruction) {
+  RegisterUses uses;
+  bool isReduction = false;
+  for (unsigned i = 0; i < instruction.numQualifiers; ++i)
+    isReduction |= module.qualifiers[instruction.firstQualifier + i] == "red";
+  uses.isBarrier =
+      instruction.opcode == "bar" || instruction.opcode == "barrier";
+  for (uint32_t i = 0; i < instruction.numOperands; ++i) {
+    const Operand &operand = function.operands[instruction.firstOperand + i];
+    bool isResult = i == 0 && operand.kind != Operand::Kind::Address &&
+                    (!uses.isBarrier || isReduction);
+    collectRegisters(function, operand, isResult ? uses.results : uses.sources);
+  }
+  if (instruction.hasGuard)
+    uses.sources.push_back(instruction.guard);
+  return uses;
+}
+
+/// Extends the chains that end in the registers of an instruction. What came
+/// before a barrier is no part of a chain.
+static void followChains(Warp &warp, const Inst &inst) {
+  LaunchState &launch = warp.getLaunch();
+  Frame &frame = warp.getFrame();
+  const RegisterUses &uses =
+      launch.registerUses[frame.code->index][inst.source];
+  Warp::Chains &chains = warp.getChains();
+  frame.chains.resize(frame.code->function->registers.size());
+  uint64_t longest = chains.base;
+  for (uint32_t source : uses.sources)
+    longest = std::max(longest, frame.chains[source]);
+  ++longest;
+  for (uint32_t result : uses.results)
+    frame.chains[result] = longest;
+  chains.top = std::max(chains.top, longest);
+  uint64_t length = chains.top - chains.base;
+  uint64_t known = launch.longestChain.load(std::memory_order_relaxed);
+  while (length > known &&
+         !launch.longestChain.compare_exchange_weak(known, length))
+    ;
+  if (uses.isBarrier)
+    chains.base = chains.top;
+}
+
+void prepareStatistics(LaunchState &launch) {
+  const Module &module = *launch.program.module;
+  launch.counters.resize(launch.program.codes.size());
+  launch.registerUses.resize(launch.program.codes.size());
+  for (size_t i = 0; i < launch.program.codes.size(); ++i) {
+    if (!launch.program.codes[i])
+      continue;
+    const Code &code = *launch.program.codes[i];
+    launch.counters[i] = std::make_unique<InstCounters[]>(code.insts.size());
+    for (const Instruction &instruction : code.function->instructions)
+      launch.registerUses[i].push_back(
+          findUses(module, *code.function, instruction));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions
+//===----------------------------------------------------------------------===//
 
 static void trace(Warp &warp, const Inst &inst, uint32_t mask) {
   const Code &code = *warp.getFrame().code;
@@ -57,6 +138,8 @@ void observe(Warp &warp, const Inst &inst, uint32_t mask) {
     counters.executions.fetch_add(1, std::memory_order_relaxed);
     counters.lanes.fetch_add(unsigned(__builtin_popcount(mask)),
                              std::memory_order_relaxed);
+    if (mask)
+      followChains(warp, inst);
   }
   const Options::Trace &wanted = launch.options.trace;
   if (wanted.file && wanted.warp == warp.getIndex() &&
@@ -73,6 +156,10 @@ void unobserve(Warp &warp, const Inst &inst, uint32_t mask) {
   counters.lanes.fetch_sub(unsigned(__builtin_popcount(mask)),
                            std::memory_order_relaxed);
 }
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
 
 /// Wavefronts of one group of lanes: the most different words of a bank.
 static unsigned countWavefronts(const uint64_t *words, size_t count) {
@@ -92,6 +179,9 @@ void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
                  uint32_t mask) {
   InstCounters &counters =
       getCounters(warp.getLaunch(), *warp.getFrame().code, inst);
+  counters.bytes[unsigned(kind)].fetch_add(
+      uint64_t(bytes) * unsigned(__builtin_popcount(mask)),
+      std::memory_order_relaxed);
   if (kind == Region::Kind::Global) {
     std::vector<uint64_t> sectors;
     forEachLane(mask, [&](unsigned lane) {
@@ -125,17 +215,54 @@ void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
   counters.bankConflicts.fetch_add(total - least, std::memory_order_relaxed);
 }
 
+/// "global load": what the bytes of an instruction count as.
+static std::string getBytesName(Region::Kind kind, InstClass instClass) {
+  static constexpr const char *kKinds[kNumRegionKinds] = {
+      "none", "global", "shared", "local", "parameter"};
+  const char *what = "access";
+  if (instClass == InstClass::Load)
+    what = "load";
+  else if (instClass == InstClass::Store)
+    what = "store";
+  else if (instClass == InstClass::Atomic)
+    what = "atomic";
+  else if (instClass == InstClass::Async)
+    what = "copy";
+  return std::string(kKinds[unsigned(kind)]) + " " + what;
+}
+
+static void addMemory(Statistics &statistics, Statistics::Line &line,
+                      const Inst &inst, const InstCounters &counters) {
+  for (unsigned kind = 0; kind < kNumRegionKinds; ++kind)
+    if (uint64_t bytes = counters.bytes[kind])
+      statistics
+          .bytesBySpace[getBytesName(Region::Kind(kind), inst.instClass)] +=
+          bytes;
+  line.sectors += counters.sectors;
+  line.wavefronts += counters.wavefronts;
+  line.bankConflicts += counters.bankConflicts;
+}
+
 Statistics gatherStatistics(const LaunchState &launch) {
   Statistics statistics;
+  statistics.longestDependency = launch.longestChain;
   for (const auto &code : launch.program.codes) {
     if (!code)
       continue;
+    const Inst *previous = nullptr;
     for (size_t i = 0; i < code->insts.size(); ++i) {
       const Inst &inst = code->insts[i];
       const InstCounters &counters = launch.counters[code->index][i];
       uint64_t executions = counters.executions;
       if (!executions)
         continue;
+      // Some PTX instructions are decoded as several: they count once.
+      bool isRest = previous && previous->source == inst.source;
+      previous = &inst;
+      if (isRest) {
+        addMemory(statistics, statistics.lines.back(), inst, counters);
+        continue;
+      }
       statistics.warpInstructions += executions;
       statistics.threadInstructions += counters.lanes;
       statistics.instructionsByClass[getInstClassName(inst.instClass)] +=
@@ -147,10 +274,8 @@ Statistics gatherStatistics(const LaunchState &launch) {
       line.opcode = code->function->instructions[inst.source].opcode;
       line.executions = executions;
       line.lanes = counters.lanes;
-      line.sectors = counters.sectors;
-      line.wavefronts = counters.wavefronts;
-      line.bankConflicts = counters.bankConflicts;
-      statistics.lines.push_back(line);
+      addMemory(statistics, line, inst, counters);
+      statistics.lines.push_back(std::move(line));
     }
   }
   return statistics;

@@ -11,13 +11,17 @@
 
 namespace nvfp4::ptx {
 
+/// Makes the counters of a launch with statistics.
+void prepareStatistics(LaunchState &launch);
+
 /// Counts an instruction that is about to run, and prints it if it is traced.
 void observe(Warp &warp, const Inst &inst, uint32_t mask);
 /// Takes the count back: the instruction waits and will execute again.
 void unobserve(Warp &warp, const Inst &inst, uint32_t mask);
 
-/// Counts what a global access of `bytes` bytes per lane costs in 32-byte
-/// sectors, or a shared access in wavefronts. Call only with statistics on.
+/// Counts the `bytes` bytes per lane of an access, and what it costs in 32-byte
+/// sectors of global memory or wavefronts of shared memory. Call only with
+/// statistics on.
 void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
                  const uint64_t offsets[kLanes], uint32_t bytes, uint32_t mask);
 

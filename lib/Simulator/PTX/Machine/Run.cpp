@@ -15,12 +15,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 namespace nvfp4::ptx {
 
 /// Rounds in which nobody did anything, after which nobody ever will.
 constexpr unsigned kIdleRounds = 4096;
+/// More host threads than any machine has cores only cost memory.
+constexpr uint64_t kMaxHostThreads = 1024;
 
 //===----------------------------------------------------------------------===//
 // Findings
@@ -277,11 +280,6 @@ void Setup::fillConstants() {
     for (const auto &code : program.codes)
       state.constants.push_back(code ? relocate(state, *code, rank)
                                      : std::vector<uint8_t>());
-  if (!state.options.collectStatistics)
-    return;
-  for (const auto &code : program.codes)
-    state.counters.push_back(
-        code ? std::make_unique<InstCounters[]>(code->insts.size()) : nullptr);
 }
 
 //===----------------------------------------------------------------------===//
@@ -412,6 +410,8 @@ Report Program::run(const Launch &launch, DeviceMemory &memory,
                                         : impl->variableOffsets[i]);
   }
   setup.fillConstants();
+  if (options.collectStatistics)
+    prepareStatistics(state);
   if (options.checkOrdering)
     state.shadows = std::make_unique<LaunchShadows>(memory.getImpl());
 
@@ -429,11 +429,20 @@ Report Program::run(const Launch &launch, DeviceMemory &memory,
   uint64_t threads = options.numThreads
                          ? options.numThreads
                          : std::max(1u, std::thread::hardware_concurrency());
-  threads = std::min(threads, queue.count);
-  queue.numBusy = unsigned(threads);
+  threads = std::min({threads, queue.count, kMaxHostThreads});
+  queue.numBusy = 1;
   std::vector<std::thread> pool;
-  for (uint64_t i = 1; i < threads; ++i)
-    pool.emplace_back([&] { runClusters(queue); });
+  pool.reserve(threads);
+  for (uint64_t i = 1; i < threads; ++i) {
+    ++queue.numBusy;
+    try {
+      pool.emplace_back([&] { runClusters(queue); });
+    } catch (const std::system_error &) {
+      // The system has no more threads to give: fewer do the work.
+      --queue.numBusy;
+      break;
+    }
+  }
   runClusters(queue);
   for (std::thread &thread : pool)
     thread.join();

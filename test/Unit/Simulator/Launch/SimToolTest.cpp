@@ -134,12 +134,63 @@ TEST_F(SimToolTest, Counts) {
   auto json = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(json["version"], 1);
   EXPECT_EQ(json["instructions_by_class"]["float"], 4);
+  EXPECT_EQ(json["bytes_by_space"]["global load"], 400);
+  EXPECT_EQ(json["bytes_by_space"]["global store"], 400);
+  // tid, its global number, times 4, plus the base, the load, the product, the
+  // store.
+  EXPECT_EQ(json["longest_dependency"], 7);
   uint64_t sectors = 0;
   for (const auto &line : json["lines"])
     if (line["opcode"] == "ld")
       sectors += line["sectors"].get<uint64_t>();
   // 100 consecutive floats from an aligned address.
   EXPECT_EQ(sectors, 13u);
+}
+
+/// Waiting at a barrier counts once. A barrier ends chains. Stores whose lanes
+/// are 128 bytes apart all hit one bank: 31 conflicts.
+TEST_F(SimToolTest, CountsSharedMemory) {
+  folder.write("k.ptx", R"(.version 8.7
+.target sm_120a
+.address_size 64
+.shared .align 4 .b8 s[8192];
+.visible .entry k()
+{
+  .reg .b32 %r<6>;
+  mov.u32 %r0, %tid.x;
+  mov.u32 %r1, s;
+  mad.lo.u32 %r2, %r0, 128, %r1;
+  st.shared.u32 [%r2], %r0;
+  bar.sync 0;
+  mad.lo.u32 %r3, %r0, 4, %r1;
+  ld.shared.u32 %r4, [%r3];
+  ret;
+})");
+  folder.write("l.json",
+               R"({"ptx": "k.ptx", "grid": [1, 1, 1], "block": [64, 1, 1]})");
+  Outcome outcome = run("l.json --stats=json --no-check-definedness");
+  ASSERT_EQ(outcome.status, 0) << outcome.error;
+  auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["warp_instructions"], 16);
+  EXPECT_EQ(json["instructions_by_class"]["barrier"], 2);
+  EXPECT_EQ(json["longest_dependency"], 3);
+  EXPECT_EQ(json["bytes_by_space"]["shared store"], 256);
+  for (const auto &line : json["lines"]) {
+    if (line["opcode"] == "st") {
+      EXPECT_EQ(line["wavefronts"], 64);
+      EXPECT_EQ(line["bank_conflicts"], 62);
+    }
+    if (line["opcode"] == "ld") {
+      EXPECT_EQ(line["wavefronts"], 2);
+      EXPECT_EQ(line["bank_conflicts"], 0);
+    }
+  }
+}
+
+/// More threads than the system has to give.
+TEST_F(SimToolTest, ManyThreads) {
+  writeScale(100);
+  EXPECT_TRUE(prints(run("l.json --threads 4294967295"), "y"));
 }
 
 TEST_F(SimToolTest, Traces) {
