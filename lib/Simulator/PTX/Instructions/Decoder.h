@@ -55,6 +55,7 @@ OpcodeTable getWarpOpcodes();
 OpcodeTable getWarpDataOpcodes();
 OpcodeTable getMatrixMoveOpcodes();
 OpcodeTable getMatrixOpcodes();
+OpcodeTable getHintOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();
