@@ -15,7 +15,7 @@ std::vector<OpcodeTable> getFamilies() {
       getAtomicOpcodes(),   getFenceOpcodes(),     getBarrierOpcodes(),
       getMbarrierOpcodes(), getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
       getWarpOpcodes(),     getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
-      getMatrixOpcodes(),   getHintOpcodes(),
+      getMatrixOpcodes(),   getHintOpcodes(),    getAsyncStoreOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);
