@@ -319,14 +319,7 @@ OperandRef DecodeContext::readSpecial(const Operand &operand, Type type,
     return OperandRef();
   }
   OperandRef ref = makeRegister(getSpecialRegister(unsigned(index)).type);
-  Inst &inst =
-      emitExec(InstClass::Move, [](Warp &warp, const Inst &inst, uint32_t) {
-        forEachLane(warp.getPath().mask, [&](unsigned lane) {
-          warp.writeLane(inst.d, lane, warp.readSpecial(inst.aux, lane));
-        });
-        warp.markDefined(inst.d, warp.getPath().mask);
-        return Outcome::Next;
-      });
+  Inst &inst = emitExec(InstClass::Move, execReadSpecial);
   inst.guard = OperandRef();
   inst.d = ref;
   inst.aux = unsigned(index);

@@ -226,6 +226,8 @@ struct SpecialRegister {
 /// Index of a special register, or -1.
 int findSpecialRegister(std::string_view name);
 const SpecialRegister &getSpecialRegister(unsigned index);
+/// Writes special register `inst.aux` to `inst.d` in all lanes of the path.
+Outcome execReadSpecial(Warp &warp, const Inst &inst, uint32_t mask);
 
 } // namespace nvfp4::ptx
 

@@ -337,8 +337,12 @@ static Outcome execLoadParameter(Warp &warp, const Inst &inst, uint32_t mask) {
     if (!ref.isPresent)
       continue;
     uint64_t zeros[kLanes] = {};
+    uint8_t *values = warp.write<uint8_t>(ref);
+    bool isWhole = mask == kAllLanes;
     plan.copies[i](const_cast<uint8_t *>(bytes) + i * plan.elementBytes, zeros,
-                   0, mask, warp.write<uint8_t>(ref));
+                   0, isWhole ? 1 : mask, values);
+    for (unsigned lanes = 1; isWhole && lanes < kLanes; lanes *= 2)
+      std::memcpy(values + lanes * ref.bytes, values, lanes * ref.bytes);
     warp.markDefined(ref, mask);
   }
   return Outcome::Next;

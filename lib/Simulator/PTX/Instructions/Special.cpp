@@ -6,8 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Alu.h"
 #include "Decoder.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace nvfp4::ptx {
@@ -232,6 +234,59 @@ uint64_t Warp::readSpecial(unsigned special, unsigned lane) const {
     return launch.launch.dynamicSharedBytes;
   }
   return 0;
+}
+
+/// `%tid`: counted up from lane 0.
+static void fillThreadIndex(Warp &warp, Special special, uint32_t *values) {
+  const auto &block = warp.getLaunch().launch.block;
+  uint32_t index[3];
+  for (unsigned axis = 0; axis < 3; ++axis)
+    index[axis] = uint32_t(warp.readSpecial(axis, 0));
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    values[lane] = index[unsigned(special)];
+    if (++index[0] < block[0])
+      continue;
+    index[0] = 0;
+    if (++index[1] < block[1])
+      continue;
+    index[1] = 0;
+    ++index[2];
+  }
+}
+
+template <typename T>
+static void storeSpecial(Warp &warp, const Inst &inst, uint32_t mask,
+                         const T *values) {
+  AluArgs args{};
+  args.d = warp.write<T>(inst.d);
+  args.a = values;
+  args.mask = mask;
+  lanes1<T, T>(args, [](T value) { return value; });
+}
+
+Outcome execReadSpecial(Warp &warp, const Inst &inst, uint32_t) {
+  uint32_t mask = warp.getPath().mask;
+  Special special = Special(inst.aux);
+  warp.markDefined(inst.d, mask);
+  if (special <= Special::TidZ) {
+    uint32_t values[kLanes];
+    fillThreadIndex(warp, special, values);
+    storeSpecial(warp, inst, mask, values);
+    return Outcome::Next;
+  }
+  bool isPerLane =
+      special == Special::LaneId ||
+      (special >= Special::LanemaskEq && special <= Special::LanemaskGt);
+  if (isPerLane || inst.d.bytes != 4) {
+    forEachLane(mask, [&](unsigned lane) {
+      warp.writeLane(inst.d, lane, warp.readSpecial(inst.aux, lane));
+    });
+    return Outcome::Next;
+  }
+  uint32_t values[kLanes];
+  std::fill_n(values, kLanes, uint32_t(warp.readSpecial(inst.aux, 0)));
+  storeSpecial(warp, inst, mask, values);
+  return Outcome::Next;
 }
 
 } // namespace nvfp4::ptx

@@ -189,15 +189,19 @@ uint32_t Warp::gatherRegion(const Inst &inst, AddressSpace space,
     trap(inst, "bounds", first, message);
     return 0;
   }
-  // One pass that vectorizes finds what is outside or misaligned.
-  uint64_t misaligned = 0;
-  uint32_t outside = 0;
+  // One pass that vectorizes finds what is misaligned, and whether any lane,
+  // active or not, is outside: then the sign of a difference is set.
+  uint64_t misaligned = 0, outsideSigns = 0;
   for (unsigned i = 0; i < kLanes; ++i) {
     offsets[i] = addresses[i] - region.base;
-    bool isIn = (mask >> i) & 1;
-    misaligned |= isIn ? addresses[i] & (alignment - 1) : 0;
-    outside |= uint32_t(offsets[i] > limit) << i;
+    uint64_t isIn = -uint64_t((mask >> i) & 1);
+    misaligned |= addresses[i] & (alignment - 1) & isIn;
+    outsideSigns |= offsets[i] | (limit - offsets[i]);
   }
+  uint32_t outside = 0;
+  if (outsideSigns >> 63)
+    for (unsigned i = 0; i < kLanes; ++i)
+      outside |= uint32_t(offsets[i] > limit) << i;
   if (misaligned) [[unlikely]] {
     forEachLane(mask, [&](unsigned lane) {
       if (!(addresses[lane] & (alignment - 1)) || getLaunch().isStopped)

@@ -38,8 +38,6 @@ Cta::Cta(Cluster &cluster, uint32_t rank, std::array<uint32_t, 3> id)
 
 Cta::~Cta() = default;
 
-LaunchState &Cta::getLaunch() const { return cluster.getLaunch(); }
-
 //===----------------------------------------------------------------------===//
 // Cluster
 //===----------------------------------------------------------------------===//

@@ -578,6 +578,10 @@ private:
 // Inline members
 //===----------------------------------------------------------------------===//
 
+inline LaunchState &Cta::getLaunch() const { return cluster.getLaunch(); }
+inline Cluster &Warp::getCluster() const { return cta.getCluster(); }
+inline LaunchState &Warp::getLaunch() const { return cta.getLaunch(); }
+
 template <typename Visit>
 Outcome Warp::forEachRegion(const Inst &inst, AddressSpace space,
                             const uint64_t addresses[kLanes], uint32_t bytes,

@@ -30,9 +30,6 @@ Warp::Warp(Cta &cta, uint32_t index, uint32_t lanes)
 
 Warp::~Warp() = default;
 
-Cluster &Warp::getCluster() const { return cta.getCluster(); }
-LaunchState &Warp::getLaunch() const { return cta.getLaunch(); }
-
 //===----------------------------------------------------------------------===//
 // Frames
 //===----------------------------------------------------------------------===//
