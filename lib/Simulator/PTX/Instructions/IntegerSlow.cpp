@@ -5,7 +5,10 @@
 // Integer instructions that vectors do not help: compiled once.
 //
 // The condition code is a hidden predicate (DecodeContext::getCarryFlag): the
-// second result of `.cc`, and the last source of addc, subc and madc.
+// second result of `.cc`, and the last source of addc, subc and madc. A
+// subtraction adds the complement, so its flag is 1 when no borrow is due. The
+// manual does not say so, but programs see it: the 128-bit division that nvcc
+// inlines reads the flag of a subtraction with addc.
 //
 // Source: PTX ISA 9.7.1 (div, rem, fns), 9.7.2 (extended precision).
 //
@@ -59,13 +62,16 @@ enum class Product { None, Low, High };
 } // namespace
 
 /// d = x ± (y + carry), x the product of a and b if there is one.
-template <typename T, Product P, bool IsSubtraction>
+template <typename T, Product P, bool IsSubtraction, bool ReadsCarry>
 static void carryLanes(const AluArgs &args) {
   using U = std::make_unsigned_t<T>;
   auto *a = static_cast<const T *>(args.a), *b = static_cast<const T *>(args.b);
   auto *c = static_cast<const T *>(args.c);
   auto *d = static_cast<U *>(args.d);
-  uint32_t carries = args.f ? *static_cast<const uint32_t *>(args.f) : 0;
+  uint32_t carries = 0;
+  if constexpr (ReadsCarry)
+    carries =
+        *static_cast<const uint32_t *>(args.f) ^ (IsSubtraction ? ~0u : 0);
   uint32_t carriesOut = 0;
   for (unsigned i = 0; i < kLanes; ++i) {
     U x = U(a[i]), y = U(b[i]);
@@ -80,7 +86,7 @@ static void carryLanes(const AluArgs &args) {
     carriesOut |= uint32_t(carryOut) << i;
   }
   if (args.e)
-    storePredicate(args.e, carriesOut, args.mask);
+    storePredicate(args.e, IsSubtraction ? ~carriesOut : carriesOut, args.mask);
 }
 
 namespace {
@@ -93,27 +99,27 @@ struct CarryRow {
 };
 } // namespace
 
-template <Product P, bool IsSubtraction>
+template <Product P, bool IsSubtraction, bool ReadsCarry>
 static constexpr CarryRow makeCarryRow(std::string_view opcode,
-                                       Modifiers product, bool readsCarry) {
+                                       Modifiers product) {
   return {opcode,
           product,
-          readsCarry,
-          {carryLanes<uint32_t, P, IsSubtraction>,
-           carryLanes<int32_t, P, IsSubtraction>,
-           carryLanes<uint64_t, P, IsSubtraction>,
-           carryLanes<int64_t, P, IsSubtraction>}};
+          ReadsCarry,
+          {carryLanes<uint32_t, P, IsSubtraction, ReadsCarry>,
+           carryLanes<int32_t, P, IsSubtraction, ReadsCarry>,
+           carryLanes<uint64_t, P, IsSubtraction, ReadsCarry>,
+           carryLanes<int64_t, P, IsSubtraction, ReadsCarry>}};
 }
 
 static constexpr CarryRow kCarryRows[] = {
-    makeCarryRow<Product::None, false>("add", None, false),
-    makeCarryRow<Product::None, false>("addc", None, true),
-    makeCarryRow<Product::None, true>("sub", None, false),
-    makeCarryRow<Product::None, true>("subc", None, true),
-    makeCarryRow<Product::Low, false>("mad", Lo, false),
-    makeCarryRow<Product::High, false>("mad", Hi, false),
-    makeCarryRow<Product::Low, false>("madc", Lo, true),
-    makeCarryRow<Product::High, false>("madc", Hi, true),
+    makeCarryRow<Product::None, false, false>("add", None),
+    makeCarryRow<Product::None, false, true>("addc", None),
+    makeCarryRow<Product::None, true, false>("sub", None),
+    makeCarryRow<Product::None, true, true>("subc", None),
+    makeCarryRow<Product::Low, false, false>("mad", Lo),
+    makeCarryRow<Product::High, false, false>("mad", Hi),
+    makeCarryRow<Product::Low, false, true>("madc", Lo),
+    makeCarryRow<Product::High, false, true>("madc", Hi),
 };
 
 static int findCarryType(std::string_view type) {
