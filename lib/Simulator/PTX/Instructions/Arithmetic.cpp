@@ -144,9 +144,13 @@ bool decodeRow(DecodeContext &context, const AluTable &table,
   Spelling spelling;
   if (context.getNumOperands() == 0 || !takeSpelling(context, spelling))
     return false;
-  const AluRow *row = table.find(context.getOpcode(), spelling.types,
-                                 spelling.modifiers & ~modifier::RN,
-                                 context.getNumOperands() - 1);
+  std::string_view opcode = context.getOpcode();
+  unsigned numSources = context.getNumOperands() - 1;
+  const AluRow *row =
+      table.find(opcode, spelling.types, spelling.modifiers, numSources);
+  if (!row && (opcode == "add" || opcode == "sub" || opcode == "mul"))
+    row = table.find(opcode, spelling.types, spelling.modifiers | modifier::RN,
+                     numSources);
   if (!row)
     return false;
   emitRow(context, *row, instClass);

@@ -152,7 +152,8 @@ struct AluTable {
 };
 
 /// Decodes an instruction that is one row. False, with nothing taken, when the
-/// table does not have it.
+/// table does not have it. Without a rounding, add, sub and mul are the rows
+/// with `.rn`; other instructions that round must say how.
 bool decodeRow(DecodeContext &context, const AluTable &table,
                InstClass instClass);
 /// Emits a row with the instruction's operands.

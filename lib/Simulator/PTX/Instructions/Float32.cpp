@@ -129,9 +129,9 @@ static constexpr std::array<AluRow, 5> kSigns = {{
 
 static AluTable getFloat32Rows() {
   static constexpr auto kRows = joinRows(
-      makeRounded<None>(), makeRounded<RZ>(), makeRounded<RM>(),
-      makeRounded<RP>(), makeQuotients<None>(), makeQuotients<RZ>(),
-      makeQuotients<RM>(), makeQuotients<RP>(), makeQuotients<Ftz>(),
+      makeRounded<RN>(), makeRounded<RZ>(), makeRounded<RM>(),
+      makeRounded<RP>(), makeQuotients<RN>(), makeQuotients<RZ>(),
+      makeQuotients<RM>(), makeQuotients<RP>(), makeQuotients<RN | Ftz>(),
       makeQuotients<RZ | Ftz>(), makeQuotients<RM | Ftz>(),
       makeQuotients<RP | Ftz>(), makeMinMax<None>(), makeMinMax<Ftz>(),
       makeMinMax<NaN>(), makeMinMax<NaN | Ftz>(), makeMinMax3<None>(),

@@ -43,7 +43,7 @@ static AluTable getFloat64Rows() {
       row<negF64>("neg", "f64"),
       row<copysignF64>("copysign", "f64"),
   }};
-  static constexpr auto kRows = joinRows(makeRounded<modifier::None>(), kSigns);
+  static constexpr auto kRows = joinRows(makeRounded<modifier::RN>(), kSigns);
   return {kRows.data(), kRows.size()};
 }
 

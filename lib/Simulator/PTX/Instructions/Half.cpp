@@ -60,21 +60,23 @@ template <Modifiers M> static constexpr auto makeMinMaxBF16() {
 
 static AluTable getHalfRows() {
   static constexpr auto kRows = joinRows(
-      makeArithmetic<None>(), makeArithmetic<Ftz>(), makeArithmetic<Sat>(),
-      makeArithmetic<Ftz | Sat>(),
-      makeF16<fmaF16<false, false, true>>("fma", Relu),
-      makeF16<fmaF16<true, false, true>>("fma", Ftz | Relu),
-      makeF16<fmaOobF16<false>>("fma", Oob),
-      makeF16<fmaOobF16<true>>("fma", Oob | Relu),
+      makeArithmetic<RN>(), makeArithmetic<RN | Ftz>(),
+      makeArithmetic<RN | Sat>(), makeArithmetic<RN | Ftz | Sat>(),
+      makeF16<fmaF16<false, false, true>>("fma", RN | Relu),
+      makeF16<fmaF16<true, false, true>>("fma", RN | Ftz | Relu),
+      makeF16<fmaOobF16<false>>("fma", RN | Oob),
+      makeF16<fmaOobF16<true>>("fma", RN | Oob | Relu),
       makeF16<absF16<false>>("abs"), makeF16<absF16<true>>("abs", Ftz),
       makeF16<negF16<false>>("neg"), makeF16<negF16<true>>("neg", Ftz),
       makeMinMaxF16<None>(), makeMinMaxF16<Ftz>(), makeMinMaxF16<NaN>(),
-      makeMinMaxF16<NaN | Ftz>(), makeBF16<addBF16<false>>("add"),
-      makeBF16<subBF16<false>>("sub"), makeBF16<mulBF16<false>>("mul"),
-      makeBF16<fmaBF16<false>>("fma"), makeBF16<fmaBF16<true>>("fma", Relu),
-      makeBF16<fmaOobBF16<false>>("fma", Oob),
-      makeBF16<fmaOobBF16<true>>("fma", Oob | Relu), makeBF16<absBF16>("abs"),
-      makeBF16<negBF16>("neg"), makeMinMaxBF16<None>(), makeMinMaxBF16<NaN>());
+      makeMinMaxF16<NaN | Ftz>(), makeBF16<addBF16<false>>("add", RN),
+      makeBF16<subBF16<false>>("sub", RN), makeBF16<mulBF16<false>>("mul", RN),
+      makeBF16<fmaBF16<false>>("fma", RN),
+      makeBF16<fmaBF16<true>>("fma", RN | Relu),
+      makeBF16<fmaOobBF16<false>>("fma", RN | Oob),
+      makeBF16<fmaOobBF16<true>>("fma", RN | Oob | Relu),
+      makeBF16<absBF16>("abs"), makeBF16<negBF16>("neg"),
+      makeMinMaxBF16<None>(), makeMinMaxBF16<NaN>());
   return {kRows.data(), kRows.size()};
 }
 

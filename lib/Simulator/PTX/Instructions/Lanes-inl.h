@@ -21,6 +21,7 @@
 #include "Alu.h"
 #include "Arithmetic.h"
 #include "Rounding.h"
+#include "Taint.h"
 
 #include <hwy/highway.h>
 
@@ -146,7 +147,7 @@ constexpr AluRow pairRow(std::string_view opcode, std::string_view types,
   operands.result = whole;
   for (unsigned i = 0; i < operands.numSources; ++i)
     operands.sources[i] = whole;
-  return {opcode, types, modifiers, lanesOfPairs<F>, operands, nullptr};
+  return {opcode, types, modifiers, lanesOfPairs<F>, operands, taintHalves};
 }
 
 /// The rows of several tables as one.

@@ -66,6 +66,23 @@ void taintMovedBy2(const TaintArgs &args) {
   spread(args, args.inst.f, args.uf);
 }
 
+void taintHalves(const TaintArgs &args) {
+  const Inst &inst = args.inst;
+  size_t bytes = inst.d.bytes / 2;
+  auto spreadHalves = [&](const OperandRef &ref, const void *bits) {
+    if (!ref.isPresent)
+      return;
+    auto *from = static_cast<const uint8_t *>(bits);
+    auto *to = static_cast<uint8_t *>(args.d);
+    for (size_t i = 0; i < 2 * kLanes * bytes; ++i)
+      if (from[i])
+        std::memset(to + i / bytes * bytes, 0xFF, bytes);
+  };
+  spreadHalves(inst.a, args.ua);
+  spreadHalves(inst.b, args.ub);
+  spreadHalves(inst.c, args.uc);
+}
+
 /// A result bit is undefined when a source bit is and the other side does not
 /// decide: for `and` an undefined bit beside a defined 0 is 0.
 template <typename F> static void combine(const TaintArgs &args, F f) {

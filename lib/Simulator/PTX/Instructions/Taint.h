@@ -25,6 +25,9 @@ void taintKept(const TaintArgs &args);
 void taintMovedBy(const TaintArgs &args);
 /// `a` and `b` are moved under control of `c` and `f` (prmt, shf, bfi).
 void taintMovedBy2(const TaintArgs &args);
+/// Each half of the result comes from the same half of the sources, all of the
+/// size of the result: f16x2, f32x2.
+void taintHalves(const TaintArgs &args);
 /// and, or, xor of any width, predicates included.
 void taintAnd(const TaintArgs &args);
 void taintOr(const TaintArgs &args);
