@@ -57,9 +57,8 @@ static Outcome execWarpBarrier(Warp &warp, const Inst &inst, uint32_t mask) {
   for (unsigned i = 0; i < count; ++i) {
     if (!groups[i].isComplete)
       joinElsewhere(warp, groups[i]);
-    ordering::WarpOrder *order = getOrder(warp);
-    if (groups[i].isComplete && order)
-      order->syncLanes(groups[i].members & warp.getLiveLanes());
+    if (groups[i].isComplete)
+      syncLanes(warp, groups[i].members & warp.getLiveLanes());
   }
   return warp.leaveIncomplete(groups, count);
 }

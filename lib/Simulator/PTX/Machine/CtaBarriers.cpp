@@ -29,7 +29,7 @@ void Cta::completeIfFull(CtaBarrier &barrier) {
     waiter.warp->release(waiter.lanes, result);
     if (ordering::WarpOrder *order = getOrder(*waiter.warp)) {
       barrier.clock->acquire(*order, waiter.lanes);
-      order->syncLanes(waiter.lanes);
+      syncLanes(*waiter.warp, waiter.lanes);
     }
   }
   if (barrier.clock)
@@ -80,7 +80,7 @@ Outcome Cta::arrive(Warp &warp, const Inst &inst, uint32_t mask,
     if (!barrier.clock)
       barrier.clock = std::make_unique<ordering::SyncClock>(
           getOrder(cluster)->makeSyncClock());
-    order->syncLanes(mask);
+    syncLanes(warp, mask);
     barrier.clock->release(*order);
   }
   warp.noteEffect();

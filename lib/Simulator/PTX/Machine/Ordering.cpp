@@ -175,6 +175,33 @@ void reportConflict(Warp &warp, const Inst &inst, const Region *region,
 // Accesses
 //===----------------------------------------------------------------------===//
 
+void syncLanes(Warp &warp, uint32_t lanes) {
+  warp.unsyncedWrites &= ~lanes;
+  if (ordering::WarpOrder *order = getOrder(warp))
+    order->syncLanes(lanes);
+}
+
+void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
+  uint32_t others = warp.unsyncedWrites & ~lanes;
+  if (!others || !getOrder(warp))
+    return;
+  warp.report(Finding::Severity::Warning, inst, "R4",
+              unsigned(__builtin_ctz(lanes)),
+              "expected bar.warp.sync before this release: lane " +
+                  std::to_string(__builtin_ctz(others)) +
+                  " of the same warp wrote memory, and nothing orders it");
+}
+
+/// A strong write that publishes: a release, or any after a fence.
+static bool isReleasing(const OrderedAccess &access,
+                        const ordering::WarpOrder &order) {
+  using ordering::MemoryOrder;
+  if (access.kind == AccessKind::Read || access.order == MemoryOrder::Weak ||
+      access.order == MemoryOrder::Acquire)
+    return false;
+  return access.order != MemoryOrder::Relaxed || order.getFenced();
+}
+
 static ordering::Shadow *findShadow(Warp &warp, const Region &region) {
   if (region.kind == Region::Kind::Shared)
     return &getOrder(warp.getCluster())->getShared(region.cta->getRank());
@@ -195,6 +222,10 @@ void orderAccess(Warp &warp, const Inst &inst, const Region &region,
     warp.getCluster()
         .remoteAccesses[{region.cta->getRank(), order->getComponent()}] = {
         order->useEpoch(), unsigned(__builtin_ctz(lanes)), inst.line};
+  if (isReleasing(access, *order))
+    checkReleasingLanes(warp, inst, lanes);
+  else if (access.kind == AccessKind::Write)
+    warp.unsyncedWrites |= lanes;
   ordering::AccessEvent event;
   event.offsets = offsets;
   event.lanes = lanes;

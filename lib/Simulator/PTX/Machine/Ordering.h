@@ -59,6 +59,12 @@ void orderAsyncAccess(Warp &warp, const Inst &inst, const Region &region,
                       uint32_t lanes, ordering::AccessKind kind,
                       const ordering::AsyncActor &actor);
 
+/// Lanes of a warp meet at a barrier.
+void syncLanes(Warp &warp, uint32_t lanes);
+/// Lanes of a warp release: a warning when other lanes wrote and did not meet
+/// them (R4). Clocks are kept by warp, so the edge itself covers all lanes.
+void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes);
+
 /// Null when ordering is not checked.
 ordering::WarpOrder *getOrder(Warp &warp);
 ordering::ClusterOrdering *getOrder(Cluster &cluster);
