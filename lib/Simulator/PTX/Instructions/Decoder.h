@@ -45,6 +45,7 @@ OpcodeTable getControlOpcodes();
 OpcodeTable getMoveOpcodes();
 OpcodeTable getMemoryOpcodes();
 OpcodeTable getAtomicOpcodes();
+OpcodeTable getVideoOpcodes();
 OpcodeTable getAsyncStoreOpcodes();
 OpcodeTable getFenceOpcodes();
 OpcodeTable getBarrierOpcodes();

@@ -15,7 +15,8 @@ std::vector<OpcodeTable> getFamilies() {
       getAtomicOpcodes(),   getFenceOpcodes(),     getBarrierOpcodes(),
       getMbarrierOpcodes(), getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
       getWarpOpcodes(),     getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
-      getMatrixOpcodes(),   getHintOpcodes(),    getAsyncStoreOpcodes(),
+      getMatrixOpcodes(),   getHintOpcodes(),      getAsyncStoreOpcodes(),
+      getVideoOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);
