@@ -101,12 +101,12 @@ extern "C" __global__ void __launch_bounds__(64)
 extern "C" __global__ void message_passing(const int *x, int *data,
                                            unsigned *flags, int *out) {
   int pair = blockIdx.x / 2;
-  int *mine = data + pair * 32;
+  int *mine = data + pair * 64;
   unsigned *flag = flags + pair;
   auto address = __cvta_generic_to_global(flag);
   unsigned ready = 0;
   if (blockIdx.x % 2 == 0) {
-    mine[threadIdx.x] = x[pair * 32 + threadIdx.x];
+    mine[threadIdx.x] = x[pair * 64 + threadIdx.x];
     // Thread 0 publishes for all: the barrier orders them before it.
     __syncthreads();
     if (threadIdx.x != 0)
@@ -182,7 +182,7 @@ extern "C" __global__ void message_passing(const int *x, int *data,
       }
     while (ready == 0);
   __syncthreads();
-  out[pair * 32 + threadIdx.x] = mine[threadIdx.x ^ 5];
+  out[pair * 64 + threadIdx.x] = mine[threadIdx.x ^ 37];
 }
 
 /// Stores and loads of every width and type, to and from unaligned structs of

@@ -22,11 +22,11 @@ def hinted_copy(rng: np.random.Generator) -> Case:
 
 
 def message_passing(rng: np.random.Generator) -> Case:
-    x = rng.integers(-(1 << 31), 1 << 31, (6, 32)).astype(np.int32)
-    scratch = {"data": np.zeros((6, 32), np.int32), "flags": np.zeros(6, np.uint32)}
-    expected = {"out": np.ascontiguousarray(x[:, np.arange(32) ^ 5])}
+    x = rng.integers(-(1 << 31), 1 << 31, (6, 64)).astype(np.int32)
+    scratch = {"data": np.zeros((6, 64), np.int32), "flags": np.zeros(6, np.uint32)}
+    expected = {"out": np.ascontiguousarray(x[:, np.arange(64) ^ 37])}
     args = ["x", "data", "flags", "out"]
-    return Case("message_passing", "message_passing", (12,), (32,), args, {"x": x}, expected, scratch=scratch)
+    return Case("message_passing", "message_passing", (12,), (64,), args, {"x": x}, expected, scratch=scratch)
 
 
 def widths(rng: np.random.Generator) -> Case:

@@ -83,6 +83,8 @@ COPY = (
 # Another thread's copy is ordinary data once its issuer has waited (R6), so what misses
 # the barrier after that may be told as either rule.
 RACE = ("R4", "R6")
+# What waits for the wrong phase goes on too early, or for ever, as the phases happen to be.
+MISSED = ("R7", "R12")
 
 
 def of(kernel: str, case: str, entry: str, rows: list[tuple]) -> list[Mutation]:
@@ -172,9 +174,9 @@ BLOCK_SCALED = (
         "selectors",
         [
             (
-                "thread ids of A and B exchanged",
-                r"\{0, (%rs\d+)\}, (%r\d+), \{0, (%rs\d+)\};",
-                r"{0, \3}, \2, {0, \1};",
+                "second tile of A with the scales of the first",
+                r"\{0, %rs\d+\}, (%r\d+), \{0, (%rs\d+)\};",
+                r"{0, 0}, \1, {0, \2};",
                 (VALUES,),
                 8,
             )
@@ -214,7 +216,7 @@ RING = of(
             ("R12",),
         ),
         ("no wait for full", WAIT, "", ("R7",), 2, 0),
-        ("phase of full flipped", WAIT, FLIPPED, ("R7",), 2, 0),
+        ("phase of full flipped", WAIT, FLIPPED, MISSED, 2, 0),
         ("no wait for empty", WAIT, "", ("R4", "R7", "R8"), 2, 1),
         ("phase of empty flipped", WAIT, FLIPPED, ("R12",), 2, 1),
         ("no arrival at empty", ARRIVE, "", ("R12",)),
@@ -223,7 +225,7 @@ RING = of(
         ("store in no group", line(r"cp\.async\.bulk\.commit_group"), "", ("R7", "R13")),
         ("results overwritten while stored", line(r"cp\.async\.bulk\.wait_group\.read"), "", ("R7",)),
         ("exit before the stores", line(r"cp\.async\.bulk\.wait_group 0"), "", ("R13",)),
-        ("named barrier of three warps", r"bar\.sync 1, 128", "bar.sync 1, 96", ("R4", "R5", "R7", "R12"), 2, 1),
+        ("named barrier of three warps", r"bar\.sync 1, 128", "bar.sync 1, 96", ("barrier",), 2, 1),
         ("empty after three warps", r"(mov\.u32 \t%r\d+, )4;", r"\g<1>3;", ("R4", "R7", "R8"), 1),
         ("full without init", line(r"mbarrier\.init"), "", ("R8",), 8, 0),
     ],
@@ -233,8 +235,8 @@ RING = of(
     "bulk_reduce",
     [
         ("no proxy fence before the reduction", line(r"fence\.proxy\.async"), "", ("R5",), 2, 1),
-        ("no barrier before the next copy", BARRIER, "", ("R4", "R7"), 3, 1),
-        ("phase not flipped", r"^\txor\.b32[^\n]*, 1;$", "", ("R7",)),
+        ("no barrier before the next copy", BARRIER, "", ("R4", "R7", "R12"), 3, 1),
+        ("phase not flipped", r"^\txor\.b32[^\n]*, 1;$", "", MISSED),
         ("maximum instead of sum", r"bulk_group\.add\.s32", "bulk_group.max.s32", (VALUES,)),
     ],
 )
@@ -290,7 +292,7 @@ ORDERS = [
         "scan_acquire_release",
         [
             ("status read without acquire", r"ld\.acquire\.gpu", "ld.relaxed.gpu", ("R4",)),
-            ("aggregate without release", r"st\.release\.gpu", "st.relaxed.gpu", ("R4",), 2, 0),
+            ("status without release", r"st\.release\.gpu", "st.relaxed.gpu", ("R4",), 2),
         ],
     ),
     *of("scan", "shared", "scan_shared", [("no barrier between two steps", BARRIER, "", ("R4",), 9, 3)]),
@@ -301,7 +303,6 @@ ORDERS = [
         [
             ("no fence before the ticket", line(r"membar\.gl"), "", ("R4",), 2, 0),
             ("no fence after the ticket", line(r"membar\.gl"), "", ("R4",), 2, 1),
-            ("no barrier before partial sums are reused", BARRIER, "", ("R4",), 4, 2),
         ],
     ),
     *of(
@@ -327,7 +328,7 @@ BARRIERS = [
     *of("histogram", "histogram", "histogram", [("bins counted before they are zero", BARRIER, "", ("R4",), 2, 0)]),
     *of("transpose", "f32_70x45", "transpose_f32", [("tile read before it is written", BARRIER, "", ("R4",))]),
     *of("gemm_simt", "integers_70x130x37", "gemm_simt", [("no barrier between two tiles", BARRIER, "", ("R4",), 2, 1)]),
-    *of("softmax", "block_bf16_690", "softmax_block_bf16", [("no barrier between warps", BARRIER, "", ("R4",))]),
+    *of("softmax", "block_bf16_690", "softmax_block_bf16", [("no barrier between warps", BARRIER, "", ("R4", "R11"))]),
     *of(
         "flash_attention",
         "100x75",

@@ -57,14 +57,13 @@ extern "C" __global__ void __launch_bounds__(kThreads)
     __threadfence();
     isLast = ticket == gridDim.x - 1;
   }
+  // Also between the two uses of `partial` in blockSum().
   __syncthreads();
   if (!isLast)
     return;
   sum = 0;
   for (int i = threadIdx.x; i < gridDim.x; i += kThreads)
     sum += partials[i];
-  // A barrier between the two uses of `partial` in blockSum().
-  __syncthreads();
   sum = blockSum(sum);
   if (threadIdx.x == 0)
     *total = sum;
