@@ -60,7 +60,6 @@ extern "C" __global__ void words(const unsigned *as, const unsigned *bs,
   put(__viaddmax_s32(sa, sb, sc));
   put(__vimin3_u32(a, b, c));
   put(__vadd4(a, b));
-  put(__vabsdiffu4(a, b));
   put(__vmaxs2(a, b));
   put(__vcmpgtu4(a, b));
 }

@@ -164,7 +164,6 @@ WORDS = [
     lambda a, b, c: max(signed(a + b), signed(c)),
     lambda a, b, c: min(a, b, c),
     lanes(8, False, lambda x, y: x + y),
-    lanes(8, False, lambda x, y: abs(x - y)),
     lanes(16, True, max),
     lanes(8, False, lambda x, y: 0xFF if x > y else 0),
 ]

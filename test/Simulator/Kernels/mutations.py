@@ -381,12 +381,6 @@ NUMBERS = [
         "gemm_int8",
         [("unsigned operand taken as signed", r"s32\.s8\.u8\.s32", "s32.s8.s8.s32", (VALUES,), 16)],
     ),
-    *of(
-        "wmma",
-        "f16",
-        "wmma_f16",
-        [("B loaded by columns", r"wmma\.load\.b\.sync\.aligned\.row", "wmma.load.b.sync.aligned.col", (VALUES,), 5)],
-    ),
     *of("elementwise", "axpy", "axpy", [("one element too many", r"setp\.lt\.s32", "setp.le.s32", ("bounds",), 1)]),
 ]
 
