@@ -64,10 +64,18 @@ static void moveUndefined(const Region &region, const uint64_t *offsets,
                           uint32_t lanes, Rows &rows) {
   if (!region.undefined)
     return;
+  if (!kIsStore && !rows.isAnyUndefined) {
+    forEachLane(lanes, [&](unsigned lane) {
+      rows.isAnyUndefined |=
+          region.undefined->any(offsets[lane], kMatrixRowBytes);
+    });
+    if (!rows.isAnyUndefined)
+      return;
+  }
   forEachLane(lanes, [&](unsigned lane) {
     if (!kIsStore)
-      rows.isAnyUndefined |= region.undefined->read(
-          offsets[lane], kMatrixRowBytes, rows.undefined[lane]);
+      region.undefined->read(offsets[lane], kMatrixRowBytes,
+                             rows.undefined[lane]);
     else if (rows.isAnyUndefined)
       region.undefined->write(offsets[lane], kMatrixRowBytes,
                               rows.undefined[lane]);

@@ -54,35 +54,46 @@ uint8_t *UndefinedBits::makePage(uint64_t page) {
   return created;
 }
 
+/// Whether a bit of these bytes is set. Pieces are short: eight at a time.
+static bool isAnySet(const uint8_t *bytes, uint64_t count) {
+  uint64_t all = 0;
+  for (; count >= 8; bytes += 8, count -= 8) {
+    uint64_t word;
+    std::memcpy(&word, bytes, 8);
+    all |= word;
+  }
+  for (uint64_t i = 0; i < count; ++i)
+    all |= bytes[i];
+  return all != 0;
+}
+
 bool UndefinedBits::read(uint64_t offset, uint64_t bytes, uint8_t *mask) const {
   if (isClean()) {
     std::memset(mask, 0, bytes);
     return false;
   }
-  uint8_t all = 0;
+  bool isAny = false;
   forEachPage(offset, bytes, [&](uint64_t index, uint64_t first, uint64_t n) {
     if (const uint8_t *page = findPage(index)) {
       std::memcpy(mask, page + first, n);
-      for (uint64_t i = 0; i < n; ++i)
-        all |= mask[i];
+      isAny |= isAnySet(page + first, n);
     } else {
       std::memset(mask, 0, n);
     }
     mask += n;
   });
-  return all != 0;
+  return isAny;
 }
 
 bool UndefinedBits::any(uint64_t offset, uint64_t bytes) const {
   if (isClean())
     return false;
-  uint8_t all = 0;
+  bool isAny = false;
   forEachPage(offset, bytes, [&](uint64_t index, uint64_t first, uint64_t n) {
-    if (const uint8_t *page = findPage(index))
-      for (uint64_t i = 0; i < n; ++i)
-        all |= page[first + i];
+    const uint8_t *page = findPage(index);
+    isAny |= page && isAnySet(page + first, n);
   });
-  return all != 0;
+  return isAny;
 }
 
 void UndefinedBits::write(uint64_t offset, uint64_t bytes,
