@@ -4,7 +4,8 @@
 //
 // Thread instructions per second of one core, in an element-wise kernel
 // (`nvcc` on y[i] = a * x[i] + y[i] with a bounds check) and in a loop of
-// arithmetic, with the checks of rules R1 to R11 on and off.
+// arithmetic, with the checks of rules R1 to R11 on and off; two cores against
+// one; and the time from text to decoded instructions.
 //
 //===----------------------------------------------------------------------===//
 
@@ -91,7 +92,7 @@ LOOP:
 
 static Report launchOnce(const Program &program, DeviceMemory &memory,
                          uint64_t x, uint64_t y, uint32_t ctas,
-                         Options &options) {
+                         Options &options, unsigned numThreads = 1) {
   constexpr uint32_t kThreads = 256;
   Launch launch;
   launch.entry = program.getEntries()[0].name;
@@ -101,7 +102,7 @@ static Report launchOnce(const Program &program, DeviceMemory &memory,
   launch.addArgument(x);
   launch.addArgument(y);
   launch.addArgument(int32_t(ctas * kThreads - 3));
-  options.numThreads = 1;
+  options.numThreads = numThreads;
   return program.run(launch, memory, options);
 }
 
@@ -138,6 +139,53 @@ static void runKernel(benchmark::State &state, const char *text) {
 static void axpy(benchmark::State &state) { runKernel(state, kAxpy); }
 static void loop(benchmark::State &state) { runKernel(state, kLoop); }
 
+/// 64 CTAs on one and on two host threads, with all checks.
+static void threads(benchmark::State &state) {
+  constexpr uint32_t kCtas = 64;
+  auto program = Program::load(kLoop, "bench.ptx");
+  std::vector<float> x(kCtas * 256), y(kCtas * 256);
+  DeviceMemory memory;
+  uint64_t addressX = memory.map(x.data(), x.size() * 4, "x");
+  uint64_t addressY = memory.map(y.data(), y.size() * 4, "y");
+  Options options;
+  for (auto _ : state)
+    launchOnce(**program, memory, addressX, addressY, kCtas, options,
+               unsigned(state.range(0)));
+}
+
+/// Parsing and decoding 5,000 lines.
+static void load(benchmark::State &state) {
+  std::string text = ".version 9.0\n.target sm_90a\n.address_size 64\n"
+                     ".visible .entry k(.param .u64 p)\n{\n"
+                     ".reg .pred %p<100>;\n.reg .b32 %r<2000>;\n"
+                     ".reg .f32 %f<2000>;\n.reg .b64 %rd<2000>;\n"
+                     "ld.param.u64 %rd1, [p];\n";
+  const char *const kBlock[] = {
+      "mad.lo.s32 %rA, %rB, 4, %rA;",
+      "ld.global.f32 %fA, [%rd1+4];",
+      "fma.rn.f32 %fA, %fA, %fB, 0f3F800000;",
+      "setp.ge.s32 %p1, %rA, %rB;",
+      "@%p1 add.s64 %rdA, %rd1, 16;",
+      "selp.b32 %rA, %rB, 7, %p1;",
+      "cvt.rn.f32.s32 %fB, %rA;",
+      "st.global.v2.f32 [%rd1], {%fA, %fB};",
+  };
+  for (unsigned i = 0; i < 4990; ++i) {
+    std::string line = kBlock[i % std::size(kBlock)];
+    for (size_t at; (at = line.find_first_of("AB")) != std::string::npos;)
+      line.replace(at, 1, std::to_string(2 + (i + at) % 1900));
+    text += line + "\n";
+  }
+  text += "ret;\n}\n";
+  for (auto _ : state) {
+    auto program = Program::load(text, "bench.ptx");
+    if (!program.ok()) {
+      state.SkipWithError(program.getMessage().c_str());
+      return;
+    }
+  }
+}
+
 static void addChecks(benchmark::internal::Benchmark *benchmark) {
   benchmark->ArgNames({"ordering", "definedness"});
   benchmark->Args({0, 0})->Args({0, 1})->Args({1, 0})->Args({1, 1});
@@ -145,4 +193,6 @@ static void addChecks(benchmark::internal::Benchmark *benchmark) {
 
 BENCHMARK(axpy)->Apply(addChecks);
 BENCHMARK(loop)->Apply(addChecks);
+BENCHMARK(threads)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(load)->Unit(benchmark::kMillisecond);
 BENCHMARK_MAIN();
