@@ -18,6 +18,9 @@ static constexpr std::string_view kTargets[] = {
     "sm_120a sm_121a",
     "sm_100a sm_100f sm_101a sm_101f sm_103a sm_103f sm_110a sm_110f sm_120a "
     "sm_120f sm_121a sm_121f",
+    "sm_100a sm_103a",
+    "sm_100a sm_100f sm_101a sm_101f sm_103a sm_103f sm_110a sm_110f sm_120a "
+    "sm_120f sm_121a sm_121f",
     "sm_100a sm_100f sm_101a sm_103a sm_103f",
     "sm_90a sm_100a sm_100f sm_101a sm_101f sm_103a sm_103f sm_110a sm_110f "
     "sm_120a sm_120f sm_121a sm_121f",

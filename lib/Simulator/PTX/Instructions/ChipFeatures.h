@@ -17,6 +17,8 @@ namespace nvfp4::ptx {
 enum class ChipFeature : uint8_t {
   BlockScaledMma,       ///< mma.sync with a kind
   SparseBlockScaledMma, ///< mma.sp kind::mxf4, kind::mxf4nvf4
+  NarrowConversion,     ///< cvt of e2m1, e2m3, e3m2 and ue8m0
+  StochasticConversion, ///< cvt.rs
   NarrowMatrixLoad,     ///< ldmatrix and stmatrix of 8-bit matrices
   FloatRedux,           ///< redux.sync of f32
   RegisterReallocation, ///< setmaxnreg

@@ -11,56 +11,22 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ChipFeatures.h"
 #include "ConvertRows.h"
 
 namespace nvfp4::ptx {
 
 using namespace modifier;
 
-//===----------------------------------------------------------------------===//
-// Targets
-//===----------------------------------------------------------------------===//
-
-namespace {
-struct TargetRow {
-  std::string_view name;
-  bool hasStochastic;
-};
-struct FeatureRow {
-  std::string_view prefix;
-};
-} // namespace
-
-/// Targets with formats of 4 and 6 bits and ue8m0, as ptxas 13.0 has them.
-static constexpr TargetRow kTargets[] = {
-    {"sm_100a", true},  {"sm_100f", false}, {"sm_101a", false},
-    {"sm_101f", false}, {"sm_103a", true},  {"sm_103f", false},
-    {"sm_110a", false}, {"sm_110f", false}, {"sm_120a", false},
-    {"sm_120f", false}, {"sm_121a", false}, {"sm_121f", false},
-};
-static constexpr FeatureRow kSmallFormats[] = {
-    {"e2m1"}, {"e2m3"}, {"e3m2"}, {"ue8m0"}};
-
-static bool hasSmallFormat(std::string_view types) {
-  for (const FeatureRow &row : kSmallFormats)
-    if (types.find(row.prefix) != std::string_view::npos)
-      return true;
-  return false;
-}
-
-/// False after an error.
+/// False after an error: the target lacks formats of 4 and 6 bits and ue8m0, or
+/// stochastic rounding.
 static bool checkTarget(DecodeContext &context, const Spelling &spelling) {
-  bool isStochastic = spelling.modifiers & RS;
-  if (!isStochastic && !hasSmallFormat(spelling.types))
-    return true;
-  std::string_view target = context.getModule().target;
-  for (const TargetRow &row : kTargets)
-    if (row.name == target && (!isStochastic || row.hasStochastic))
-      return true;
-  context.error("expected a target that has this conversion, such as " +
-                std::string(isStochastic ? "sm_100a" : "sm_120a") +
-                ", but got " + std::string(target));
-  return false;
+  if (spelling.modifiers & RS)
+    return requireFeature(context, ChipFeature::StochasticConversion);
+  for (std::string_view format : {"e2m1", "e2m3", "e3m2", "ue8m0"})
+    if (spelling.types.find(format) != std::string_view::npos)
+      return requireFeature(context, ChipFeature::NarrowConversion);
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -189,13 +155,18 @@ static bool decodeScalar(DecodeContext &context, std::string_view toName,
   if (!context.expectOperands(2))
     return true;
   unsigned from = findStep(unsigned(to), unsigned(first));
-  // Float to integer saturates anyway.
-  if (to < int(kNumIntegers) && from >= kNumIntegers)
-    modifiers &= ~Sat;
+  bool isToInt = to < int(kNumIntegers), isFromInt = from < kNumIntegers;
+  // Float to integer saturates anyway; no integer is a subnormal.
+  bool saturatesAfter = !isToInt && isFromInt && modifiers & Sat;
+  if (isToInt != isFromInt)
+    modifiers &= ~(isToInt ? Sat : Sat | Ftz);
+  // A rounding may be written where bf16 becomes wider, and does nothing.
+  if (first == int(kBF16) && to >= int(kF32))
+    modifiers &= ~(RN | RZ | RM | RP);
   const AluRow *row = findConversion(
       std::string(toName) + "." +
           std::string(int(from) == first ? fromName : kScalarNames[from]),
-      modifiers & ~RN, 1);
+      modifiers, 1);
   if (!row)
     return context.error("expected a conversion that the simulator knows");
   Type sourceType = parseType(kScalarNames[first]);
@@ -213,6 +184,13 @@ static bool decodeScalar(DecodeContext &context, std::string_view toName,
     a = step;
   }
   emitConversion(context, *row, result.target, a);
+  if (saturatesAfter) {
+    std::string same = std::string(toName) + "." + std::string(toName);
+    const AluRow *saturation = findConversion(same, Sat, 1);
+    if (!saturation)
+      return context.error("expected a conversion that the simulator knows");
+    emitConversion(context, *saturation, result.target, result.target);
+  }
   emitExtension(context, result);
   return true;
 }
@@ -256,7 +234,7 @@ static bool decodePacked(DecodeContext &context, const Spelling &spelling) {
     return context.error("expected two operands or more");
   unsigned numSources = context.getNumOperands() - 1;
   const AluRow *row =
-      findConversion(spelling.types, spelling.modifiers & ~RN, numSources);
+      findConversion(spelling.types, spelling.modifiers, numSources);
   if (!row)
     return context.error("expected a conversion that the simulator knows");
   OperandRef sources[3];

@@ -43,10 +43,10 @@ makeAllCasts(std::integer_sequence<unsigned, From...> indices) {
 template <unsigned From> static constexpr std::array<AluRow, 2> makeToFloat() {
   using Int = ScalarType<From>;
   return {{
-      row<convertToF32<Rounding::RN, Int>>("cvt",
-                                           ScalarPair<kF32, From>::kName),
-      row<convertToF64<Rounding::RN, Int>>("cvt",
-                                           ScalarPair<kF64, From>::kName),
+      row<convertToF32<Rounding::RN, Int>>("cvt", ScalarPair<kF32, From>::kName,
+                                           RN),
+      row<convertToF64<Rounding::RN, Int>>("cvt", ScalarPair<kF64, From>::kName,
+                                           RN),
   }};
 }
 
@@ -75,18 +75,18 @@ static constexpr std::array<AluRow, 20> kFloats = {{
     row<cvtF32F16<true, true>>("cvt", "f32.f16", Ftz | Sat),
     row<cvtF32BF16<false>>("cvt", "f32.bf16"),
     row<cvtF32BF16<true>>("cvt", "f32.bf16", Ftz),
-    row<cvtF16F32<Rounding::RN>>("cvt", "f16.f32"),
-    row<cvtF16F32<Rounding::RN, true>>("cvt", "f16.f32", Ftz),
-    row<cvtBF16F32<Rounding::RN>>("cvt", "bf16.f32"),
-    row<cvtF32F64<Rounding::RN>>("cvt", "f32.f64"),
-    row<cvtF32F64<Rounding::RN, true>>("cvt", "f32.f64", Ftz),
+    row<cvtF16F32<Rounding::RN>>("cvt", "f16.f32", RN),
+    row<cvtF16F32<Rounding::RN, true>>("cvt", "f16.f32", RN | Ftz),
+    row<cvtBF16F32<Rounding::RN>>("cvt", "bf16.f32", RN),
+    row<cvtF32F64<Rounding::RN>>("cvt", "f32.f64", RN),
+    row<cvtF32F64<Rounding::RN, true>>("cvt", "f32.f64", RN | Ftz),
     row<cvtF64F32<false>>("cvt", "f64.f32"),
     row<cvtF64F32<true>>("cvt", "f64.f32", Ftz),
     row<cvtTF32<Rounding::RNA>>("cvt", "tf32.f32", RNA),
-    row<joinHalves<cvtF16F32<Rounding::RN>>>("cvt", "f16x2.f32"),
-    row<joinHalves<cvtBF16F32<Rounding::RN>>>("cvt", "bf16x2.f32"),
+    row<joinHalves<cvtF16F32<Rounding::RN>>>("cvt", "f16x2.f32", RN),
+    row<joinHalves<cvtBF16F32<Rounding::RN>>>("cvt", "bf16x2.f32", RN),
     row<joinHalves<cvtBF16F32<Rounding::RN, false, false, true>>>(
-        "cvt", "bf16x2.f32", Relu),
+        "cvt", "bf16x2.f32", RN | Relu),
 }};
 
 static AluTable getRows() {

@@ -78,7 +78,7 @@ template <auto F> static uint32_t decodeTwoNibbles(uint8_t a) {
 
 /// Without `.relu` and with it.
 template <bool P> static constexpr std::array<AluRow, 15> makeSmall() {
-  constexpr Modifiers M = P ? Relu : None;
+  constexpr Modifiers M = P ? RN | Relu : RN;
   constexpr Modifiers To = M | Satfinite;
   return {{
       row<encodeTwo<cvtE4M3F32<P>>>("cvt", "e4m3x2.f32", To),
@@ -108,7 +108,7 @@ template <Modifiers M> static constexpr std::array<AluRow, 2> makeScales() {
 }
 
 static constexpr std::array<AluRow, 1> kFromScales = {{
-    row<decodeTwo<cvtBF16UE8M0>>("cvt", "bf16x2.ue8m0x2"),
+    row<decodeTwo<cvtBF16UE8M0>>("cvt", "bf16x2.ue8m0x2", RN),
 }};
 
 //===----------------------------------------------------------------------===//
@@ -191,14 +191,15 @@ static constexpr std::array<AluRow, 8> kPacks = {{
 
 AluTable getPackedConvertRows() {
   static constexpr auto kRows = joinRows(
-      makeHalves<Relu>(), makeHalves<Satfinite>(),
-      makeHalves<Relu | Satfinite>(), makeHalves<RZ>(), makeHalves<RZ | Relu>(),
-      makeHalves<RZ | Satfinite>(), makeHalves<RZ | Relu | Satfinite>(),
-      makeStochastic<None>(), makeStochastic<Relu>(),
-      makeStochastic<Satfinite>(), makeStochastic<Relu | Satfinite>(),
-      makeSmall<false>(), makeSmall<true>(), makeScales<RZ>(), makeScales<RP>(),
-      makeScales<RZ | Satfinite>(), makeScales<RP | Satfinite>(), kFromScales,
-      makeAllFours<false>(), makeAllFours<true>(), kPacks);
+      makeHalves<RN | Relu>(), makeHalves<RN | Satfinite>(),
+      makeHalves<RN | Relu | Satfinite>(), makeHalves<RZ>(),
+      makeHalves<RZ | Relu>(), makeHalves<RZ | Satfinite>(),
+      makeHalves<RZ | Relu | Satfinite>(), makeStochastic<None>(),
+      makeStochastic<Relu>(), makeStochastic<Satfinite>(),
+      makeStochastic<Relu | Satfinite>(), makeSmall<false>(), makeSmall<true>(),
+      makeScales<RZ>(), makeScales<RP>(), makeScales<RZ | Satfinite>(),
+      makeScales<RP | Satfinite>(), kFromScales, makeAllFours<false>(),
+      makeAllFours<true>(), kPacks);
   return {kRows.data(), kRows.size()};
 }
 

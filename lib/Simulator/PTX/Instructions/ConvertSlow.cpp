@@ -101,7 +101,7 @@ template <Modifiers M> static constexpr auto makeAllFromF32() {
                   makeFromF32<M | Relu | Satfinite>());
 }
 
-template <Modifiers M> static constexpr std::array<AluRow, 5> makeFromF64() {
+template <Modifiers M> static constexpr std::array<AluRow, 4> makeFromF64() {
   constexpr Rounding R = getRounding(M);
   constexpr bool S = M & Sat;
   return {{
@@ -109,8 +109,6 @@ template <Modifiers M> static constexpr std::array<AluRow, 5> makeFromF64() {
       row<cvtBF16F64<R, S>>("cvt", "bf16.f64", M),
       row<cvtF32F64<R, false, S>>("cvt", "f32.f64", M),
       row<cvtF32F64<R, true, S>>("cvt", "f32.f64", M | Ftz),
-      // The exact ones have no rounding: found for M = None and Sat.
-      row<cvtF64F64<S>>("cvt", "f64.f64", M),
   }};
 }
 
@@ -125,35 +123,37 @@ template <Modifiers M> static constexpr std::array<AluRow, 2> makeTF32() {
 
 template <typename T> static T copyValue(T a) { return a; }
 
-static constexpr std::array<AluRow, 8> kMore = {{
+static constexpr std::array<AluRow, 11> kMore = {{
     row<cvtF64F32<false, true>>("cvt", "f64.f32", Sat),
     row<cvtF64F32<true, true>>("cvt", "f64.f32", Ftz | Sat),
     row<cvtF64F16<false>>("cvt", "f64.f16"),
     row<cvtF64F16<true>>("cvt", "f64.f16", Sat),
     row<cvtF64BF16>("cvt", "f64.bf16"),
     row<cvtF16F16<true>>("cvt", "f16.f16", Sat),
+    row<cvtF64F64<true>>("cvt", "f64.f64", Sat),
+    row<copyValue<uint64_t>>("cvt", "f64.f64", None, taintMoved),
     row<copyValue<uint16_t>>("cvt", "f16.f16", None, taintMoved),
+    row<copyValue<uint16_t>>("cvt", "bf16.bf16", None, taintMoved),
     row<copyValue<uint32_t>>("cvt", "f32.f32", None, taintMoved),
 }};
 
 AluTable getSlowConvertRows() {
   static constexpr auto kRows = joinRows(
-      makeAllSaturations(Integers()), makeAllFromInt<None>(),
+      makeAllSaturations(Integers()), makeAllFromInt<RN>(),
       makeAllFromInt<RZ>(), makeAllFromInt<RM>(), makeAllFromInt<RP>(),
       makeToInt<Rounding::RN>(RNI, Integers()),
       makeToInt<Rounding::RZ>(RZI, Integers()),
       makeToInt<Rounding::RM>(RMI, Integers()),
       makeToInt<Rounding::RP>(RPI, Integers()), makeIntegral<Rounding::RN>(RNI),
       makeIntegral<Rounding::RZ>(RZI), makeIntegral<Rounding::RM>(RMI),
-      makeIntegral<Rounding::RP>(RPI), makeAllFromF32<None>(),
+      makeIntegral<Rounding::RP>(RPI), makeAllFromF32<RN>(),
       makeAllFromF32<RZ>(), makeAllFromF32<RM>(), makeAllFromF32<RP>(),
-      makeAllFromF32<Ftz>(), makeAllFromF32<RZ | Ftz>(),
-      makeAllFromF32<RM | Ftz>(), makeAllFromF32<RP | Ftz>(),
-      makeFromF64<None>(), makeFromF64<RZ>(), makeFromF64<RM>(),
-      makeFromF64<RP>(), makeFromF64<Sat>(), makeFromF64<RZ | Sat>(),
-      makeFromF64<RM | Sat>(), makeFromF64<RP | Sat>(), makeTF32<None>(),
-      makeTF32<Relu>(), makeTF32<RZ>(), makeTF32<RZ | Relu>(), makeTF32<RNA>(),
-      kMore);
+      makeAllFromF32<RN | Ftz>(), makeAllFromF32<RZ | Ftz>(),
+      makeAllFromF32<RM | Ftz>(), makeAllFromF32<RP | Ftz>(), makeFromF64<RN>(),
+      makeFromF64<RZ>(), makeFromF64<RM>(), makeFromF64<RP>(),
+      makeFromF64<RN | Sat>(), makeFromF64<RZ | Sat>(), makeFromF64<RM | Sat>(),
+      makeFromF64<RP | Sat>(), makeTF32<RN>(), makeTF32<RN | Relu>(),
+      makeTF32<RZ>(), makeTF32<RZ | Relu>(), makeTF32<RNA>(), kMore);
   return {kRows.data(), kRows.size()};
 }
 

@@ -79,11 +79,9 @@ static constexpr std::array<AluRow, 4> kSaturating = {{
     row<mad24HiSat>("mad24", "s32", Hi | Sat),
 }};
 
-static constexpr std::array<AluRow, 15> kPacked = {{
+static constexpr std::array<AluRow, 10> kPacked = {{
     pairRow<addInt<uint16_t>>("add", "u16x2"),
     pairRow<addInt<uint16_t>>("add", "s16x2"),
-    pairRow<subInt<uint16_t>>("sub", "u16x2"),
-    pairRow<subInt<uint16_t>>("sub", "s16x2"),
     pairRow<minInt<false, uint16_t>>("min", "u16x2"),
     pairRow<maxInt<false, uint16_t>>("max", "u16x2"),
     pairRow<minInt<false, int16_t>>("min", "s16x2"),
@@ -92,9 +90,6 @@ static constexpr std::array<AluRow, 15> kPacked = {{
     pairRow<maxInt<true, int16_t>>("max", "s16x2", Relu),
     row<minInt<true, int32_t>>("min", "s32", Relu),
     row<maxInt<true, int32_t>>("max", "s32", Relu),
-    pairRow<mulLo<uint16_t>>("mul", "u16x2", Lo),
-    pairRow<mulLo<uint16_t>>("mul", "s16x2", Lo),
-    row<negInt<uint32_t>>("neg", "b32"),
 }};
 
 template <typename U, typename S>
