@@ -65,6 +65,10 @@ WAIT = (
     r"\n\t@!done bra \$again;"
 )
 FLIPPED = r"xor.b32 \2, \2, 1;\n\t\g<0>"
+CLUSTER_BARRIER = (
+    r"^\tbarrier\.cluster\.arrive\.release\.aligned;\n[^\n]*\n[^\n]*\n"
+    r"\tbarrier\.cluster\.wait\.acquire\.aligned;"
+)
 REMOTE_WAIT = r"mbarrier\.try_wait\.parity\.acquire\.cluster\.shared::cta\.b64 p, \[(%r\d+)\], (%r\d+);"
 REMOTE_ARRIVE = r"mbarrier\.arrive\.release\.cluster\.shared::cluster\.b64"
 
@@ -246,7 +250,10 @@ CLUSTER = [
         "cluster",
         "sum_4",
         "cluster_sum",
-        [("arrival without release", r"arrive\.release", "arrive.relaxed", ("R4",), 2, 0)],
+        [
+            ("arrival without release", r"arrive\.release", "arrive.relaxed", ("R4",), 2, 0),
+            ("exit before the others have read", CLUSTER_BARRIER, "", ("R13",), 2, 1),
+        ],
     ),
     *of(
         "cluster",
@@ -270,6 +277,7 @@ CLUSTER = [
                 2,
                 0,
             ),
+            ("wait without acquire", r"try_wait\.parity\.acquire", "try_wait.parity.relaxed", ("R4",), 2, 1),
             ("no wait for full", REMOTE_WAIT, "setp.eq.u32 p, 0, 0;", ("R4",), 2, 1),
             ("no wait for empty", REMOTE_WAIT, "setp.eq.u32 p, 0, 0;", ("R4",), 2, 0),
         ],
