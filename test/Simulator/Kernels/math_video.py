@@ -2,9 +2,6 @@
 """Instructions on the bytes of a word.
 
 RUN: %python %S/run_kernel.py %s
-
-The simulator does not know vabsdiff4 yet.
-XFAIL: *
 """
 
 from __future__ import annotations
