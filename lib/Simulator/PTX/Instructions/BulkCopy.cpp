@@ -60,6 +60,8 @@ struct Bulk {
   bool toBarrier(Side to, uint64_t barrierAddress);
   bool toGroup(Side to);
   std::function<bool()> makeMove(Side to);
+  void orderSides(const Side &to, const AsyncActor &reader,
+                  const AsyncActor &writer);
 };
 } // namespace
 
@@ -117,6 +119,17 @@ std::function<bool()> Bulk::makeMove(Side to) {
   };
 }
 
+/// Tells the ordering checks about both sides.
+void Bulk::orderSides(const Side &to, const AsyncActor &reader,
+                      const AsyncActor &writer) {
+  if (!bytes)
+    return;
+  orderRange(warp, inst, from.region, from.offset, bytes, lane,
+             AccessKind::Read, reader);
+  orderRange(warp, inst, to.region, to.offset, bytes, lane,
+             plan.reduce ? AccessKind::Reduction : AccessKind::Write, writer);
+}
+
 //===----------------------------------------------------------------------===//
 // Completion on an mbarrier
 //===----------------------------------------------------------------------===//
@@ -153,13 +166,7 @@ bool Bulk::toBarrier(Side to, uint64_t barrierAddress) {
     checkInitFence(warp, inst, *barrier, lane);
     op = getOrder(cluster)->beginOp(ordering::AsyncKind::Bulk);
     AsyncActor actor(*order, op, true);
-    if (bytes) {
-      orderRange(warp, inst, from.region, from.offset, bytes, lane,
-                 AccessKind::Read, actor);
-      orderRange(warp, inst, to.region, to.offset, bytes, lane,
-                 plan.reduce ? AccessKind::Reduction : AccessKind::Write,
-                 actor);
-    }
+    orderSides(to, actor, actor);
   }
   Effect effect;
   effect.line = inst.line;
@@ -194,13 +201,7 @@ bool Bulk::toGroup(Side to) {
     uint32_t clock = state.committed + 1;
     AsyncActor reader(*order, state.readComponent, clock, true);
     AsyncActor writer(*order, state.writeComponent, clock, true);
-    if (bytes) {
-      orderRange(warp, inst, from.region, from.offset, bytes, lane,
-                 AccessKind::Read, reader);
-      orderRange(warp, inst, to.region, to.offset, bytes, lane,
-                 plan.reduce ? AccessKind::Reduction : AccessKind::Write,
-                 writer);
-    }
+    orderSides(to, reader, writer);
   }
   Effect effect;
   effect.line = inst.line;

@@ -10,7 +10,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Alu.h"
 #include "Decoder.h"
 
 #include <algorithm>
@@ -115,8 +114,12 @@ static uint32_t computeWord(const VideoForm &form, uint32_t a, uint32_t b,
 
 static void runVideo(const AluArgs &args) {
   VideoForm form = VideoForm::unpack(args.aux);
-  lanes3<uint32_t, uint32_t>(args, [=](uint32_t a, uint32_t b, uint32_t c) {
-    return computeWord(form, a, b, c);
+  auto *a = static_cast<const uint32_t *>(args.a);
+  auto *b = static_cast<const uint32_t *>(args.b);
+  auto *c = static_cast<const uint32_t *>(args.c);
+  forEachLane(args.mask, [&](unsigned lane) {
+    static_cast<uint32_t *>(args.d)[lane] =
+        computeWord(form, a[lane], b[lane], c[lane]);
   });
 }
 

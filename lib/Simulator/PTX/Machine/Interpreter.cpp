@@ -78,125 +78,108 @@ static bool hasEffect(InstClass instClass) {
   return (kClasses >> unsigned(instClass)) & 1;
 }
 
+/// An arithmetic instruction. Whether the lanes of `unsure` execute it depends
+/// on undefined data.
+inline void Warp::runAlu(const Inst &inst, uint32_t mask, uint32_t unsure) {
+  AluArgs args{write<void>(inst.d),
+               inst.e.isPresent ? write<void>(inst.e) : nullptr,
+               read<void>(inst.a),
+               read<void>(inst.b),
+               read<void>(inst.c),
+               read<void>(inst.f),
+               mask,
+               inst.aux};
+  if (!checksDefinedness)
+    return inst.alu(args);
+  uint32_t *tainted = frame->tainted;
+  uint32_t sources = tainted[inst.a.slot] | tainted[inst.b.slot] |
+                     tainted[inst.c.slot] | tainted[inst.f.slot];
+  if ((sources & mask) | unsure) [[unlikely]] {
+    runTainted(inst, mask, args);
+    // Whether these lanes were written is not known: neither is the value.
+    markUndefined(inst.d, unsure);
+    markUndefined(inst.e, unsure);
+    return;
+  }
+  inst.alu(args);
+  tainted[inst.d.slot] &= ~mask;
+  tainted[inst.e.slot] &= ~mask;
+}
+
+/// Runs the current path until it gives way: Resched; Next: the budget is used
+/// up; Stop.
+template <bool IsObserved> Outcome Warp::runPath(uint32_t &budget) {
+  const Inst *insts = frame->code->insts.data();
+  uint32_t pc = paths[current].pc;
+  const uint32_t pathMask = paths[current].mask;
+  while (budget) {
+    --budget;
+    const Inst &inst = insts[pc];
+    uint32_t mask = pathMask, unsure = 0;
+    if (inst.guard.isPresent) {
+      mask &= readPredicate(inst.guard);
+      unsure = getTainted(inst.guard, pathMask);
+    }
+    if constexpr (IsObserved) {
+      paths[current].pc = pc;
+      observe(*this, inst, mask);
+    }
+    if (inst.alu) {
+      if (mask | unsure)
+        runAlu(inst, mask, unsure);
+      if (++pc < nextStop)
+        continue;
+      break;
+    }
+    paths[current].pc = pc;
+    if (unsure && !requireDefined(inst.guard, pathMask, inst,
+                                  "guard of an instruction with an effect"))
+      return Outcome::Stop;
+    Outcome outcome = mask ? inst.exec(*this, inst, mask) : Outcome::Next;
+    if (outcome == Outcome::Next) {
+      numEffects += mask && hasEffect(inst.instClass);
+      if (++pc < nextStop)
+        continue;
+      break;
+    }
+    if (outcome == Outcome::Jump) {
+      pc = paths[current].pc;
+      continue;
+    }
+    if (outcome == Outcome::Polled) {
+      ++paths[current].pc;
+      paths[current].state = Path::State::Polling;
+    }
+    // A path that waits executes the instruction again.
+    if constexpr (IsObserved)
+      if (outcome == Outcome::Block)
+        unobserve(*this, inst, mask);
+    return outcome == Outcome::Stop ? outcome : Outcome::Resched;
+  }
+  paths[current].pc = pc;
+  return budget ? Outcome::Resched : Outcome::Next;
+}
+
 template <bool IsObserved> Warp::RunResult Warp::runPaths(uint32_t budget) {
   const uint32_t start = budget;
   const uint64_t effects = numEffects;
-  auto finish = [&](RunResult result) {
-    numInstructions += start - budget;
-    return result;
-  };
-  while (selectPath()) {
-    Path *path = &paths[current];
-    const Inst *insts = frame->code->insts.data();
-    uint32_t pc = path->pc;
-    const uint32_t pathMask = path->mask;
-    for (;;) {
-      if (budget == 0) {
-        path->pc = pc;
-        return finish(RunResult::Progress);
-      }
-      --budget;
-      const Inst &inst = insts[pc];
-      uint32_t mask = pathMask;
-      if (inst.guard.isPresent) {
-        mask &= readPredicate(inst.guard);
-        uint32_t unsure = getTainted(inst.guard, pathMask);
-        if (unsure) {
-          path->pc = pc;
-          if (inst.exec) {
-            if (!requireDefined(inst.guard, pathMask, inst,
-                                "guard of an instruction with an effect"))
-              return finish(RunResult::Stopped);
-          } else {
-            // Whether these lanes wrote is not known: neither is the value.
-            AluArgs args{write<void>(inst.d),
-                         inst.e.isPresent ? write<void>(inst.e) : nullptr,
-                         read<void>(inst.a),
-                         read<void>(inst.b),
-                         read<void>(inst.c),
-                         read<void>(inst.f),
-                         mask,
-                         inst.aux};
-            runTainted(inst, mask, args);
-            markUndefined(inst.d, unsure);
-            markUndefined(inst.e, unsure);
-            ++pc;
-            if (pc >= nextStop) {
-              path->pc = pc;
-              break;
-            }
-            continue;
-          }
-        }
-      }
-      if constexpr (IsObserved) {
-        path->pc = pc;
-        observe(*this, inst, mask);
-      }
-      if (inst.alu) {
-        if (mask) {
-          AluArgs args{write<void>(inst.d),
-                       inst.e.isPresent ? write<void>(inst.e) : nullptr,
-                       read<void>(inst.a),
-                       read<void>(inst.b),
-                       read<void>(inst.c),
-                       read<void>(inst.f),
-                       mask,
-                       inst.aux};
-          const uint32_t *tainted = frame->tainted;
-          if (checksDefinedness &&
-              ((tainted[inst.a.slot] | tainted[inst.b.slot] |
-                tainted[inst.c.slot] | tainted[inst.f.slot]) &
-               mask)) [[unlikely]] {
-            runTainted(inst, mask, args);
-          } else {
-            inst.alu(args);
-            if (checksDefinedness) {
-              frame->tainted[inst.d.slot] &= ~mask;
-              frame->tainted[inst.e.slot] &= ~mask;
-            }
-          }
-        }
-        if (++pc >= nextStop) {
-          path->pc = pc;
-          break;
-        }
-        continue;
-      }
-      path->pc = pc;
-      Outcome outcome = mask ? inst.exec(*this, inst, mask) : Outcome::Next;
-      if (outcome == Outcome::Next) {
-        numEffects += hasEffect(inst.instClass);
-        if (++pc < nextStop)
-          continue;
-        paths[current].pc = pc;
-        break;
-      }
-      if (outcome == Outcome::Jump) {
-        pc = paths[current].pc;
-        continue;
-      }
-      if (outcome == Outcome::Stop)
-        return finish(RunResult::Stopped);
-      if (outcome == Outcome::Polled) {
-        ++paths[current].pc;
-        paths[current].state = Path::State::Polling;
-      }
-      // A path that waits executes the instruction again.
-      if constexpr (IsObserved)
-        if (outcome == Outcome::Block)
-          unobserve(*this, inst, mask);
-      break; // Resched, Block
+  RunResult result = RunResult::Progress;
+  while (budget && !hasExited() && selectPath()) {
+    if (runPath<IsObserved>(budget) == Outcome::Stop) {
+      result = RunResult::Stopped;
+      break;
     }
-    if (hasExited())
-      return finish(RunResult::Exited);
   }
+  numInstructions += start - budget;
+  if (hasExited())
+    return RunResult::Exited;
+  if (result == RunResult::Stopped || budget == 0)
+    return result;
   if (isStuck()) {
     reportStuck();
-    return finish(RunResult::Stopped);
+    return RunResult::Stopped;
   }
-  return finish(effects == numEffects ? RunResult::Blocked
-                                      : RunResult::Progress);
+  return effects == numEffects ? RunResult::Blocked : RunResult::Progress;
 }
 
 Warp::RunResult Warp::run(uint32_t budget) {

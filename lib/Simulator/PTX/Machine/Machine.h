@@ -316,6 +316,8 @@ public:
 private:
   friend class Cluster;
   template <bool IsObserved> RunResult runPaths(uint32_t budget);
+  template <bool IsObserved> Outcome runPath(uint32_t &budget);
+  void runAlu(const Inst &inst, uint32_t mask, uint32_t unsure);
   bool selectPath();
   bool isStuck() const;
   void reportStuck();
