@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LaunchPackage.h"
 #include "ScalePackage.h"
 #include "TestSupport.h"
 
@@ -114,6 +115,30 @@ TEST_F(RunToolTest, WritesResults) {
   for (const char *step :
        {"open package", "read inputs", "run 1", "run 2", "write results"})
     EXPECT_TRUE(says(profile, 0, step));
+}
+
+/// Kernels without a GPU; what they do wrong is the error of the run.
+TEST_F(RunToolTest, RunsInTheSimulator) {
+  writeFloats("in", {{"x", {3}, {1, 2, 3}}});
+  std::string options = "--device=sim --input" + path("in");
+  ASSERT_TRUE(succeeds(
+      writeScalePackage(package, LAUNCH_PROGRAM, makeLaunchManifest("cuda"))));
+  writeFloats("want", {{"y", {7}, {2, 4, 6, 1, 3, 3, 3}}});
+  EXPECT_TRUE(says(run(options + "--compare" + path("want")), 0, "ok"));
+  EXPECT_TRUE(says(run("--input" + path("in")), 2,
+                   "expected a package for device 'cpu', but got one for "
+                   "device 'cuda' (target 'sm_120a')"));
+  ASSERT_TRUE(succeeds(writeScalePackage(package, LAUNCH_PROGRAM_OVERRUN,
+                                         makeLaunchManifest("cuda"))));
+  Outcome outcome = run(options + "--output" + path("out"));
+  EXPECT_TRUE(says(outcome, 2,
+                   "kernel 'scale': expected a launch without "
+                   "errors, but got:\nerror: sm_120a.ptx:"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  ASSERT_TRUE(succeeds(
+      writeScalePackage(package, LAUNCH_PROGRAM, makeLaunchManifest("cpu"))));
+  EXPECT_TRUE(says(run("--input" + path("in")), 2,
+                   "expected a program without kernels for device 'cpu'"));
 }
 
 TEST_F(RunToolTest, Inspects) {
