@@ -16,6 +16,7 @@
 
 #include "Lanes-inl.h"
 
+#include "ChipFeatures.h"
 #include "Float16.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -72,8 +73,11 @@ static constexpr std::array<AluRow, 3> makeMixed(std::string_view types) {
 /// One rounding in all its forms.
 template <Modifiers R> static constexpr auto makeRounded() {
   return joinRows(makeArithmetic<R>(), makeArithmetic<R | Ftz>(),
-                  makeArithmetic<R | Sat>(), makeArithmetic<R | Ftz | Sat>(),
-                  makePacked<R>(), makePacked<R | Ftz>(),
+                  makeArithmetic<R | Sat>(), makeArithmetic<R | Ftz | Sat>());
+}
+/// The same of ChipFeature::PackedFloat.
+template <Modifiers R> static constexpr auto makeRoundedPacked() {
+  return joinRows(makePacked<R>(), makePacked<R | Ftz>(),
                   makeMixed<widenF16, R>("f32.f16"),
                   makeMixed<widenF16, R | Sat>("f32.f16"),
                   makeMixed<widenBF16, R>("f32.bf16"),
@@ -134,8 +138,15 @@ static AluTable getFloat32Rows() {
       makeQuotients<RM>(), makeQuotients<RP>(), makeQuotients<RN | Ftz>(),
       makeQuotients<RZ | Ftz>(), makeQuotients<RM | Ftz>(),
       makeQuotients<RP | Ftz>(), makeMinMax<None>(), makeMinMax<Ftz>(),
-      makeMinMax<NaN>(), makeMinMax<NaN | Ftz>(), makeMinMax3<None>(),
-      makeMinMax3<Ftz>(), makeMinMax3<NaN>(), makeMinMax3<NaN | Ftz>(), kSigns);
+      makeMinMax<NaN>(), makeMinMax<NaN | Ftz>(), kSigns);
+  return {kRows.data(), kRows.size()};
+}
+
+static AluTable getPackedFloatRows() {
+  static constexpr auto kRows = joinRows(
+      makeRoundedPacked<RN>(), makeRoundedPacked<RZ>(), makeRoundedPacked<RM>(),
+      makeRoundedPacked<RP>(), makeMinMax3<None>(), makeMinMax3<Ftz>(),
+      makeMinMax3<NaN>(), makeMinMax3<NaN | Ftz>());
   return {kRows.data(), kRows.size()};
 }
 
@@ -147,10 +158,19 @@ HWY_AFTER_NAMESPACE();
 namespace nvfp4::ptx {
 
 HWY_EXPORT(getFloat32Rows);
+HWY_EXPORT(getPackedFloatRows);
 
 static bool decodeFloat32(DecodeContext &context) {
   return decodeRow(context, HWY_DYNAMIC_DISPATCH(getFloat32Rows)(),
                    InstClass::Float);
+}
+
+static bool decodePackedFloat(DecodeContext &context) {
+  if (!decodeRow(context, HWY_DYNAMIC_DISPATCH(getPackedFloatRows)(),
+                 InstClass::Float))
+    return false;
+  requireFeature(context, ChipFeature::PackedFloat);
+  return true;
 }
 
 OpcodeTable getFloat32Opcodes() {
@@ -161,7 +181,10 @@ OpcodeTable getFloat32Opcodes() {
       {"rcp", decodeFloat32},      {"sqrt", decodeFloat32},
       {"min", decodeFloat32},      {"max", decodeFloat32},
       {"abs", decodeFloat32},      {"neg", decodeFloat32},
-      {"copysign", decodeFloat32},
+      {"copysign", decodeFloat32}, {"add", decodePackedFloat},
+      {"sub", decodePackedFloat},  {"mul", decodePackedFloat},
+      {"fma", decodePackedFloat},  {"min", decodePackedFloat},
+      {"max", decodePackedFloat},
   };
   return {kRows, std::size(kRows)};
 }

@@ -29,7 +29,8 @@ static std::string getRegister(char size, unsigned i) {
 }
 
 static std::string makeText(const std::string &spelling,
-                            const std::string &sizes) {
+                            const std::string &sizes,
+                            const std::string &target) {
   size_t numSources = sizes.size() - 1;
   std::string sources, loads, stores;
   for (unsigned i = 1; i <= numSources; ++i) {
@@ -50,7 +51,8 @@ static std::string makeText(const std::string &spelling,
   std::string untouched = std::to_string(
       size == 'd' ? kUntouched
                   : kUntouched & ((1ull << 8 * getBytes(size)) - 1));
-  return ".version 8.8\n.target sm_120a\n.address_size 64\n"
+  return ".version 8.8\n.target " + target +
+         "\n.address_size 64\n"
          ".visible .entry k(.param .u64 in, .param .u64 out,\n"
          "                  .param .u32 count) {\n"
          "  .reg .b16 %h<12>;\n  .reg .b32 %w<12>;\n  .reg .b64 %d<12>;\n"
@@ -73,14 +75,17 @@ static std::string makeText(const std::string &spelling,
          sources + ";\n" + stores + "END:\n  ret;\n}\n";
 }
 
-bool canLoad(const std::string &spelling, const std::string &sizes) {
-  return Program::load(makeText(spelling, sizes), "elementwise.ptx").ok();
+bool canLoad(const std::string &spelling, const std::string &sizes,
+             const std::string &target) {
+  return Program::load(makeText(spelling, sizes, target), "elementwise.ptx")
+      .ok();
 }
 
 std::vector<uint64_t> applyToAll(const std::string &spelling,
                                  const std::string &sizes,
                                  const std::vector<OperandRow> &rows) {
-  auto program = Program::load(makeText(spelling, sizes), "elementwise.ptx");
+  auto program =
+      Program::load(makeText(spelling, sizes, "sm_120a"), "elementwise.ptx");
   if (!program.ok()) {
     ADD_FAILURE() << program.getMessage();
     return {};

@@ -29,7 +29,8 @@ std::vector<uint64_t> applyToAll(const std::string &spelling,
                                  const std::vector<OperandRow> &rows);
 
 /// Whether a program with this instruction loads.
-bool canLoad(const std::string &spelling, const std::string &sizes);
+bool canLoad(const std::string &spelling, const std::string &sizes,
+             const std::string &target = "sm_120a");
 
 /// Applies and compares: `isRight(row, result)`.
 void checkAll(const std::string &spelling, const std::string &sizes,

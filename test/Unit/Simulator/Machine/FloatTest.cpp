@@ -499,3 +499,16 @@ TEST(Float64, RejectsModifiersThatDoNotBelong) {
                                "sqrt.approx.f64", "sqrt.approx.ftz.f64"})
     EXPECT_FALSE(canLoad(spelling, "dd")) << spelling;
 }
+
+TEST(Float32, NamesTargetsOfNewInstructions) {
+  struct Row {
+    const char *spelling, *sizes;
+  };
+  for (const Row &row :
+       {Row{"fma.rn.f32x2", "dddd"}, Row{"add.f32.bf16", "whw"},
+        Row{"max.NaN.f32", "wwww"}}) {
+    EXPECT_FALSE(canLoad(row.spelling, row.sizes, "sm_90a")) << row.spelling;
+    EXPECT_TRUE(canLoad(row.spelling, row.sizes, "sm_100")) << row.spelling;
+    EXPECT_TRUE(canLoad(row.spelling, row.sizes, "sm_120a")) << row.spelling;
+  }
+}
