@@ -57,6 +57,7 @@ OpcodeTable getWarpDataOpcodes();
 OpcodeTable getMatrixMoveOpcodes();
 OpcodeTable getMatrixOpcodes();
 OpcodeTable getHintOpcodes();
+OpcodeTable getWmmaOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();

@@ -11,12 +11,12 @@ namespace nvfp4::ptx {
 
 std::vector<OpcodeTable> getFamilies() {
   std::vector<OpcodeTable> families = {
-      getControlOpcodes(),  getMoveOpcodes(),      getMemoryOpcodes(),
-      getAtomicOpcodes(),   getFenceOpcodes(),     getBarrierOpcodes(),
-      getMbarrierOpcodes(), getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
-      getWarpOpcodes(),     getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
-      getMatrixOpcodes(),   getHintOpcodes(),      getAsyncStoreOpcodes(),
-      getVideoOpcodes(),
+      getControlOpcodes(),    getMoveOpcodes(),      getMemoryOpcodes(),
+      getAtomicOpcodes(),     getFenceOpcodes(),     getBarrierOpcodes(),
+      getMbarrierOpcodes(),   getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
+      getWarpOpcodes(),       getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
+      getMatrixOpcodes(),     getHintOpcodes(),      getWmmaOpcodes(),
+      getAsyncStoreOpcodes(), getVideoOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);

@@ -10,8 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ChipFeatures.h"
-#include "Decoder.h"
-#include "Matrix/Mma.h"
+#include "MatrixQualifiers.h"
 
 #include <algorithm>
 #include <optional>
@@ -42,11 +41,6 @@ struct MmaInstPlan final : Plan {
       if (ref->isPresent)
         f(*ref);
   }
-};
-
-/// Undefined bits of one register.
-struct UndefinedRegister {
-  alignas(64) uint64_t bits[kLanes];
 };
 } // namespace
 
@@ -104,13 +98,14 @@ static bool bindScale(Warp &warp, const Inst &inst, uint32_t mask,
 }
 
 /// Undefined bits of D, to be written once D is.
-static std::vector<UndefinedRegister>
-computeUndefined(Warp &warp, const MmaInstPlan &plan, uint32_t mask,
-                 const MmaInputs &inputs) {
+static std::vector<RegisterBits> computeUndefined(Warp &warp,
+                                                  const MmaInstPlan &plan,
+                                                  uint32_t mask,
+                                                  const MmaInputs &inputs) {
   MmaUndefined undefined;
-  std::vector<UndefinedRegister> storage;
+  std::vector<RegisterBits> storage;
   storage.reserve(4 * kMaxFragmentRegisters);
-  auto read = [&](const OperandRef &ref) -> UndefinedRegister * {
+  auto read = [&](const OperandRef &ref) -> RegisterBits * {
     if (!ref.isPresent || !warp.getTainted(ref, mask))
       return nullptr;
     storage.emplace_back();
@@ -118,14 +113,14 @@ computeUndefined(Warp &warp, const MmaInstPlan &plan, uint32_t mask,
     return &storage.back();
   };
   auto readWords = [&](const OperandRef &ref) {
-    UndefinedRegister *bits = read(ref);
+    RegisterBits *bits = read(ref);
     return bits ? reinterpret_cast<const uint32_t *>(bits->bits) : nullptr;
   };
   auto readAll = [&](const std::vector<OperandRef> &refs, Fragment &fragment) {
     for (size_t i = 0; i < refs.size(); ++i) {
       if (!plan.plan.isDouble())
         fragment.words[i] = readWords(refs[i]);
-      else if (UndefinedRegister *bits = read(refs[i]))
+      else if (RegisterBits *bits = read(refs[i]))
         fragment.doubles[i] = bits->bits;
     }
   };
@@ -135,7 +130,7 @@ computeUndefined(Warp &warp, const MmaInstPlan &plan, uint32_t mask,
   undefined.scaleA = readWords(plan.scaleA.words);
   undefined.scaleB = readWords(plan.scaleB.words);
   undefined.metadata = readWords(plan.metadata);
-  std::vector<UndefinedRegister> results(plan.d.size());
+  std::vector<RegisterBits> results(plan.d.size());
   MutableFragment d;
   for (size_t i = 0; i < results.size(); ++i) {
     d.words[i] = reinterpret_cast<uint32_t *>(results[i].bits);
@@ -164,7 +159,7 @@ static Outcome execMma(Warp &warp, const Inst &inst, uint32_t mask) {
   uint32_t tainted = 0;
   plan.forEachInput(
       [&](const OperandRef &ref) { tainted |= warp.getTainted(ref, mask); });
-  std::vector<UndefinedRegister> undefined;
+  std::vector<RegisterBits> undefined;
   if (tainted) [[unlikely]]
     undefined = computeUndefined(warp, plan, mask, inputs);
   MutableFragment d;
@@ -208,16 +203,44 @@ static bool parseShape(std::string_view text, MatrixShape &shape) {
   return text.empty();
 }
 
-static bool takeElementType(DecodeContext &context, ElementType &type) {
-  std::string_view name = context.takePrefix("");
+bool takeShape(DecodeContext &context, MatrixShape &shape) {
+  if (parseShape(context.takePrefix("m"), shape))
+    return true;
+  context.error("expected a shape like .m16n8k16");
+  return false;
+}
+
+static bool parseElementType(std::string_view name, ElementType &type) {
   for (int i = 0; i < kNumElementTypes; ++i) {
     type = ElementType(i);
     if (stringifyElementType(type) == name)
       return true;
   }
-  context.error("expected the types of D, A, B and C, but got '." +
-                std::string(name) + "'");
   return false;
+}
+
+bool takeElementType(DecodeContext &context, ElementType &type) {
+  std::string_view name = context.takePrefix("");
+  if (parseElementType(name, type))
+    return true;
+  context.error("expected an element type, but got '." + std::string(name) +
+                "'");
+  return false;
+}
+
+bool takeElementTypes(DecodeContext &context, std::vector<ElementType> &types) {
+  for (;;) {
+    std::string_view name = context.takePrefix("");
+    if (name.empty())
+      return true;
+    ElementType type;
+    if (!parseElementType(name, type)) {
+      context.error("expected an element type, but got '." + std::string(name) +
+                    "'");
+      return false;
+    }
+    types.push_back(type);
+  }
 }
 
 static void takeLayouts(DecodeContext &context, MmaDescriptor &descriptor) {
@@ -261,11 +284,8 @@ static bool takeDescriptor(DecodeContext &context, MmaDescriptor &descriptor) {
       {"ue4m3", ScaleType::UE4M3}, {"ue8m0", ScaleType::UE8M0}};
   context.takeHints({"sync", "aligned"});
   descriptor.sparsity = context.choose(kSparsities, Sparsity::Dense);
-  std::string_view shape = context.takePrefix("m");
-  if (!parseShape(shape, descriptor.shape)) {
-    context.error("expected a shape like .m16n8k16");
+  if (!takeShape(context, descriptor.shape))
     return false;
-  }
   takeLayouts(context, descriptor);
   takeScaling(context, descriptor);
   descriptor.satfinite = context.take("satfinite");
@@ -273,10 +293,17 @@ static bool takeDescriptor(DecodeContext &context, MmaDescriptor &descriptor) {
   if (descriptor.bitOperation != BitOperation::None)
     context.take("popc");
   descriptor.scaleType = context.choose(kScaleTypes, ScaleType::None);
-  return takeElementType(context, descriptor.d) &&
-         takeElementType(context, descriptor.a) &&
-         takeElementType(context, descriptor.b) &&
-         takeElementType(context, descriptor.c);
+  std::vector<ElementType> types;
+  if (!takeElementTypes(context, types))
+    return false;
+  if (types.size() != 4) {
+    context.error("expected the types of D, A, B and C, but got " +
+                  std::to_string(types.size()) + " types");
+    return false;
+  }
+  descriptor.d = types[0], descriptor.a = types[1];
+  descriptor.b = types[2], descriptor.c = types[3];
+  return true;
 }
 
 static bool checkTarget(DecodeContext &context,
@@ -302,7 +329,7 @@ TensorCore getTensorCore(std::string_view target) {
                       : TensorCore::Ampere;
 }
 
-static Type getRegisterType(ElementType type) {
+Type getRegisterType(ElementType type) {
   return type == ElementType::F64   ? Type::F64
          : type == ElementType::F32 ? Type::F32
                                     : Type::B32;
@@ -321,9 +348,8 @@ static bool readScale(DecodeContext &context, unsigned first,
   return scale.words.isPresent && ids[0].isPresent && ids[1].isPresent;
 }
 
-/// Registers of an operand; false after an error.
-static bool expectRegisters(DecodeContext &context, const char *name,
-                            const std::vector<OperandRef> &refs, int count) {
+bool expectRegisters(DecodeContext &context, const char *name,
+                     const std::vector<OperandRef> &refs, int count) {
   if (refs.size() != size_t(count)) {
     context.error(std::string("expected ") + std::to_string(count) +
                   " registers of " + name + ", but got " +
