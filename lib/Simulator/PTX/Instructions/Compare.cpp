@@ -144,10 +144,11 @@ static uint32_t readWord(const void *predicate) {
 template <typename F> static void combineOne(const AluArgs &args) {
   storePredicate(args.d, F()(readWord(args.a), readWord(args.b)), args.mask);
 }
-/// d = a op c and e = b op c, where b is the complement of a if there is none.
-template <typename F> static void combineBoth(const AluArgs &args) {
-  uint32_t a = readWord(args.a), b = args.b ? readWord(args.b) : ~a;
-  uint32_t c = args.c ? readWord(args.c) : 0;
+/// d = a op c and e = b op c; b is the complement of a, or the other half.
+template <typename F, bool kIsPacked>
+static void combineBoth(const AluArgs &args) {
+  uint32_t a = readWord(args.a), b = kIsPacked ? readWord(args.b) : ~a;
+  uint32_t c = readWord(args.c);
   storePredicate(args.d, F()(a, c), args.mask);
   storePredicate(args.e, F()(b, c), args.mask);
 }
@@ -158,7 +159,7 @@ struct First {
 };
 struct CombineRow {
   Modifiers modifier;
-  AluFn one, both;
+  AluFn one, complement, halves;
   /// Of `one`.
   TaintFn taint;
 };
@@ -166,7 +167,8 @@ struct CombineRow {
 
 template <typename F>
 static constexpr CombineRow makeCombineRow(Modifiers modifier, TaintFn taint) {
-  return {modifier, combineOne<F>, combineBoth<F>, taint};
+  return {modifier, combineOne<F>, combineBoth<F, false>, combineBoth<F, true>,
+          taint};
 }
 
 static constexpr CombineRow kCombineRows[] = {
@@ -188,14 +190,20 @@ static const CombineRow *findCombine(Modifiers modifiers) {
 static void emitCombine(DecodeContext &context, const CombineRow &row,
                         OperandRef p, OperandRef q, OperandRef outcome,
                         OperandRef other, OperandRef c) {
+  if (!c.isPresent)
+    c = outcome; // Not looked at, but every operand is read.
   if (!q.isPresent) {
-    context
-        .emitAlu(InstClass::Predicate, row.one, p, outcome,
-                 c.isPresent ? c : outcome)
-        .taint = row.taint;
+    context.emitAlu(InstClass::Predicate, row.one, p, outcome, c).taint =
+        row.taint;
     return;
   }
-  context.emitAlu(InstClass::Predicate, row.both, p, outcome, other, c).e = q;
+  if (other.isPresent)
+    context.emitAlu(InstClass::Predicate, row.halves, p, outcome, other, c).e =
+        q;
+  else
+    context
+        .emitAlu(InstClass::Predicate, row.complement, p, outcome, outcome, c)
+        .e = q;
 }
 
 //===----------------------------------------------------------------------===//

@@ -55,7 +55,7 @@ struct OperandRef {
 struct AluArgs {
   void *d;       ///< first result
   void *e;       ///< second result, or null
-  const void *a; ///< sources, or null
+  const void *a; ///< sources; absent ones point anywhere
   const void *b;
   const void *c;
   const void *f;

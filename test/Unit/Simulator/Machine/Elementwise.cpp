@@ -18,7 +18,7 @@ static constexpr uint64_t kUntouched = 0x5A5A5A5A5A5A5A5A;
 static constexpr unsigned kVariants = 3;
 
 static unsigned getBytes(char size) {
-  return size == 'h' ? 2 : size == 'w' ? 4 : 8;
+  return size == 'b' ? 1 : size == 'h' ? 2 : size == 'w' ? 4 : 8;
 }
 static std::string getBits(char size) {
   return ".b" + std::to_string(8 * getBytes(size));
@@ -28,13 +28,40 @@ static std::string getRegister(char size, unsigned i) {
   return std::string("%") + size + std::to_string(i);
 }
 
+/// `body` with its operands: $0 is `result`, $1 the first source.
+static std::string fillIn(const std::string &body, const std::string &sizes,
+                          const std::string &result) {
+  std::string text;
+  for (size_t i = 0; i < body.size(); ++i) {
+    if (body[i] != '$') {
+      text += body[i];
+      continue;
+    }
+    unsigned operand = unsigned(body[++i] - '0');
+    text += operand == 0 ? result : getRegister(sizes[operand], operand);
+  }
+  return text;
+}
+
+/// A spelling alone stands for the instruction with all operands.
+static std::string makeBody(const std::string &spelling,
+                            const std::string &sizes) {
+  if (spelling.find('$') != std::string::npos)
+    return spelling;
+  std::string body = spelling + " $0";
+  for (unsigned i = 1; i < sizes.size(); ++i)
+    body += ", $" + std::to_string(i);
+  return body + ";";
+}
+
 static std::string makeText(const std::string &spelling,
                             const std::string &sizes,
                             const std::string &target) {
   size_t numSources = sizes.size() - 1;
-  std::string sources, loads, stores;
+  std::string body = makeBody(spelling, sizes);
+  bool isOne = body.find(';') + 1 == body.size();
+  std::string loads, stores;
   for (unsigned i = 1; i <= numSources; ++i) {
-    sources += ", " + getRegister(sizes[i], i);
     loads += "  ld.global" + getBits(sizes[i]) + " " +
              getRegister(sizes[i], i) + ", [%in+" +
              std::to_string(8 * (i - 1)) + "];\n";
@@ -51,11 +78,22 @@ static std::string makeText(const std::string &spelling,
   std::string untouched = std::to_string(
       size == 'd' ? kUntouched
                   : kUntouched & ((1ull << 8 * getBytes(size)) - 1));
+  // There is no mov of 8 bits.
+  std::string initial = size == 'b' ? "  cvt.u8.u16 " + guarded + ", 0x5A;\n"
+                                    : "  mov" + getBits(size) + " " + guarded +
+                                          ", " + untouched + ";\n";
+  // One instruction takes a guard, several a branch around them.
+  std::string guardedBody = fillIn(body, sizes, guarded);
+  guardedBody = isOne ? "  @%p " + guardedBody + "\n"
+                      : "  @!%p bra SKIP;\n" + guardedBody + "\nSKIP:\n";
   return ".version 8.8\n.target " + target +
          "\n.address_size 64\n"
          ".visible .entry k(.param .u64 in, .param .u64 out,\n"
          "                  .param .u32 count) {\n"
+         "  .reg .b8 %b<12>;\n"
          "  .reg .b16 %h<12>;\n  .reg .b32 %w<12>;\n  .reg .b64 %d<12>;\n"
+         "  .reg .b8 %sb<8>;\n  .reg .b16 %sh<8>;\n  .reg .b32 %sw<8>;\n"
+         "  .reg .b64 %sd<8>;\n  .reg .pred %sp<8>;\n"
          "  .reg .b32 %i, %n, %parity;\n  .reg .b64 %in, %out, %step;\n"
          "  .reg .pred %outside, %p;\n"
          "  mov.u32 %i, %tid.x;\n  mov.u32 %n, %ctaid.x;\n"
@@ -69,10 +107,8 @@ static std::string makeText(const std::string &spelling,
          ";\n  add.s64 %in, %in, %step;\n"
          "  mul.wide.u32 %step, %i, " +
          std::to_string(8 * kVariants) + ";\n  add.s64 %out, %out, %step;\n" +
-         loads + "  mov" + getBits(size) + " " + guarded + ", " + untouched +
-         ";\n  " + spelling + " " + plain + sources + ";\n  @%p " + spelling +
-         " " + guarded + sources + ";\n  " + spelling + " " + inPlace +
-         sources + ";\n" + stores + "END:\n  ret;\n}\n";
+         loads + initial + fillIn(body, sizes, plain) + "\n" + guardedBody +
+         fillIn(body, sizes, inPlace) + "\n" + stores + "END:\n  ret;\n}\n";
 }
 
 bool canLoad(const std::string &spelling, const std::string &sizes,
@@ -84,8 +120,11 @@ bool canLoad(const std::string &spelling, const std::string &sizes,
 std::vector<uint64_t> applyToAll(const std::string &spelling,
                                  const std::string &sizes,
                                  const std::vector<OperandRow> &rows) {
-  auto program =
-      Program::load(makeText(spelling, sizes, "sm_120a"), "elementwise.ptx");
+  // Stochastic rounding is in few chips.
+  bool isStochastic = spelling.rfind("cvt.rs", 0) == 0;
+  auto program = Program::load(
+      makeText(spelling, sizes, isStochastic ? "sm_100a" : "sm_120a"),
+      "elementwise.ptx");
   if (!program.ok()) {
     ADD_FAILURE() << program.getMessage();
     return {};

@@ -22,8 +22,10 @@ namespace nvfp4::ptx {
 
 using OperandRow = std::vector<uint64_t>;
 
-/// "fma.rn.f64" of sizes "dddd": result and sources have 2 (h), 4 (w) or 8 (d)
-/// bytes. Failures are reported, and give no results.
+/// "fma.rn.f64" of sizes "dddd": result and sources have 1 (b), 2 (h), 4 (w) or
+/// 8 (d) bytes. Or several instructions, with operands $0 (the result), $1 and
+/// so on, and registers %sb, %sh, %sw, %sd and %sp for what lies in between;
+/// they write the result last. Failures are reported, and give no results.
 std::vector<uint64_t> applyToAll(const std::string &spelling,
                                  const std::string &sizes,
                                  const std::vector<OperandRow> &rows);
