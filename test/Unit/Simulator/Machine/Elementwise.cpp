@@ -9,6 +9,7 @@
 #include "nvfp4/Simulator/PTX/Simulator.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 namespace nvfp4::ptx {
 
@@ -117,9 +118,11 @@ bool canLoad(const std::string &spelling, const std::string &sizes,
       .ok();
 }
 
-std::vector<uint64_t> applyToAll(const std::string &spelling,
-                                 const std::string &sizes,
-                                 const std::vector<OperandRow> &rows) {
+/// On the instruction set that Highway believes the host to have.
+static std::vector<uint64_t> applyOnce(const std::string &spelling,
+                                       const std::string &sizes,
+                                       const std::vector<OperandRow> &rows,
+                                       bool isChecked) {
   // Stochastic rounding is in few chips.
   bool isStochastic = spelling.rfind("cvt.rs", 0) == 0;
   auto program = Program::load(
@@ -142,6 +145,7 @@ std::vector<uint64_t> applyToAll(const std::string &spelling,
   launch.addArgument(uint32_t(rows.size()));
   Options options;
   options.numThreads = 1;
+  options.checkOrdering = options.checkDefinedness = isChecked;
   Report report = (*program)->run(launch, memory, options);
   if (!report.findings.empty()) {
     ADD_FAILURE() << spelling << "\n" << report.toString();
@@ -161,6 +165,23 @@ std::vector<uint64_t> applyToAll(const std::string &spelling,
     results.push_back(variants[0]);
   }
   return results;
+}
+
+std::vector<uint64_t> applyToAll(const std::string &spelling,
+                                 const std::string &sizes,
+                                 const std::vector<OperandRow> &rows) {
+  std::vector<uint64_t> first = applyOnce(spelling, sizes, rows, true);
+  int64_t targets = hwy::SupportedTargets();
+  // The lowest bit is the best target, which was first.
+  for (int64_t rest = targets & (targets - 1); rest; rest &= rest - 1) {
+    hwy::SetSupportedTargetsForTest(rest & -rest);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    EXPECT_EQ(applyOnce(spelling, sizes, rows, false), first)
+        << spelling << " on " << hwy::TargetName(rest & -rest);
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  return first;
 }
 
 void checkAll(
