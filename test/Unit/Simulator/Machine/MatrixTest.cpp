@@ -78,7 +78,18 @@ struct MmaCase {
   /// are 1 and 2, ue4m3 codes 0x38 and 0x40 too.
   unsigned block = 0;
   uint8_t scaleCodes[2] = {127, 128};
-  bool isXor = false, isUnsigned = false;
+  bool isXor = false;
+  /// Sparse: of so many elements of A along K the first half is there.
+  unsigned chunk = 0;
+
+  bool hasElement(unsigned at) const {
+    return !chunk || at % chunk < chunk / 2;
+  }
+  /// The place of an element of A in what the registers hold.
+  unsigned compress(unsigned at) const {
+    return chunk ? at / chunk * (chunk / 2) + at % chunk : at;
+  }
+  unsigned getStoredK() const { return chunk ? k / 2 : k; }
 };
 
 /// Fragments of one operand: words of a lane.
@@ -136,7 +147,7 @@ static Matrices makeMatrices(const MmaCase &test, std::mt19937 &random) {
   Matrices x;
   auto pick = [&] { return test.values[random() % test.values.size()]; };
   for (unsigned i = 0; i < test.m * test.k; ++i)
-    x.a.push_back(pick());
+    x.a.push_back(test.hasElement(i % test.k) ? pick() : 0);
   for (unsigned i = 0; i < test.n * test.k; ++i)
     x.b.push_back(pick());
   for (unsigned i = 0; i < test.m * test.n; ++i)
@@ -187,12 +198,14 @@ static void runCase(const MmaCase &test, Options options = Options(),
   SCOPED_TRACE(test.qualifiers);
   std::mt19937 random(7);
   Matrices x = makeMatrices(test, random);
-  FragmentWords a(test.m * test.k, test.a.bits),
+  FragmentWords a(test.m * test.getStoredK(), test.a.bits),
       b(test.n * test.k, test.b.bits), c(test.m * test.n, test.c.bits),
       d(test.m * test.n, test.d.bits);
   for (unsigned row = 0; row < test.m; ++row)
     for (unsigned k = 0; k < test.k; ++k)
-      putA(a, test, row, k, test.a.encode(x.a[row * test.k + k]));
+      if (test.hasElement(k))
+        putA(a, test, row, test.compress(k),
+             test.a.encode(x.a[row * test.k + k]));
   for (unsigned col = 0; col < test.n; ++col)
     for (unsigned k = 0; k < test.k; ++k)
       putB(b, test, k, col, test.b.encode(x.b[col * test.k + k]));
@@ -248,9 +261,15 @@ static void runCase(const MmaCase &test, Options options = Options(),
              ", {" + std::to_string(byteB) + ", " + std::to_string(threadB) +
              "}";
   }
-  kernel.body += std::string("mma.sync.aligned.") + test.qualifiers + " " +
-                 names[3] + ", " + names[0] + ", " + names[1] + ", " +
-                 names[2] + scales + ";\n";
+  // Indices 0 and 1 in every chunk, whichever lane supplies them.
+  std::string opcode = test.chunk ? "mma.sp::ordered_metadata" : "mma";
+  if (test.chunk) {
+    kernel.body += "mov.b32 %r63, 0x44444444;\n";
+    scales = ", %r63, 0x0" + scales;
+  }
+  kernel.body += opcode + ".sync.aligned." + test.qualifiers + " " + names[3] +
+                 ", " + names[0] + ", " + names[1] + ", " + names[2] + scales +
+                 ";\n";
   kernel.numOutputs = d.numRegisters * (isWide ? 2 : 1);
   for (unsigned reg = 0; reg < d.numRegisters && isWide; ++reg)
     kernel.body += "mov.b64 {%out" + std::to_string(2 * reg) + ", %out" +
@@ -369,6 +388,62 @@ TEST(Mma, BlockScales) {
               threadB);
       runCase(mxfp8, Options(), 3 - threadB, threadA, threadB, threadB);
     }
+}
+
+TEST(Mma, SparseFactors) {
+  runCase({"m16n8k32.row.col.f32.bf16.bf16.f32",
+           16,
+           8,
+           32,
+           kBF16,
+           kBF16,
+           kF32,
+           kF32,
+           kSmall,
+           0,
+           {},
+           false,
+           4});
+  runCase({"m16n8k16.row.col.f16.f16.f16.f16",
+           16,
+           8,
+           16,
+           kF16,
+           kF16,
+           kF16,
+           kF16,
+           kSmall,
+           0,
+           {},
+           false,
+           4});
+  runCase({"m16n8k64.row.col.s32.s8.s8.s32",
+           16,
+           8,
+           64,
+           kS8,
+           kS8,
+           kS32,
+           kS32,
+           kSmall,
+           0,
+           {},
+           false,
+           4});
+  runCase({"m16n8k128.row.col.kind::mxf4nvf4.block_scale.scale_vec::4X."
+           "f32.e2m1.e2m1.f32.ue4m3",
+           16,
+           8,
+           128,
+           kE2M1,
+           kE2M1,
+           kF32,
+           kF32,
+           kNarrow,
+           32,
+           {0x38, 0x40},
+           false,
+           8});
 }
 
 //===----------------------------------------------------------------------===//
