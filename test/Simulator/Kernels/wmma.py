@@ -2,9 +2,6 @@
 """Matrix products with nvcuda::wmma: small integers, exact.
 
 RUN: %python %S/run_kernel.py %s
-
-The simulator does not know the wmma instructions yet.
-XFAIL: *
 """
 
 from __future__ import annotations

@@ -325,7 +325,7 @@ static Outcome forEachObject(Warp &warp, const Inst &inst, uint32_t mask,
 static Outcome execArrive(Warp &warp, const Inst &inst, uint32_t mask) {
   auto &plan = static_cast<const MbarrierPlan &>(*inst.plan);
   if (plan.qualifiers.order != MemoryOrder::Relaxed)
-    checkReleasingLanes(warp, inst, mask);
+    checkReleasingLanes(warp, inst, mask, !plan.expectsTransactions);
   return forEachObject(
       warp, inst, mask, AccessKind::Reduction,
       [&](Mbarrier &barrier, unsigned lane) {

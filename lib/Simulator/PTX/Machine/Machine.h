@@ -307,9 +307,10 @@ public:
   /// Asynchronous copies of this warp; made on first use.
   WarpAsync &getAsync();
   bool hasAsync() const { return async != nullptr; }
-  /// Lanes that wrote memory since they last met the rest of the warp at a
-  /// barrier: what another lane releases does not cover them.
-  uint32_t unsyncedWrites = 0;
+  /// Lanes that wrote memory, or read shared memory, since they last met the
+  /// rest of the warp at a barrier: what another lane releases does not cover
+  /// them.
+  uint32_t unsyncedWrites = 0, unsyncedReads = 0;
   /// Tells that this warp changed something that others may wait for.
   void noteEffect() { ++numEffects; }
 

@@ -177,19 +177,24 @@ void reportConflict(Warp &warp, const Inst &inst, const Region *region,
 
 void syncLanes(Warp &warp, uint32_t lanes) {
   warp.unsyncedWrites &= ~lanes;
+  warp.unsyncedReads &= ~lanes;
   if (ordering::WarpOrder *order = getOrder(warp))
     order->syncLanes(lanes);
 }
 
-void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
-  uint32_t others = warp.unsyncedWrites & ~lanes;
+void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes,
+                         bool freesShared) {
+  uint32_t others =
+      (warp.unsyncedWrites | (freesShared ? warp.unsyncedReads : 0)) & ~lanes;
   if (!others || !getOrder(warp))
     return;
-  warp.report(Finding::Severity::Warning, inst, "R4",
-              unsigned(__builtin_ctz(lanes)),
-              "expected bar.warp.sync before this release: lane " +
-                  std::to_string(__builtin_ctz(others)) +
-                  " of the same warp wrote memory, and nothing orders it");
+  unsigned other = unsigned(__builtin_ctz(others));
+  bool isWrite = (warp.unsyncedWrites >> other) & 1;
+  warp.report(
+      Finding::Severity::Warning, inst, "R4", unsigned(__builtin_ctz(lanes)),
+      "expected bar.warp.sync before this release: lane " +
+          std::to_string(other) + " of the same warp " +
+          (isWrite ? "wrote" : "read") + " memory, and nothing orders it");
 }
 
 /// A strong write that publishes: a release, or any after a fence.
@@ -226,6 +231,9 @@ void orderAccess(Warp &warp, const Inst &inst, const Region &region,
     checkReleasingLanes(warp, inst, lanes);
   else if (access.kind == AccessKind::Write)
     warp.unsyncedWrites |= lanes;
+  else if (access.kind == AccessKind::Read &&
+           access.order == ordering::MemoryOrder::Weak && region.cta)
+    warp.unsyncedReads |= lanes;
   ordering::AccessEvent event;
   event.offsets = offsets;
   event.lanes = lanes;

@@ -63,7 +63,10 @@ void orderAsyncAccess(Warp &warp, const Inst &inst, const Region &region,
 void syncLanes(Warp &warp, uint32_t lanes);
 /// Lanes of a warp release: a warning when other lanes wrote and did not meet
 /// them (R4). Clocks are kept by warp, so the edge itself covers all lanes.
-void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes);
+/// `freesShared`: the release says that shared memory was read and may be
+/// filled again, so reads of other lanes count too.
+void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes,
+                         bool freesShared = false);
 
 /// Null when ordering is not checked.
 ordering::WarpOrder *getOrder(Warp &warp);
