@@ -295,7 +295,7 @@ static Outcome execAccess(Warp &warp, const Inst &inst, uint32_t mask) {
           alignas(64) uint8_t values[32 * kLanes];
           OrderedAccess access{kIsStore ? AccessKind::Write : AccessKind::Read,
                                plan.qualifiers.order, plan.qualifiers.scope,
-                               nullptr};
+                               nullptr, false};
           if (kIsStore) {
             gatherStored(transfer, values);
             access.values = values;

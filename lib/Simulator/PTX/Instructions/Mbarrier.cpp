@@ -135,6 +135,7 @@ static void orderObject(Warp &warp, const Inst &inst, Cta &cta, uint64_t offset,
   access.kind = kind;
   access.order = order;
   access.scope = Scope::Cluster;
+  access.isSyncObject = true;
   orderAccess(warp, inst, region, offsets, kMbarrierBytes, 1u << lane, access,
               {[](void *, uint32_t) {}, nullptr});
 }

@@ -184,8 +184,11 @@ void syncLanes(Warp &warp, uint32_t lanes) {
 
 void checkReleasingLanes(Warp &warp, const Inst &inst, uint32_t lanes,
                          bool freesShared) {
+  // What the releasing lanes did themselves is covered from now on.
+  warp.unsyncedWrites &= ~lanes;
+  warp.unsyncedReads &= ~lanes;
   uint32_t others =
-      (warp.unsyncedWrites | (freesShared ? warp.unsyncedReads : 0)) & ~lanes;
+      warp.unsyncedWrites | (freesShared ? warp.unsyncedReads : 0);
   if (!others || !getOrder(warp))
     return;
   unsigned other = unsigned(__builtin_ctz(others));
@@ -205,6 +208,19 @@ static bool isReleasing(const OrderedAccess &access,
       access.order == MemoryOrder::Acquire)
     return false;
   return access.order != MemoryOrder::Relaxed || order.getFenced();
+}
+
+/// Keeps track of what lanes did and do not release themselves.
+static void followLanes(Warp &warp, const Inst &inst, const Region &region,
+                        uint32_t lanes, const OrderedAccess &access,
+                        const ordering::WarpOrder &order) {
+  if (isReleasing(access, order))
+    checkReleasingLanes(warp, inst, lanes);
+  else if (access.kind == AccessKind::Write)
+    warp.unsyncedWrites |= lanes;
+  else if (access.kind == AccessKind::Read &&
+           access.order == ordering::MemoryOrder::Weak && region.cta)
+    warp.unsyncedReads |= lanes;
 }
 
 static ordering::Shadow *findShadow(Warp &warp, const Region &region) {
@@ -227,13 +243,8 @@ void orderAccess(Warp &warp, const Inst &inst, const Region &region,
     warp.getCluster()
         .remoteAccesses[{region.cta->getRank(), order->getComponent()}] = {
         order->useEpoch(), unsigned(__builtin_ctz(lanes)), inst.line};
-  if (isReleasing(access, *order))
-    checkReleasingLanes(warp, inst, lanes);
-  else if (access.kind == AccessKind::Write)
-    warp.unsyncedWrites |= lanes;
-  else if (access.kind == AccessKind::Read &&
-           access.order == ordering::MemoryOrder::Weak && region.cta)
-    warp.unsyncedReads |= lanes;
+  if (!access.isSyncObject)
+    followLanes(warp, inst, region, lanes, access, *order);
   ordering::AccessEvent event;
   event.offsets = offsets;
   event.lanes = lanes;

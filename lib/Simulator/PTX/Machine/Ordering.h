@@ -38,6 +38,8 @@ struct OrderedAccess {
   ordering::Scope scope = ordering::Scope::Sys;
   /// Bytes to be written, `bytes` for each of 32 lanes: tells equal writes.
   const uint8_t *values = nullptr;
+  /// An mbarrier, whose instructions say what they release.
+  bool isSyncObject = false;
 };
 
 /// Checks and records an access, and calls `perform(context, lanes)` for the
