@@ -44,27 +44,10 @@ constexpr IntegerType kS32 = {"s32", 32, true}, kU32 = {"u32", 32, false};
 
 std::vector<OperandRow> makeIntegers(unsigned count) {
   static std::mt19937_64 random(1);
-  std::vector<uint64_t> edges = {0,
-                                 1,
-                                 2,
-                                 7,
-                                 31,
-                                 32,
-                                 33,
-                                 63,
-                                 64,
-                                 255,
-                                 0x7FFF,
-                                 0x8000,
-                                 0xFFFF,
-                                 0x7FFFFFFF,
-                                 0x80000000,
-                                 0xFFFFFFFF,
-                                 0xAAAA5555,
-                                 uint64_t(1) << 63,
-                                 ~(uint64_t(1) << 63),
-                                 ~uint64_t(0),
-                                 ~uint64_t(1)};
+  std::vector<uint64_t> edges = {0, 1, 2, 7, 31, 32, 33, 63, 64, 255};
+  for (unsigned bits : {15, 16, 31, 32, 63})
+    for (uint64_t edge : {uint64_t(1) << bits, (uint64_t(1) << bits) - 1})
+      edges.insert(edges.end(), {edge, ~edge});
   // Small numbers as often as large ones.
   auto draw = [] { return random() >> (random() % 64); };
   std::vector<OperandRow> rows = makeRows(std::min(count, 3u), edges, draw);
