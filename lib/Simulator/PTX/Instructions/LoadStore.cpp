@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Alu.h"
+#include "Machine/LaneAddresses.h"
 #include "Machine/Observe.h"
 #include "MemoryQualifiers.h"
 
@@ -129,12 +130,7 @@ static CopyFn selectCopy(unsigned bytes, bool isSigned, unsigned registerBytes,
 /// The distance of lanes when all 32 address consecutive pieces; else 0.
 static uint32_t findStride(const uint64_t offsets[kLanes], uint32_t bytes,
                            uint32_t lanes) {
-  if (lanes != kAllLanes)
-    return 0;
-  uint64_t different = 0;
-  for (unsigned i = 0; i < kLanes; ++i)
-    different |= offsets[i] ^ (offsets[0] + uint64_t(i) * bytes);
-  return different ? 0 : bytes;
+  return lanes == kAllLanes && areConsecutive(offsets, bytes) ? bytes : 0;
 }
 
 namespace {
@@ -328,6 +324,28 @@ static Outcome execAccess(Warp &warp, const Inst &inst, uint32_t mask) {
   return outcome;
 }
 
+template <typename T> static void repeatFirst(void *values) {
+  T *lanes = static_cast<T *>(values);
+  T first = lanes[0];
+  for (unsigned i = 0; i < kLanes; ++i)
+    lanes[i] = first;
+}
+/// The value of lane 0 in all lanes.
+static void repeatFirstLane(void *values, unsigned bytes) {
+  switch (bytes) {
+  case 1:
+    return repeatFirst<uint8_t>(values);
+  case 2:
+    return repeatFirst<uint16_t>(values);
+  case 4:
+    return repeatFirst<uint32_t>(values);
+  case 8:
+    return repeatFirst<uint64_t>(values);
+  default:
+    return repeatFirst<Wide>(values);
+  }
+}
+
 /// Kernel parameters: the same in all lanes, always defined.
 static Outcome execLoadParameter(Warp &warp, const Inst &inst, uint32_t mask) {
   auto &plan = static_cast<const LoadStorePlan &>(*inst.plan);
@@ -337,12 +355,12 @@ static Outcome execLoadParameter(Warp &warp, const Inst &inst, uint32_t mask) {
     if (!ref.isPresent)
       continue;
     uint64_t zeros[kLanes] = {};
-    uint8_t *values = warp.write<uint8_t>(ref);
+    void *values = warp.write<void>(ref);
     bool isWhole = mask == kAllLanes;
     plan.copies[i](const_cast<uint8_t *>(bytes) + i * plan.elementBytes, zeros,
                    0, isWhole ? 1 : mask, values);
-    for (unsigned lanes = 1; isWhole && lanes < kLanes; lanes *= 2)
-      std::memcpy(values + lanes * ref.bytes, values, lanes * ref.bytes);
+    if (isWhole)
+      repeatFirstLane(values, ref.bytes);
     warp.markDefined(ref, mask);
   }
   return Outcome::Next;

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LaneAddresses.h"
 #include "Machine.h"
 
 #include <cstdio>
@@ -147,9 +148,7 @@ bool Warp::readAddresses(const Inst &inst, const OperandRef &base,
   if (getTainted(base, mask) && !requireDefined(base, mask, inst, "address"))
     return false;
   if (base.bytes == 8) {
-    const uint64_t *source = read<uint64_t>(base);
-    for (unsigned i = 0; i < kLanes; ++i)
-      addresses[i] = source[i] + offset;
+    addToAddresses(read<uint64_t>(base), offset, addresses);
     return true;
   }
   // 32-bit addresses are of windows of 4 GiB and wrap within them.
@@ -189,20 +188,13 @@ uint32_t Warp::gatherRegion(const Inst &inst, AddressSpace space,
     trap(inst, "bounds", first, message);
     return 0;
   }
-  // One pass that vectorizes finds what is misaligned, and whether any lane,
-  // active or not, is outside: then the sign of a difference is set.
-  uint64_t misaligned = 0, outsideSigns = 0;
-  for (unsigned i = 0; i < kLanes; ++i) {
-    offsets[i] = addresses[i] - region.base;
-    uint64_t isIn = -uint64_t((mask >> i) & 1);
-    misaligned |= addresses[i] & (alignment - 1) & isIn;
-    outsideSigns |= offsets[i] | (limit - offsets[i]);
-  }
+  AddressFaults faults =
+      subtractBase(addresses, region.base, limit, alignment, mask, offsets);
   uint32_t outside = 0;
-  if (outsideSigns >> 63)
+  if (faults.mayBeOutside)
     for (unsigned i = 0; i < kLanes; ++i)
       outside |= uint32_t(offsets[i] > limit) << i;
-  if (misaligned) [[unlikely]] {
+  if (faults.isMisaligned) [[unlikely]] {
     forEachLane(mask, [&](unsigned lane) {
       if (!(addresses[lane] & (alignment - 1)) || getLaunch().isStopped)
         return;

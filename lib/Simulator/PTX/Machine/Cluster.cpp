@@ -44,8 +44,9 @@ Cta::~Cta() = default;
 
 Cluster::Cluster(LaunchState &launch, Worker &worker, uint64_t linearId,
                  std::array<uint32_t, 3> id)
-    : launch(launch), worker(worker), linearId(linearId), id(id),
-      random(launch.options.seed * 0x9E3779B97F4A7C15u + linearId) {
+    : launch(launch), worker(worker), linearId(linearId), id(id) {
+  if (launch.options.asynchrony == Asynchrony::Random)
+    random.emplace(launch.options.seed * 0x9E3779B97F4A7C15u + linearId);
   const auto &shape = launch.launch.cluster;
   uint32_t rank = 0;
   for (uint32_t z = 0; z < shape[2]; ++z)
@@ -76,7 +77,7 @@ Cluster::RunResult Cluster::run() {
       isAlive |= !warp->hasExited();
       hasProgress |= result != Warp::RunResult::Blocked;
       if (launch.options.asynchrony == Asynchrony::Random && hasPending() &&
-          random() % 4 == 0 && !landOne())
+          (*random)() % 4 == 0 && !landOne())
         return RunResult::Stopped;
     }
   }
@@ -124,7 +125,7 @@ bool Cluster::land(uint64_t sequence) {
 
 bool Cluster::landOne() {
   size_t chosen = launch.options.asynchrony == Asynchrony::Random
-                      ? random() % effects.size()
+                      ? (*random)() % effects.size()
                       : 0;
   return land(effects[chosen].sequence);
 }

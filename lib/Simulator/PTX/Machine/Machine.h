@@ -502,7 +502,8 @@ private:
   std::vector<std::unique_ptr<Cta>> ctas;
   std::vector<Effect> effects;
   uint64_t nextSequence = 1;
-  std::mt19937_64 random;
+  /// With Asynchrony::Random.
+  std::optional<std::mt19937_64> random;
   std::unique_ptr<ordering::ClusterOrdering> ordering;
   std::unique_ptr<ClusterBarrier> barrier;
 };
