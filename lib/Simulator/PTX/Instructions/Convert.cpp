@@ -152,6 +152,8 @@ static bool decodeScalar(DecodeContext &context, std::string_view toName,
   int to = findScalar(toName), first = findScalar(fromName);
   if (to < 0 || first < 0)
     return context.error("expected a conversion that the simulator knows");
+  if (modifiers & Ftz && to != int(kF32) && first != int(kF32))
+    return context.error("expected .ftz with .f32 only");
   if (!context.expectOperands(2))
     return true;
   unsigned from = findStep(unsigned(to), unsigned(first));

@@ -236,8 +236,9 @@ TEST(Convert, RejectsWhatDoesNotExist) {
        {"cvt.f16.f32", "cvt.rn.f32.f16", "cvt.u32.f32", "cvt.rni.f32.u32",
         "cvt.rn.u32.u16", "cvt.e4m3x2.f32", "cvt.rz.satfinite.e4m3x2.f32",
         "cvt.rn.e2m1x2.f32", "cvt.rna.f16.f32", "cvt.relu.f32.f32",
-        "cvt.rn.tf32.f64", "cvt.rn.satfinite.e2m1x2.bf16x2",
-        "cvt.rn.satfinite.ue8m0x2.f32", "cvt.f32"})
+        "cvt.rn.tf32.f64", "cvt.rzi.ftz.s32.f16",
+        "cvt.rn.satfinite.e2m1x2.bf16x2", "cvt.rn.satfinite.ue8m0x2.f32",
+        "cvt.f32"})
     for (const char *sizes : {"hw", "ww", "wh", "bww", "hww"})
       EXPECT_FALSE(canLoad(spelling, sizes)) << spelling;
 }
