@@ -109,24 +109,34 @@ void prepareStatistics(LaunchState &launch) {
 // Instructions
 //===----------------------------------------------------------------------===//
 
+/// The text of an instruction up to its semicolon.
+static std::string_view getText(const Module &module,
+                                const Instruction &instruction) {
+  size_t start = size_t(instruction.opcode.data() - module.text.data());
+  return std::string_view(module.text)
+      .substr(start, module.text.find(';', start) - start);
+}
+
+/// Prints an instruction and the sources of its first active lane.
 static void trace(Warp &warp, const Inst &inst, uint32_t mask) {
   const Code &code = *warp.getFrame().code;
-  const Function &function = *code.function;
-  const Instruction &source = function.instructions[inst.source];
-  const Module &module = *warp.getLaunch().program.module;
-  std::string text(source.opcode);
-  for (unsigned i = 0; i < source.numQualifiers; ++i)
-    text += "." + std::string(module.qualifiers[source.firstQualifier + i]);
-  auto show = [&](const char *name, const OperandRef &ref) {
-    if (!ref.isPresent)
-      return;
-    unsigned lane = mask ? unsigned(__builtin_ctz(mask)) : 0;
+  const Inst *next = &inst + 1;
+  // What was decoded as several counts as the last of them.
+  if (next != code.insts.data() + code.insts.size() &&
+      next->source == inst.source && next->line == inst.line)
+    return;
+  std::string text(getText(*warp.getLaunch().program.module,
+                           code.function->instructions[inst.source]));
+  unsigned lane = mask ? unsigned(__builtin_ctz(mask)) : 0;
+  for (const OperandRef *ref : {&inst.a, &inst.b, &inst.c}) {
+    if (!ref->isPresent)
+      continue;
     char value[32];
-    std::snprintf(value, sizeof(value), " %s=%llx", name,
-                  (unsigned long long)warp.readLane(ref, lane));
+    std::snprintf(value, sizeof(value), "%s0x%llx",
+                  ref == &inst.a ? "  // " : ", ",
+                  (unsigned long long)warp.readLane(*ref, lane));
     text += value;
-  };
-  show("a", inst.a), show("b", inst.b), show("c", inst.c);
+  }
   std::fprintf(static_cast<FILE *>(warp.getLaunch().options.trace.file),
                "line %u  mask %08x  %s\n", inst.line, mask, text.c_str());
 }
