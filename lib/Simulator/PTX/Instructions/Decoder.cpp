@@ -555,7 +555,9 @@ void DecodeContext::decode(
       code.insts.resize(start);
     return;
   }
-  error("expected an instruction that the simulator knows");
+  error("expected an instruction that the simulator knows, but got " +
+        std::string(first == last ? "the opcode '" : "this form of '") +
+        std::string(instruction.opcode) + "'");
 }
 
 void DecodeContext::run(
