@@ -112,8 +112,8 @@ struct Operand {
     Register, ///< `index` into Function::registers; `component` for .b0 and so
               ///< on
     Integer,  ///< `integer`
-    Float32,  ///< `integer` holds the bits of 0fXXXXXXXX
-    Float64,  ///< `integer` holds the bits of 0dX… or of a decimal literal
+    Float32,  ///< `integer` holds the bits of `0f` literals
+    Float64,  ///< `integer` holds the bits of `0d` or of a decimal literal
     Variable, ///< the address of Module::variables[index] or, when
               ///< `isLocalVariable`, Function::variables[index]; plus `integer`
     Function, ///< Module::functions[index]

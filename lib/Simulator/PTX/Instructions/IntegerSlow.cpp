@@ -156,7 +156,9 @@ static bool decodeCarry(DecodeContext &context) {
       inst.e = carry;
     return true;
   }
-  return context.error("expected an instruction that the simulator knows");
+  return context.error("expected an instruction that the simulator knows, but "
+                       "got this form of '" +
+                       std::string(context.getOpcode()) + "'");
 }
 
 OpcodeTable getIntegerSlowOpcodes() {

@@ -119,6 +119,24 @@ bool landOnMbarrier(Warp &warp, const Inst &inst, Cta &cta, uint64_t offset,
   return true;
 }
 
+/// Whether a thread waits for the object, having found nothing yet.
+static bool isAwaited(Cluster &cluster, const Mbarrier &barrier) {
+  for (auto &cta : cluster.getCtas())
+    for (auto &warp : cta->getWarps())
+      for (const Path &path : warp->getPaths())
+        if (path.state == Path::State::Polling &&
+            path.awaitedObject == &barrier)
+          return true;
+  return false;
+}
+
+/// Whether the object may go: R8 forbids it with operations in flight or
+/// threads waiting.
+static bool isInUse(const Mbarrier &barrier) {
+  return barrier.numInFlight || barrier.transactions ||
+         isAwaited(barrier.cta->getCluster(), barrier);
+}
+
 /// Records that the object was touched: `init` is an ordinary write, all other
 /// operations are strong.
 static void orderObject(Warp &warp, const Inst &inst, Cta &cta, uint64_t offset,
@@ -182,10 +200,10 @@ static Outcome execInit(Warp &warp, const Inst &inst, uint32_t mask) {
       return;
     }
     std::unique_ptr<Mbarrier> &slot = region.cta->mbarriers[offset];
-    if (slot && (slot->numInFlight || slot->transactions)) {
+    if (slot && isInUse(*slot)) {
       outcome = warp.trap(inst, "R8", lane,
-                          "expected no operation in flight on the mbarrier "
-                          "that is initialized again");
+                          "expected no operation in flight and no thread "
+                          "waiting on the mbarrier that is initialized again");
       return;
     }
     if (slot)
@@ -230,10 +248,10 @@ static Outcome execInval(Warp &warp, const Inst &inst, uint32_t mask) {
       outcome = Outcome::Stop;
       return;
     }
-    if (barrier->numInFlight || barrier->transactions) {
+    if (isInUse(*barrier)) {
       outcome = warp.trap(inst, "R8", lane,
-                          "expected no operation in flight on an mbarrier "
-                          "that is invalidated");
+                          "expected no operation in flight and no thread "
+                          "waiting on an mbarrier that is invalidated");
       return;
     }
     orderObject(warp, inst, *barrier->cta, barrier->offset, lane,
@@ -382,6 +400,7 @@ static void observe(Warp &warp, const Inst &inst, const MbarrierPlan &plan,
 static Outcome execWait(Warp &warp, const Inst &inst, uint32_t mask) {
   auto &plan = static_cast<const MbarrierPlan &>(*inst.plan);
   uint32_t done = 0;
+  const Mbarrier *missed = nullptr;
   Outcome outcome = forEachObject(
       warp, inst, mask, AccessKind::Read,
       [&](Mbarrier &barrier, unsigned lane) {
@@ -395,6 +414,8 @@ static Outcome execWait(Warp &warp, const Inst &inst, uint32_t mask) {
         if (isDone) {
           done |= 1u << lane;
           observe(warp, inst, plan, barrier, lane, phase);
+        } else {
+          missed = &barrier;
         }
         return true;
       });
@@ -402,8 +423,10 @@ static Outcome execWait(Warp &warp, const Inst &inst, uint32_t mask) {
     return outcome;
   storePredicate(warp.write<uint32_t>(inst.d), done, mask);
   warp.markDefined(inst.d, mask);
-  if (!done)
+  if (!done) {
+    warp.getPath().awaitedObject = missed;
     return Outcome::Polled;
+  }
   warp.noteEffect();
   return Outcome::Next;
 }

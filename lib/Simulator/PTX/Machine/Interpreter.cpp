@@ -184,8 +184,10 @@ template <bool IsObserved> Warp::RunResult Warp::runPaths(uint32_t budget) {
 
 Warp::RunResult Warp::run(uint32_t budget) {
   for (Path &path : paths)
-    if (path.state == Path::State::Polling)
+    if (path.state == Path::State::Polling) {
       path.state = Path::State::Ready;
+      path.awaitedObject = nullptr;
+    }
   const Options &options = getLaunch().options;
   bool isObserved = options.collectStatistics || options.trace.file;
   return isObserved ? runPaths<true>(budget) : runPaths<false>(budget);

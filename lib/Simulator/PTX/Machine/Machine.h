@@ -38,6 +38,7 @@ class ClusterOrdering;
 class SyncClock;
 } // namespace ordering
 struct ClusterBarrier;
+struct Mbarrier;
 struct WarpAsync;
 class Cluster;
 class Cta;
@@ -92,6 +93,8 @@ struct Path {
   uint32_t backEdges = 0;
   /// Barrier results (bar.red).
   uint64_t value = 0;
+  /// The object that a Polling path waits for, if it is one.
+  const Mbarrier *awaitedObject = nullptr;
 };
 
 //===----------------------------------------------------------------------===//
@@ -361,8 +364,6 @@ private:
 //===----------------------------------------------------------------------===//
 // CTA
 //===----------------------------------------------------------------------===//
-
-struct Mbarrier;
 
 /// One of the 16 barriers of a CTA.
 struct CtaBarrier {
