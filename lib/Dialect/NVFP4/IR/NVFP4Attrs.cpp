@@ -15,6 +15,16 @@ using namespace nvfp4;
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4Enums.cpp.inc"
 
+/// `128x64x128`.
+static ParseResult parseExtents(AsmParser &parser,
+                                SmallVectorImpl<int64_t> &extents) {
+  return parser.parseDimensionList(extents, /*allowDynamic=*/false,
+                                   /*withTrailingX=*/false);
+}
+static void printExtents(AsmPrinter &printer, ArrayRef<int64_t> extents) {
+  printer.printDimensionList(extents);
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4Attrs.cpp.inc"
 
@@ -315,6 +325,41 @@ void PrecisionAttr::print(AsmPrinter &printer) const {
     break;
   }
   printer << ">";
+}
+
+//===----------------------------------------------------------------------===//
+// KernelAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 KernelSchedule schedule, int64_t threads,
+                                 ArrayRef<int64_t> tile,
+                                 ArrayRef<int64_t> warps, int64_t stages,
+                                 bool swapped, int64_t maxRows) {
+  if (threads <= 0 || threads > 1024 || threads % 32)
+    return emitError() << "expected a multiple of 32 up to 1024 as 'threads', "
+                          "but got "
+                       << threads;
+  if (stages < 1 || maxRows < 0)
+    return emitError() << "expected positive 'stages' and 'max_rows', but got "
+                       << stages << " and " << maxRows;
+  if (schedule != KernelSchedule::Matmul) {
+    if (!tile.empty() || !warps.empty() || swapped || stages != 1)
+      return emitError() << "expected 'tile', 'warps', 'stages' and 'swapped' "
+                            "of a matmul only, but got schedule "
+                         << stringifyKernelSchedule(schedule);
+    return success();
+  }
+  if (tile.size() != 3 || warps.size() != 3 ||
+      llvm::any_of(llvm::concat<const int64_t>(tile, warps),
+                   [](int64_t extent) { return extent <= 0; }))
+    return emitError() << "expected three positive extents as 'tile' and as "
+                          "'warps' of a matmul";
+  if (threads != 32 * warps[0] * warps[1] * warps[2])
+    return emitError() << "expected 32 threads for each of "
+                       << warps[0] * warps[1] * warps[2] << " warps, but got "
+                       << threads;
+  return success();
 }
 
 } // namespace nvfp4

@@ -114,6 +114,7 @@ NVFP4_DEFINE_KERNEL_OP(ScaledMatmulOp)
 NVFP4_DEFINE_KERNEL_OP(HadamardIntoOp)
 NVFP4_DEFINE_KERNEL_OP(RelayoutIntoOp)
 NVFP4_DEFINE_KERNEL_OP(TransposeIntoOp)
+NVFP4_DEFINE_KERNEL_OP(DispatchOp)
 
 #undef NVFP4_DEFINE_KERNEL_OP
 
@@ -292,6 +293,42 @@ LogicalResult TransposeIntoOp::verify() {
   return verifyComponents(
       *this, "result ", getInits(),
       BlockTensorType::get(shape, from.getFormat(), from.getLayout()));
+}
+
+//===----------------------------------------------------------------------===//
+// DispatchOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+DispatchOp::verifySymbolUses(SymbolTableCollection &symbolTables) {
+  // dispatch_c1
+  auto kernel = symbolTables.lookupNearestSymbolFrom<FunctionOpInterface>(
+      *this, getKernel());
+  if (!kernel || kernel.isExternal())
+    return emitOpError("expected the name of a function with a body, but got ")
+           << getKernel();
+  // dispatch_c2
+  auto verifyTypes = [&](StringRef what, TypeRange expected,
+                         ValueRange values) -> LogicalResult {
+    if (expected.size() != values.size())
+      return emitOpError("expected ")
+             << expected.size() << " " << what << ", as " << getKernel()
+             << " has, but got " << values.size();
+    for (auto [type, value] : llvm::zip_equal(expected, values)) {
+      auto shaped = dyn_cast<ShapedType>(type);
+      if (!shaped)
+        return emitOpError("expected tensors as ")
+               << what << " of " << getKernel() << ", but got " << type;
+      if (failed(verifyBuffer(*this, "an operand", value, shaped)))
+        return failure();
+    }
+    return success();
+  };
+  SmallVector<Value> operands(getInputs());
+  llvm::append_range(operands, getInits());
+  if (failed(verifyTypes("arguments", kernel.getArgumentTypes(), operands)))
+    return failure();
+  return verifyTypes("results", kernel.getResultTypes(), getInits());
 }
 
 } // namespace nvfp4

@@ -459,3 +459,52 @@ func.func @record_error_c2(%status: tensor<i32>) {
   nvfp4.record_error %status messages [] : tensor<i32>
   return
 }
+
+// -----
+
+func.func @dispatch_c1(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error@below {{expected the name of a function with a body, but got @kernels::@missing}}
+  %y = nvfp4.dispatch @kernels::@missing outs(%x : tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+module @kernels {
+  func.func @fill(%init: tensor<4xf32>) -> tensor<4xf32> {
+    return %init : tensor<4xf32>
+  }
+}
+func.func @dispatch_c2_type(%x: tensor<5xf32>) -> tensor<5xf32> {
+  // expected-error@below {{expected an operand of shape and element type 'tensor<4xf32>', but got 'tensor<5xf32>'}}
+  %y = nvfp4.dispatch @kernels::@fill outs(%x : tensor<5xf32>) -> tensor<5xf32>
+  return %y : tensor<5xf32>
+}
+
+// -----
+
+module @kernels {
+  func.func @fill(%init: tensor<4xf32>) -> tensor<4xf32> {
+    return %init : tensor<4xf32>
+  }
+}
+func.func @dispatch_c2_count(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error@below {{expected 1 arguments, as @kernels::@fill has, but got 2}}
+  %y = nvfp4.dispatch @kernels::@fill ins(%x : tensor<4xf32>) outs(%x : tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// expected-error@below {{expected a multiple of 32 up to 1024 as 'threads', but got 33}}
+func.func private @kernel_threads() attributes {nvfp4.kernel = #nvfp4.kernel<row, threads = 33>}
+
+// -----
+
+// expected-error@below {{expected 'tile', 'warps', 'stages' and 'swapped' of a matmul only, but got schedule row}}
+func.func private @kernel_row_tile() attributes {nvfp4.kernel = #nvfp4.kernel<row, threads = 32, tile = 1x1x1>}
+
+// -----
+
+// expected-error@below {{expected 32 threads for each of 4 warps, but got 64}}
+func.func private @kernel_warps() attributes {nvfp4.kernel = #nvfp4.kernel<matmul, threads = 64, tile = 64x64x64, warps = 2x2x1>}

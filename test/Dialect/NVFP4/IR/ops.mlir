@@ -155,3 +155,37 @@ func.func @record_error(%status: tensor<i32>) {
   nvfp4.record_error %status messages ["token id out of range", "mask is not 0 or 1"] : tensor<i32>
   return
 }
+
+// CHECK-LABEL: module @kernels
+module @kernels {
+  // CHECK: @twice
+  // CHECK-SAME: nvfp4.kernel = [#nvfp4.kernel<element, threads = 128>]
+  func.func @twice(%x: tensor<?xf32>, %init: tensor<?xf32>) -> tensor<?xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<element, threads = 128>]} {
+    %y = linalg.add ins(%x, %x : tensor<?xf32>, tensor<?xf32>) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+    return %y : tensor<?xf32>
+  }
+}
+
+// CHECK-LABEL: func.func @dispatch
+func.func @dispatch(%x: tensor<?xf32>, %init: tensor<?xf32>) -> tensor<?xf32> {
+  // CHECK: nvfp4.dispatch @kernels::@twice ins(%{{.*}} : tensor<?xf32>) outs(%{{.*}} : tensor<?xf32>) -> tensor<?xf32>
+  %y = nvfp4.dispatch @kernels::@twice ins(%x : tensor<?xf32>) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+
+// CHECK-LABEL: func.func @dispatch_buffers
+func.func @dispatch_buffers(%x: memref<?xf32>, %init: memref<?xf32>) {
+  // CHECK: nvfp4.dispatch @kernels::@twice ins(%{{.*}} : memref<?xf32>) outs(%{{.*}} : memref<?xf32>)
+  nvfp4.dispatch @kernels::@twice ins(%x : memref<?xf32>) outs(%init : memref<?xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func private @schedules
+func.func private @schedules() attributes {nvfp4.kernel = [
+  // CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>
+  #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>,
+  // CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>
+  #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>,
+  // CHECK-SAME: #nvfp4.kernel<row, threads = 32>
+  #nvfp4.kernel<row, threads = 32>]}

@@ -15,8 +15,10 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/CastInterfaces.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/ShapedOpInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -54,6 +56,8 @@ inline constexpr llvm::StringLiteral kReasonAttrName = "nvfp4.reason";
 inline constexpr llvm::StringLiteral kChecksAttrName = "nvfp4.checks";
 /// Of an entry's argument in destination style: which result it receives.
 inline constexpr llvm::StringLiteral kResultAttrName = "nvfp4.result";
+/// Of a matmul or the function of a kernel: an array of KernelAttr.
+inline constexpr llvm::StringLiteral kKernelAttrName = "nvfp4.kernel";
 inline constexpr llvm::StringLiteral kConstantsAttrName = "nvfp4.constants";
 
 } // namespace nvfp4

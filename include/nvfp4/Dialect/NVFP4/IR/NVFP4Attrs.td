@@ -162,6 +162,62 @@ def NVFP4_PrecisionAttr : NVFP4_Attr<"Precision", "precision"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def NVFP4_KernelSchedule : NVFP4_Enum<"KernelSchedule", "how a kernel covers its results", [
+    I32EnumAttrCase<"Element", 0, "element">,
+    I32EnumAttrCase<"Row", 1, "row">,
+    I32EnumAttrCase<"Block", 2, "block">,
+    I32EnumAttrCase<"Matmul", 3, "matmul">
+  ]>;
+
+def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
+  let summary = "how a kernel is generated";
+  let description = [{
+    | schedule | who computes what |
+    | --- | --- |
+    | `element` | a thread computes runs of neighbouring results, and sums by itself |
+    | `row` | a warp or a CTA computes a row, and reduces across its threads |
+    | `block` | a warp computes a block of 16x16 elements that share one scale |
+    | `matmul` | a CTA computes a tile of a matrix product with the MMA unit |
+
+    `threads` is the size of a CTA. Of a `matmul`, `tile` is MxNxK of a CTA in
+    elements, `warps` how many warps share M, N and K (those along K add up in
+    the end), `stages` how many tiles of operands are in flight, `swapped` that
+    the unit's M side holds the columns of the result: for few rows. A kernel
+    with `max_rows` serves products of up to so many rows.
+
+    On a matmul, or on the function of a kernel, `nvfp4.kernel` holds an array:
+    the first one that serves the rows at hand runs.
+
+    Example:
+
+    ```mlir
+    #nvfp4.kernel<row, threads = 128>
+    #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>
+    #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<NVFP4_KernelSchedule>:$schedule,
+    "int64_t":$threads,
+    OptionalArrayRefParameter<"int64_t">:$tile,
+    OptionalArrayRefParameter<"int64_t">:$warps,
+    DefaultValuedParameter<"int64_t", "1">:$stages,
+    DefaultValuedParameter<"bool", "false">:$swapped,
+    DefaultValuedParameter<"int64_t", "0">:$maxRows
+  );
+  let assemblyFormat = [{
+    `<` $schedule `,` `threads` `=` $threads
+    (`,` `tile` `=` custom<Extents>($tile)^)? (`,` `warps` `=` custom<Extents>($warps)^)?
+    (`,` `stages` `=` $stages^)? (`,` `swapped` `=` $swapped^)?
+    (`,` `max_rows` `=` $maxRows^)? `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
 // Constant blocks
 //===----------------------------------------------------------------------===//
 

@@ -37,6 +37,7 @@ def NVFP4_Dialect : Dialect {
     | `nvfp4.precision` | contraction | what the op should be; see `#nvfp4.precision` |
     | `nvfp4.checks` | entry function after Lower | the messages that the error word numbers |
     | `nvfp4.result` | entry argument in destination style | which result it receives |
+    | `nvfp4.kernel` | matmul, kernel function | array of `#nvfp4.kernel`: how its kernels are generated |
     | `nvfp4.constants` | module | data of constants that became weights, by name |
     | `nvfp4.class`, `nvfp4.rule`, `nvfp4.requested`, `nvfp4.reason` | contraction | how the policy decided, for the report |
     | `nvfp4.site` | contraction | the layer's name, from its weight's name |

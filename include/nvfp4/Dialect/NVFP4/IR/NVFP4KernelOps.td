@@ -13,6 +13,7 @@
 #define NVFP4_DIALECT_NVFP4_IR_NVFP4KERNELOPS_TD
 
 include "nvfp4/Dialect/NVFP4/IR/NVFP4TensorOps.td"
+include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 
 /// Inputs and inits are positional lists, as in linalg; the accessors of each op
@@ -286,6 +287,52 @@ def NVFP4_TransposeIntoOp : NVFP4_KernelOp<"transpose_into"> {
       return ::llvm::cast<::nvfp4::BlockTensorType>(getFrom());
     }
   }];
+}
+
+def NVFP4_Buffer : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef], "ranked tensor or strided memref">;
+
+def NVFP4_DispatchOp : NVFP4_KernelOp<"dispatch",
+    [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "runs a kernel on a device";
+  let description = [{
+    `ins(inputs) outs(results)`. `kernel` names a function of a nested module
+    that says on tensors what the kernel computes: its arguments are the inputs
+    followed by the inits, its results the values of the inits afterwards, and
+    `nvfp4.kernel` on it how it is generated. The function stays on tensors when
+    the dispatch works on buffers. Host code sees no element: it only orders
+    dispatches.
+
+    Constraints:
+
+      * (C1) `kernel` is a function with a body.
+      * (C2) its arguments have the shapes and element types of inputs and inits,
+        its results those of the inits.
+
+    Example:
+
+    ```mlir
+    module {
+      module @kernels {
+        func.func @twice(%x: tensor<?xf32>, %init: tensor<?xf32>) -> tensor<?xf32>
+            attributes {nvfp4.kernel = [#nvfp4.kernel<element, threads = 128>]} {
+          %y = linalg.add ins(%x, %x : tensor<?xf32>, tensor<?xf32>) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+          return %y : tensor<?xf32>
+        }
+      }
+      func.func @main(%x: tensor<?xf32>, %init: tensor<?xf32>) -> tensor<?xf32> {
+        %y = nvfp4.dispatch @kernels::@twice ins(%x : tensor<?xf32>) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+        return %y : tensor<?xf32>
+      }
+    }
+    ```
+  }];
+  let arguments = (ins SymbolRefAttr:$kernel, Variadic<NVFP4_Buffer>:$inputs,
+      Variadic<NVFP4_Buffer>:$inits);
+  let assemblyFormat = [{
+    $kernel (`ins` `(` $inputs^ `:` type($inputs) `)`)?
+    `outs` `(` $inits `:` type($inits) `)` attr-dict (`->` type($results)^)?
+  }];
+  let hasVerifier = 0;
 }
 
 #endif // NVFP4_DIALECT_NVFP4_IR_NVFP4KERNELOPS_TD

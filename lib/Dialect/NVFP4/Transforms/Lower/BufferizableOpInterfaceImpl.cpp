@@ -88,6 +88,6 @@ void nvfp4::registerBufferizableOpInterfaceExternalModels(
     RecordErrorOp::attachInterface<RecordErrorOpInterface>(*context);
     attachKernelOps<GlobalScaleIntoOp, QuantizeIntoOp, DequantizeIntoOp,
                     ScaledMatmulOp, HadamardIntoOp, RelayoutIntoOp,
-                    TransposeIntoOp>(*context);
+                    TransposeIntoOp, DispatchOp>(*context);
   });
 }
