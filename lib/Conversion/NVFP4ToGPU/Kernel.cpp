@@ -19,7 +19,7 @@ static constexpr StringLiteral kSharedName = "nvfp4.shared";
 
 KernelBuilder::KernelBuilder(const KernelRequest &request)
     : body(request.body), module(request.module),
-      builder(request.body.getLoc(), request.body.getContext()) {
+      builder(body.getLoc(), body.getContext()) {
   MLIRContext *context = body.getContext();
   SmallVector<Type> types(body.getNumArguments(),
                           LLVM::LLVMPointerType::get(context, kGlobalSpace));
