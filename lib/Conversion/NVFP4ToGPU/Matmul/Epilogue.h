@@ -1,0 +1,71 @@
+//===- Epilogue.h - From accumulators to results ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Accumulators cross shared memory once, so that threads own runs of a row of
+// the result whatever the unit's layout, the order of rows, swapped sides or
+// warps that share K. Then a loop over the CTA's rows computes each result of
+// the body at the coordinates where the run goes, and stores it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_EPILOGUE_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_EPILOGUE_H
+
+#include "MatmulConfig.h"
+#include "MmaAtom.h"
+#include "TileScheduler.h"
+
+namespace nvfp4 {
+
+/// An element of the product from its sum (f32): scales, conversion to the
+/// product's element type. Called with one row at a time: `prepareRow` emits
+/// what depends on the row only.
+class ProductFinish {
+public:
+  virtual ~ProductFinish() = default;
+  /// Before the loop over rows.
+  virtual void begin(mlir::ImplicitLocOpBuilder &b, const MatmulTile &tile) {}
+  virtual void beginRow(mlir::ImplicitLocOpBuilder &b, mlir::Value m) {}
+  virtual mlir::Value finish(mlir::ImplicitLocOpBuilder &b, mlir::Value sum,
+                             mlir::Value n) = 0;
+};
+
+class Epilogue {
+public:
+  /// Follows `product` to the results of the body. Reports the first op that
+  /// does not keep elements apart.
+  static mlir::FailureOr<Epilogue>
+  get(mlir::func::FuncOp body, mlir::Value product, const MatmulConfig &config);
+
+  /// Shared memory that accumulators need.
+  int64_t getStagingBytes() const;
+  /// Emits everything. `shared` is free memory of getStagingBytes() bytes.
+  mlir::LogicalResult emit(KernelBuilder &kernel, const CtaContext &cta,
+                           MmaAtom &atom, mlir::ValueRange accumulators,
+                           const MatmulExtents &extents, const MatmulTile &tile,
+                           ProductFinish &finish, mlir::Value shared);
+
+private:
+  Epilogue(const MatmulConfig &config, mlir::Value product)
+      : config(config), product(product) {}
+
+  /// A result of the body: its value, its init (an argument), and its index as
+  /// a map of the coordinates (batch …, m, n); symbols are dynamic extents.
+  struct Result {
+    mlir::Value value;
+    mlir::BlockArgument init;
+    mlir::AffineMap map;
+    llvm::SmallVector<mlir::Value> extents;
+  };
+
+  const MatmulConfig &config;
+  mlir::Value product;
+  llvm::SmallVector<Result> results;
+  /// Neighbouring columns that a thread computes at once.
+  int64_t run = 1;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_EPILOGUE_H

@@ -1,0 +1,46 @@
+//===- MatmulKernel.h - A kernel from its five parts ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//   TileScheduler   which tile a CTA computes
+//   StageRing       tiles of operands in flight
+//   OperandPath     global memory -> image in shared memory -> staged handle
+//   MmaAtom         staged handles -> accumulators
+//   Epilogue        accumulators -> results
+//
+// What a matmul is (its format, its unit) chooses paths and atom; the rest, and
+// the order of everything, is here once.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MATMULKERNEL_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MATMULKERNEL_H
+
+#include "Epilogue.h"
+#include "MmaAtom.h"
+#include "OperandPath.h"
+#include "StageRing.h"
+#include "TileScheduler.h"
+
+namespace nvfp4 {
+
+/// What one kind of matmul gives to the kernel.
+struct MatmulParts {
+  MatmulExtents extents;
+  /// Of A and B, and whether B has the batch dimensions.
+  std::unique_ptr<OperandPath> lhs, rhs;
+  bool rhsIsBatched = false;
+  std::unique_ptr<MmaAtom> atom;
+  std::unique_ptr<ProductFinish> finish;
+};
+
+/// Writes the kernel of `parts` for the op whose result is `product`.
+mlir::FailureOr<KernelVariant> composeMatmul(const KernelRequest &request,
+                                             KernelBuilder &kernel,
+                                             const MatmulConfig &config,
+                                             Epilogue &epilogue,
+                                             MatmulParts &parts);
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MATMULKERNEL_H

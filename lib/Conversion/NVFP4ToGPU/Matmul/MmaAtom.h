@@ -1,0 +1,59 @@
+//===- MmaAtom.h - The unit that multiplies ---------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Multiplies staged handles into accumulators. Accumulators are values that a
+// loop carries and that only the atom understands (registers, or where they lie
+// in tensor memory), until `drain` gives them out in chunks.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MMAATOM_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MMAATOM_H
+
+#include "MatmulConfig.h"
+
+namespace nvfp4 {
+
+/// f32 values of one row and neighbouring columns of the unit's tile. The first
+/// stands at (row + rowOffset, column + columnOffset).
+struct AccumulatorChunk {
+  llvm::SmallVector<mlir::Value> values;
+  /// i32, the same of all chunks that differ in the offsets only.
+  mlir::Value row, column;
+  int64_t rowOffset, columnOffset;
+};
+
+class MmaAtom {
+public:
+  virtual ~MmaAtom() = default;
+
+  /// Accumulators that are zero.
+  virtual llvm::SmallVector<mlir::Value> begin(const CtaContext &cta) = 0;
+  /// The accumulators after one step of K.
+  virtual llvm::SmallVector<mlir::Value> issue(mlir::ImplicitLocOpBuilder &b,
+                                               mlir::ValueRange accumulators,
+                                               mlir::ValueRange rows,
+                                               mlir::ValueRange columns) = 0;
+  /// Visits all chunks of this thread. Emits no control flow.
+  virtual void
+  drain(const CtaContext &cta, mlir::ValueRange accumulators,
+        llvm::function_ref<void(const AccumulatorChunk &)> visit) = 0;
+};
+
+/// A warp-level instruction m16n8 with four f32 accumulators.
+enum class WarpMmaKind {
+  NVFP4, ///< k64, e2m1, an e4m3 scale per 16.
+  MXFP4, ///< k64, e2m1, an e8m0 scale per 32.
+  BF16,  ///< k16.
+};
+
+/// K of an instruction.
+int64_t getStepK(WarpMmaKind kind);
+
+std::unique_ptr<MmaAtom> createWarpMma(WarpMmaKind kind, OctetMap rows,
+                                       OctetMap columns);
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MMAATOM_H

@@ -1,0 +1,58 @@
+//===- StageRing.h - Tiles of operands in flight ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A ring of stages in shared memory, each the image of one tile along K. It
+// orders copies and reads, and knows neither what is copied nor who reads.
+//
+//   state = start(fill)        copies of the first stages - 1 tiles begin, and
+//                              the first has arrived
+//   for t in 0 … tiles:        (the state is carried)
+//     refill(state, t, fill)   the copy of tile t + stages - 1 begins
+//     … reads getImage(state) …
+//     state = advance(state)   all threads have read tile t, and tile t + 1
+//                              has arrived
+//     … reads of tile t + 1 may begin …
+//   finish()                   nobody reads any more: the memory is free
+//
+// This ring is `cp.async` groups and a barrier of the CTA.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_STAGERING_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_STAGERING_H
+
+#include "MatmulConfig.h"
+
+namespace nvfp4 {
+
+class StageRing {
+public:
+  /// Begins the copies of tile `tile` (i32) to `image` (!llvm.ptr<3>).
+  using Fill = llvm::function_ref<void(mlir::Value image, mlir::Value tile)>;
+
+  /// `base` is shared memory of stages * stageBytes bytes.
+  StageRing(mlir::ImplicitLocOpBuilder &builder, mlir::Value base,
+            int64_t stages, int64_t stageBytes, int64_t numTiles)
+      : b(builder), base(base), stages(stages), stageBytes(stageBytes),
+        numTiles(numTiles) {}
+
+  llvm::SmallVector<mlir::Value> start(Fill fill);
+  void refill(mlir::ValueRange state, mlir::Value tile, Fill fill);
+  llvm::SmallVector<mlir::Value> advance(mlir::ValueRange state);
+  void finish();
+  mlir::Value getImage(mlir::ValueRange state);
+
+private:
+  mlir::Value getImageAt(mlir::Value offset);
+  /// The slot after `offset`.
+  mlir::Value next(mlir::Value offset);
+
+  mlir::ImplicitLocOpBuilder &b;
+  mlir::Value base;
+  int64_t stages, stageBytes, numTiles;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_STAGERING_H

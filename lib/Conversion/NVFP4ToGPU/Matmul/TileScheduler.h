@@ -1,0 +1,57 @@
+//===- TileScheduler.h - Which tile a CTA computes --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One CTA per tile: the grid's x counts the tiles of a matrix, z the matrices
+// of a batch. CTAs that run together should share operands in L2, so x walks
+// down a group of `kGroup` tiles of M before it goes to the next tiles of N:
+//
+//        n0  n1  n2
+//   m0    0   2   4        (kGroup = 2)
+//   m1    1   3   5
+//   m2    6   8  10
+//   m3    7   9  11
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TILESCHEDULER_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TILESCHEDULER_H
+
+#include "MatmulConfig.h"
+
+namespace nvfp4 {
+
+/// The extents of a product: on the host (over the extents of the kernel's
+/// arguments), and, as indices, in the kernel.
+struct MatmulExtents {
+  mlir::AffineExpr mExpr, nExpr;
+  llvm::SmallVector<mlir::AffineExpr> batchExprs;
+  mlir::Value m, n;
+  llvm::SmallVector<mlir::Value> batch;
+  int64_t k;
+};
+
+/// Where a tile begins, as indices.
+struct MatmulTile {
+  mlir::Value m, n;
+  /// Of the matrix in the batch: one index, and one per batch dimension.
+  mlir::Value slice;
+  llvm::SmallVector<mlir::Value> batch;
+};
+
+class TileScheduler {
+public:
+  TileScheduler(const MatmulConfig &config, const MatmulExtents &extents)
+      : config(config), extents(extents) {}
+
+  mlir::AffineMap getGrid(KernelBuilder &kernel) const;
+  MatmulTile emitTile(KernelBuilder &kernel) const;
+
+private:
+  const MatmulConfig &config;
+  const MatmulExtents &extents;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TILESCHEDULER_H
