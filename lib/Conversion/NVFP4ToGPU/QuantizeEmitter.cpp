@@ -1,0 +1,437 @@
+//===- QuantizeEmitter.cpp - How threads quantize -------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Source: PTX ISA, `cvt` (e2m1x2 and e4m3x2: the first operand is the upper
+// half) and scale factor layout of block-scaled MMA; docs/Format.md.
+//
+//===----------------------------------------------------------------------===//
+
+#include "QuantizeEmitter.h"
+
+#include "nvfp4/Support/ScaleLayout.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <cfloat>
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Elements that one counter of the random generator serves, and those of one
+/// of its words.
+static constexpr int64_t kCounterElements = 16, kWordElements = 4;
+/// Elements whose codes fill a register.
+static constexpr int64_t kCodesPerWord = 8;
+
+//===----------------------------------------------------------------------===//
+// Small builders
+//===----------------------------------------------------------------------===//
+
+static Value getF32(ImplicitLocOpBuilder &b, float value) {
+  return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+}
+
+static Value getInt(ImplicitLocOpBuilder &b, unsigned width, int64_t value) {
+  return arith::ConstantOp::create(
+      b, b.getIntegerAttr(b.getIntegerType(width), value));
+}
+
+/// Both conditions, of which either may be null: always true.
+static Value emitBoth(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
+  if (!lhs || !rhs)
+    return lhs ? lhs : rhs;
+  return arith::AndIOp::create(b, lhs, rhs);
+}
+
+/// `value` where `condition` holds, zero elsewhere.
+static Value emitOrZero(ImplicitLocOpBuilder &b, Value condition, Value value) {
+  if (!condition)
+    return value;
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(value.getType()));
+  return arith::SelectOp::create(b, condition, value, zero);
+}
+
+Value nvfp4::emitAmax(ImplicitLocOpBuilder &b, ArrayRef<Value> values) {
+  // The maximum drops a NaN unless both are; the last one is with 0.
+  Value amax;
+  for (Value value : values) {
+    Value magnitude = LLVM::FAbsOp::create(b, value);
+    amax = amax ? arith::MaxNumFOp::create(b, amax, magnitude).getResult()
+                : magnitude;
+  }
+  return arith::MaxNumFOp::create(b, amax, getF32(b, 0.0f));
+}
+
+Value nvfp4::emitMaxOfLanes(ImplicitLocOpBuilder &b, Value value,
+                            ArrayRef<int32_t> lanes) {
+  for (int32_t lane : lanes) {
+    Value other = NVVM::ShflOp::create(
+        b, b.getF32Type(), getInt(b, 32, -1), value, getInt(b, 32, lane),
+        getInt(b, 32, 31), NVVM::ShflKind::bfly, UnitAttr());
+    value = arith::MaxNumFOp::create(b, value, other);
+  }
+  return value;
+}
+
+/// Codes of 8 or 4 elements, in an i32 or i16: the element that comes first is
+/// the lowest. One block of assembly, because LLVM has no packing of bytes.
+static Value emitNearestCodes(ImplicitLocOpBuilder &b, ArrayRef<Value> run) {
+  bool isWord = static_cast<int64_t>(run.size()) == kCodesPerWord;
+  StringRef text = isWord ? "{ .reg .b8 b0, b1, b2, b3; "
+                            "cvt.rn.satfinite.e2m1x2.f32 b0, $2, $1; "
+                            "cvt.rn.satfinite.e2m1x2.f32 b1, $4, $3; "
+                            "cvt.rn.satfinite.e2m1x2.f32 b2, $6, $5; "
+                            "cvt.rn.satfinite.e2m1x2.f32 b3, $8, $7; "
+                            "mov.b32 $0, {b0, b1, b2, b3}; }"
+                          : "{ .reg .b8 b0, b1; "
+                            "cvt.rn.satfinite.e2m1x2.f32 b0, $2, $1; "
+                            "cvt.rn.satfinite.e2m1x2.f32 b1, $4, $3; "
+                            "mov.b16 $0, {b0, b1}; }";
+  StringRef constraints = isWord ? "=r,f,f,f,f,f,f,f,f" : "=h,f,f,f,f";
+  return LLVM::InlineAsmOp::create(
+             b, b.getIntegerType(4 * run.size()), run, text, constraints,
+             /*has_side_effects=*/false, /*is_align_stack=*/false,
+             LLVM::tailcallkind::TailCallKind::None,
+             /*asm_dialect=*/LLVM::AsmDialectAttr(),
+             /*operand_attrs=*/ArrayAttr())
+      .getRes();
+}
+
+/// The same with `random`, an i32 in 0 … 255 per element.
+static Value emitStochasticCodes(ImplicitLocOpBuilder &b, ArrayRef<Value> run,
+                                 ArrayRef<Value> random) {
+  Value word;
+  for (auto [i, value, bits] : llvm::enumerate(run, random)) {
+    Value code = emitEncodeE2M1Stochastic(b, b.getLoc(), value, bits);
+    if (i > 0)
+      code = arith::ShLIOp::create(b, code, getInt(b, 32, 4 * i));
+    word = word ? arith::OrIOp::create(b, word, code).getResult() : code;
+  }
+  Type type = b.getIntegerType(4 * run.size());
+  return type == word.getType() ? word : arith::TruncIOp::create(b, type, word);
+}
+
+//===----------------------------------------------------------------------===//
+// What must be covered
+//===----------------------------------------------------------------------===//
+
+QuantizeEmitter::QuantizeEmitter(KernelBuilder &kernel,
+                                 ElementEvaluator &evaluator, QuantizeIntoOp op,
+                                 BlockArgument codes, BlockArgument scales)
+    : kernel(kernel), evaluator(evaluator), b(kernel.getBuilder()), op(op),
+      type(op.getBlockType()), codes(codes), scales(scales) {
+  int64_t rank = type.getRank();
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    bool isStatic = !type.isDynamicDim(dim);
+    Value extent = isStatic ? evaluator.constant(type.getDimSize(dim))
+                            : kernel.getExtent(codes, dim);
+    if (dim + 2 < rank)
+      leadExtents.push_back(extent);
+    else if (dim + 2 == rank)
+      rows = extent;
+    else
+      columns =
+          isStatic ? extent : evaluator.mul(extent, evaluator.constant(2));
+  }
+}
+
+/// Columns that have room for a scale, of `columns` that exist, in the tiled
+/// layout.
+static int64_t getTiledColumns(BlockTensorType type) {
+  int64_t blockColumns = type.getFormat().getBlockColumns();
+  int64_t blocks = ceilDiv(type.getShape().back(), blockColumns);
+  return roundUpTo(blocks, kScaleTileCols) * blockColumns;
+}
+
+Value QuantizeEmitter::getCoveredRows() {
+  if (!isTiled())
+    return rows;
+  Value tileRows = evaluator.constant(kScaleTileRows);
+  Value tiles = evaluator.div(
+      evaluator.add(rows, evaluator.constant(kScaleTileRows - 1)), tileRows);
+  return evaluator.mul(tiles, tileRows);
+}
+
+Value QuantizeEmitter::getCoveredColumns() {
+  return isTiled() ? evaluator.constant(getTiledColumns(type)) : columns;
+}
+
+/// Of a dimension before the columns.
+AffineExpr QuantizeEmitter::getExtentExpr(unsigned dim) {
+  return type.isDynamicDim(dim) ? kernel.getExtentExpr(codes, dim)
+                                : b.getAffineConstantExpr(type.getDimSize(dim));
+}
+
+SmallVector<AffineExpr> QuantizeEmitter::getLeadExtentExprs() {
+  SmallVector<AffineExpr> exprs;
+  for (unsigned dim = 0; dim < leadExtents.size(); ++dim)
+    exprs.push_back(getExtentExpr(dim));
+  return exprs;
+}
+
+AffineExpr QuantizeEmitter::getCoveredRowsExpr() {
+  AffineExpr extent = getExtentExpr(type.getRank() - 2);
+  return isTiled() ? extent.ceilDiv(kScaleTileRows) * kScaleTileRows : extent;
+}
+
+AffineExpr QuantizeEmitter::getCoveredColumnsExpr() {
+  unsigned dim = type.getRank() - 1;
+  if (type.isDynamicDim(dim))
+    return kernel.getExtentExpr(codes, dim) * 2;
+  return b.getAffineConstantExpr(isTiled() ? getTiledColumns(type)
+                                           : type.getDimSize(dim));
+}
+
+//===----------------------------------------------------------------------===//
+// Scales
+//===----------------------------------------------------------------------===//
+
+FailureOr<EmittedFactors> QuantizeEmitter::getFactors(ValueRange index) {
+  Value globalScale = op.getGlobalScale();
+  if (!globalScale)
+    return EmittedFactors();
+  int64_t rank = cast<ShapedType>(globalScale.getType()).getRank();
+  FailureOr<ElementEvaluator::Run> run =
+      evaluator.getRun(globalScale, index.take_front(rank), 1);
+  if (failed(run))
+    return failure();
+  FormatAttr format = type.getFormat();
+  return emitGlobalScaleFactors(b, b.getLoc(), run->front(),
+                                format.getConvention(), format.getBound());
+}
+
+Value QuantizeEmitter::emitBlockAmax(ArrayRef<Value> run, Value isColumn) {
+  int64_t count = run.size();
+  SmallVector<int32_t> lanes;
+  for (int64_t lane = 1; lane * count < type.getFormat().getBlockColumns();
+       lane *= 2)
+    lanes.push_back(lane);
+  return emitMaxOfLanes(b, emitOrZero(b, isColumn, emitAmax(b, run)), lanes);
+}
+
+EmittedBlockScale QuantizeEmitter::emitScale(Value amax,
+                                             const EmittedFactors &factors) {
+  ScaleEncoding encoding = type.getFormat().getScaleEncoding();
+  if (encoding != ScaleEncoding::E4M3)
+    return emitBlockScale(b, b.getLoc(), encoding, amax,
+                          factors.encode ? &factors : nullptr);
+  // The steps of emitBlockScale, with the chip's conversions.
+  Value largest = getF32(b, FLT_MAX);
+  Value factor =
+      arith::MulFOp::create(b, factors.encode, getF32(b, 1.0f / 6.0f));
+  Value scale = arith::MinNumFOp::create(
+      b, arith::MulFOp::create(b, amax, factor), largest);
+  Type e4m3 = Float8E4M3FNType::get(b.getContext());
+  auto bytes = VectorType::get(2, b.getI8Type());
+  Value code = NVVM::ConvertF32x2ToF8x2Op::create(
+      b, b.getI16Type(), getF32(b, 0.0f), scale, NVVM::FPRoundingMode::RN,
+      NVVM::SaturationMode::SATFINITE, /*relu=*/false, e4m3);
+  Value halves = NVVM::ConvertF8x2ToF16x2Op::create(
+      b, VectorType::get(2, b.getF16Type()),
+      LLVM::BitcastOp::create(b, bytes, code), /*relu=*/false, e4m3);
+  Value half = LLVM::ExtractElementOp::create(b, halves, getInt(b, 32, 0));
+  Value decoded = arith::ExtFOp::create(b, b.getF32Type(), half);
+  Value product = arith::MulFOp::create(b, decoded, factors.decode);
+  Value encode = arith::MinNumFOp::create(
+      b, arith::DivFOp::create(b, getF32(b, 1.0f), product), largest);
+  return {arith::TruncIOp::create(b, b.getI8Type(), code), encode};
+}
+
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
+
+LogicalResult QuantizeEmitter::emitRun(ValueRange index, Presence presence,
+                                       ArrayRef<Value> run, Value amax,
+                                       const EmittedFactors &factors) {
+  int64_t count = run.size();
+  EmittedBlockScale scale = emitScale(amax, factors);
+  SmallVector<Value> random;
+  if (op.getState()) {
+    FailureOr<SmallVector<Value>> bytes = emitRandomBytes(index, count);
+    if (failed(bytes))
+      return failure();
+    random = std::move(*bytes);
+  }
+  SmallVector<Value> scaled, words;
+  for (Value value : run)
+    scaled.push_back(arith::MulFOp::create(b, value, scale.encode));
+  int64_t step = std::min(count, kCodesPerWord);
+  for (int64_t i = 0; i < count; i += step) {
+    ArrayRef<Value> part = ArrayRef(scaled).slice(i, step);
+    words.push_back(
+        random.empty()
+            ? emitNearestCodes(b, part)
+            : emitStochasticCodes(b, part, ArrayRef(random).slice(i, step)));
+  }
+  storeCodes(index, presence, words, count);
+  storeScale(index, presence, scale.byte, count);
+  return success();
+}
+
+/// The random bytes of the elements of a run (Philox.h says which bits serve
+/// which element), as i32.
+FailureOr<SmallVector<Value>> QuantizeEmitter::emitRandomBytes(ValueRange index,
+                                                               int64_t count) {
+  FailureOr<ElementEvaluator::Run> state =
+      evaluator.getRun(op.getState(), evaluator.constant(0), 2);
+  if (failed(state))
+    return failure();
+  SmallVector<Value> extents(leadExtents);
+  llvm::append_values(extents, rows, columns);
+  Type i64 = b.getI64Type();
+  Value element =
+      arith::IndexCastOp::create(b, i64, evaluator.linearize(index, extents));
+  Value counter = arith::AddIOp::create(
+      b, (*state)[1],
+      arith::ShRUIOp::create(b, element,
+                             getInt(b, 64, llvm::Log2_64(kCounterElements))));
+  std::array<Value, 4> words =
+      emitPhiloxWords(b, b.getLoc(), (*state)[0], counter);
+
+  // The run is part of the elements of one counter; move its words to the front
+  // by halving.
+  Value position = arith::TruncIOp::create(b, b.getI32Type(), element);
+  for (int64_t part = kCounterElements; part > count; part /= 2) {
+    Value bit = arith::AndIOp::create(b, position, getInt(b, 32, part / 2));
+    Value isUpper = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, bit,
+                                          getInt(b, 32, 0));
+    int64_t numWords = part / 2 / kWordElements;
+    for (int64_t i = 0; i < numWords; ++i)
+      words[i] =
+          arith::SelectOp::create(b, isUpper, words[i + numWords], words[i]);
+  }
+  SmallVector<Value> bytes;
+  for (int64_t i = 0; i < count; ++i) {
+    Value shifted = arith::ShRUIOp::create(
+        b, words[i / kWordElements], getInt(b, 32, i % kWordElements * 8));
+    bytes.push_back(arith::AndIOp::create(b, shifted, getInt(b, 32, 0xFF)));
+  }
+  return bytes;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value QuantizeEmitter::getSlice(ValueRange index) {
+  return evaluator.linearize(index.take_front(leadExtents.size()), leadExtents);
+}
+
+void QuantizeEmitter::store(Value value, BlockArgument argument, Value offset,
+                            int64_t alignment) {
+  Value base = kernel.getPointer(argument);
+  Value offset64 = arith::IndexCastOp::create(b, b.getI64Type(), offset);
+  Value address = LLVM::GEPOp::create(b, base.getType(), b.getI8Type(), base,
+                                      ArrayRef<LLVM::GEPArg>{offset64});
+  LLVM::StoreOp::create(b, value, address, alignment);
+}
+
+void QuantizeEmitter::storeCodes(ValueRange index, Presence presence,
+                                 ArrayRef<Value> words, int64_t count) {
+  Value row = index.drop_back().back(), column = index.back();
+  Value condition = presence.row;
+  SmallVector<Value> values(words);
+  Value pitch = evaluator.div(columns, evaluator.constant(2));
+  if (isTiled()) {
+    // Padding up to the pitch is zero; behind it are columns that have a scale
+    // and no codes.
+    int64_t padded = roundUpTo(type.getShape().back(), kTiledCodeCols);
+    pitch = evaluator.constant(padded / 2);
+    for (Value &value : values)
+      value = emitOrZero(b, presence.column, value);
+    if (padded != getTiledColumns(type))
+      condition =
+          emitBoth(b, condition,
+                   arith::CmpIOp::create(b, arith::CmpIPredicate::ult, column,
+                                         evaluator.constant(padded)));
+  } else {
+    condition = emitBoth(b, condition, presence.column);
+  }
+  Value line = row;
+  if (!leadExtents.empty())
+    line = evaluator.add(evaluator.mul(getSlice(index), rows), row);
+  Value offset = evaluator.add(evaluator.mul(line, pitch),
+                               evaluator.div(column, evaluator.constant(2)));
+
+  OpBuilder::InsertionGuard guard(b);
+  if (condition)
+    b.setInsertionPointToStart(
+        scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
+  Value value = values.front();
+  if (values.size() > 1) {
+    auto vector = VectorType::get(values.size(), b.getI32Type());
+    value = LLVM::PoisonOp::create(b, vector);
+    for (auto [i, word] : llvm::enumerate(values))
+      value = LLVM::InsertElementOp::create(b, value, word, getInt(b, 32, i));
+  }
+  store(value, codes, offset, count / 2);
+}
+
+/// Where the scale of the element at `index` lies, in bytes from the first.
+Value QuantizeEmitter::getScaleOffset(ValueRange index) {
+  auto constant = [&](int64_t value) { return evaluator.constant(value); };
+  auto add = [&](Value x, Value y) { return evaluator.add(x, y); };
+  auto mul = [&](Value x, int64_t y) { return evaluator.mul(x, constant(y)); };
+  auto div = [&](Value x, int64_t y) { return evaluator.div(x, constant(y)); };
+  auto rem = [&](Value x, int64_t y) { return evaluator.rem(x, constant(y)); };
+
+  FormatAttr format = type.getFormat();
+  Value row = index.drop_back().back();
+  Value column = div(index.back(), format.getBlockColumns());
+  Value offset, size;
+  if (isTiled()) {
+    // getTiledScaleOffset of ScaleLayout.h.
+    int64_t tilesPerRow =
+        getTiledColumns(type) / format.getBlockColumns() / kScaleTileCols;
+    Value tile = add(mul(div(row, kScaleTileRows), tilesPerRow),
+                     div(column, kScaleTileCols));
+    Value within = add(mul(rem(row, 32), 16), mul(rem(div(row, 32), 4), 4));
+    offset = add(mul(tile, kScaleTileBytes),
+                 add(within, rem(column, kScaleTileCols)));
+    if (!leadExtents.empty())
+      size = mul(getCoveredRows(), tilesPerRow * kScaleTileCols);
+  } else {
+    Value pitch = div(add(columns, constant(format.getBlockColumns() - 1)),
+                      format.getBlockColumns());
+    offset = add(evaluator.mul(div(row, format.getBlockRows()), pitch), column);
+    if (!leadExtents.empty())
+      size = evaluator.mul(div(add(rows, constant(format.getBlockRows() - 1)),
+                               format.getBlockRows()),
+                           pitch);
+  }
+  return size ? add(evaluator.mul(getSlice(index), size), offset) : offset;
+}
+
+void QuantizeEmitter::storeScale(ValueRange index, Presence presence,
+                                 Value byte, int64_t count) {
+  auto isMultiple = [&](Value x, int64_t divisor) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                 evaluator.rem(x, evaluator.constant(divisor)),
+                                 evaluator.constant(0));
+  };
+  FormatAttr format = type.getFormat();
+  Value isPresent = emitBoth(b, presence.row, presence.column);
+  Value condition;
+  if (count < format.getBlockColumns())
+    condition = isMultiple(index.back(), format.getBlockColumns());
+  if (isTiled()) {
+    byte = emitOrZero(b, isPresent, byte);
+  } else {
+    condition = emitBoth(b, condition, isPresent);
+    // Linear scales of a block of several rows are stored once.
+    if (format.getBlockRows() > 1)
+      condition =
+          emitBoth(b, condition,
+                   isMultiple(index.drop_back().back(), format.getBlockRows()));
+  }
+  Value offset = getScaleOffset(index);
+  OpBuilder::InsertionGuard guard(b);
+  if (condition)
+    b.setInsertionPointToStart(
+        scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
+  store(byte, scales, offset, 1);
+}

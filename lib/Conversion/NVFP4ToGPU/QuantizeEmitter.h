@@ -1,0 +1,116 @@
+//===- QuantizeEmitter.h - How threads quantize -----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The steps of `nvfp4.quantize_into` for a thread that holds a *run*: 4, 8 or
+// 16 neighbouring elements of a row, as f32, first at a multiple of their
+// number. Lanes that are neighbours hold runs that are neighbours, so that a
+// block is a few lanes of a warp, which exchange their largest magnitudes.
+//
+// Bytes are those of the reference lowering: the conversion instructions of the
+// chip where they are exact, the codecs of ScalarCodecs.h elsewhere. Scales go
+// straight to where the layout wants them, and padding becomes zero, because
+// threads are asked to cover it, too.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_QUANTIZEEMITTER_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_QUANTIZEEMITTER_H
+
+#include "ElementEvaluator.h"
+
+#include "nvfp4/Conversion/ScalarCodecs.h"
+
+namespace nvfp4 {
+
+/// The largest magnitude of f32 `values`, without NaN: 0 if nothing is left.
+mlir::Value emitAmax(mlir::ImplicitLocOpBuilder &b,
+                     llvm::ArrayRef<mlir::Value> values);
+
+/// The largest of an f32 among lanes whose numbers differ in the bits of
+/// `lanes` alone, each a power of two below 32. All lanes of the warp take
+/// part.
+mlir::Value emitMaxOfLanes(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
+                           llvm::ArrayRef<int32_t> lanes);
+
+class QuantizeEmitter {
+public:
+  /// Whether the row and the column of a run exist; null: they do.
+  struct Presence {
+    mlir::Value row, column;
+  };
+
+  /// `codes` and `scales` are the arguments that the results of `op` go to.
+  /// Code that all runs share goes to where the kernel's builder stands.
+  QuantizeEmitter(KernelBuilder &kernel, ElementEvaluator &evaluator,
+                  QuantizeIntoOp op, mlir::BlockArgument codes,
+                  mlir::BlockArgument scales);
+
+  //===--------------------------------------------------------------------===//
+  // What must be covered
+  //===--------------------------------------------------------------------===//
+
+  /// Rows and columns of the matrix (one slice of the tensor), and those that
+  /// have room in the layout: a run of each must be emitted exactly once.
+  mlir::Value getRows() const { return rows; }
+  mlir::Value getColumns() const { return columns; }
+  mlir::Value getCoveredRows();
+  mlir::Value getCoveredColumns();
+  /// The same for the host. Covered rows are a multiple of 128 where they
+  /// differ from the matrix's.
+  mlir::AffineExpr getCoveredRowsExpr();
+  mlir::AffineExpr getCoveredColumnsExpr();
+  /// Extents of the dimensions before rows and columns.
+  llvm::ArrayRef<mlir::Value> getLeadExtents() const { return leadExtents; }
+  llvm::SmallVector<mlir::AffineExpr> getLeadExtentExprs();
+  bool isTiled() const { return type.getLayout() == BlockLayout::Tiled; }
+
+  //===--------------------------------------------------------------------===//
+  // Emitting
+  //===--------------------------------------------------------------------===//
+
+  /// What the global scale of the row at `index` (lead …, row) makes of it;
+  /// null values in formats without one.
+  mlir::FailureOr<EmittedFactors> getFactors(mlir::ValueRange index);
+
+  /// The largest magnitude of the block of a run along its row: of the run, and
+  /// of the lanes that hold the rest of the block. `isColumn` is the presence
+  /// of the run's column: what is absent counts as zeros.
+  mlir::Value emitBlockAmax(llvm::ArrayRef<mlir::Value> run,
+                            mlir::Value isColumn);
+
+  /// Encodes a run at `index` (lead …, row, column), which is a covered one,
+  /// and stores its codes and, where the run begins a block, the scale. `amax`
+  /// is the block's.
+  mlir::LogicalResult emitRun(mlir::ValueRange index, Presence presence,
+                              llvm::ArrayRef<mlir::Value> run, mlir::Value amax,
+                              const EmittedFactors &factors);
+
+private:
+  mlir::AffineExpr getExtentExpr(unsigned dim);
+  EmittedBlockScale emitScale(mlir::Value amax, const EmittedFactors &factors);
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
+  emitRandomBytes(mlir::ValueRange index, int64_t count);
+  void storeCodes(mlir::ValueRange index, Presence presence,
+                  llvm::ArrayRef<mlir::Value> words, int64_t count);
+  void storeScale(mlir::ValueRange index, Presence presence, mlir::Value byte,
+                  int64_t count);
+  mlir::Value getScaleOffset(mlir::ValueRange index);
+  /// Number of the slice at `index`.
+  mlir::Value getSlice(mlir::ValueRange index);
+  void store(mlir::Value value, mlir::BlockArgument argument,
+             mlir::Value offset, int64_t alignment);
+
+  KernelBuilder &kernel;
+  ElementEvaluator &evaluator;
+  mlir::ImplicitLocOpBuilder &b;
+  QuantizeIntoOp op;
+  BlockTensorType type;
+  mlir::BlockArgument codes, scales;
+  llvm::SmallVector<mlir::Value> leadExtents;
+  mlir::Value rows, columns;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_QUANTIZEEMITTER_H
