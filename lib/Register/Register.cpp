@@ -9,6 +9,7 @@
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/BufferizableOpInterfaceImpl.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+#include "nvfp4/Pipelines/Kernels.h"
 #include "nvfp4/Pipelines/LowerCPU.h"
 #include "nvfp4/Pipelines/Normalize.h"
 #include "nvfp4/Pipelines/Policy.h"
@@ -26,5 +27,6 @@ void nvfp4::registerNVFP4Passes() {
   registerNormalizePipeline();
   registerPolicyPipeline();
   registerQuantizePipeline();
+  registerKernelsPipeline();
   registerLowerCPUPipeline();
 }

@@ -543,6 +543,8 @@ def RecordEntryPass : Pass<"nvfp4-record-entry", "::mlir::ModuleOp"> {
 // Kernels
 //===----------------------------------------------------------------------===//
 
+include "nvfp4/Dialect/NVFP4/Transforms/KernelsPasses.td"
+
 //===----------------------------------------------------------------------===//
 // Lower
 //===----------------------------------------------------------------------===//
@@ -883,6 +885,7 @@ def VerifyStagePass : Pass<"nvfp4-verify-stage", "::mlir::ModuleOp"> {
     | `normalize` | no calls, no assert below function level, no `tensor.reshape`, dynamic dimensions of arguments are named |
     | `policy` | every contraction has a precision |
     | `quantize` | no precision is left, every entry is recorded |
+    | `kernels` | every `nvfp4.matmul` has tiled operands and `nvfp4.kernel` |
     | `lower` | no op of nvfp4 |
 
     After every stage, only nvfp4, func, scf, cf, `arith.select` and `ub.poison`

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -25,6 +26,7 @@ namespace nvfp4 {
 } // namespace nvfp4
 
 using namespace mlir;
+using namespace nvfp4;
 
 /// Whether the body only moves elements, or widens them.
 static bool isDataMovement(linalg::GenericOp op) {
@@ -40,18 +42,14 @@ static bool readsEachElementOnce(OpOperand *operand) {
   return map.isPermutation();
 }
 
-/// A contraction keeps its body: its lowering recognises it by that. It may
-/// take over how its operands are laid out.
 static bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
   if (!producer || !consumer || linalg::isaContractionOpInterface(producer))
     return false;
+  // See FuseIntoContraction.
   if (linalg::isaContractionOpInterface(consumer))
-    return producer->hasOneUse() && isDataMovement(producer) &&
-           producer.getNumDpsInputs() == 1 &&
-           producer.getMatchingIndexingMap(producer.getDpsInputOperand(0))
-               .isPermutation();
+    return false;
   // Moving an element is no work that could be repeated.
   if (isDataMovement(producer))
     return true;
@@ -66,7 +64,48 @@ struct GeneralizeNamedOp final : OpInterfaceRewritePattern<linalg::LinalgOp> {
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
-    return linalg::generalizeNamedOp(rewriter, op);
+    Attribute kernel = op->getAttr(kKernelAttrName);
+    FailureOr<linalg::GenericOp> generic =
+        linalg::generalizeNamedOp(rewriter, op);
+    if (failed(generic))
+      return rewriter.notifyMatchFailure(op, "not a named op");
+    if (kernel)
+      (*generic)->setAttr(kKernelAttrName, kernel);
+    return success();
+  }
+};
+
+/// Lets a contraction take over how its operands are laid out. It keeps its
+/// body, by which its lowering recognises it, and its kernel.
+struct FuseIntoContraction final : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!linalg::isaContractionOpInterface(op))
+      return rewriter.notifyMatchFailure(op, "no contraction");
+    auto operand = llvm::find_if(op->getOpOperands(), isTransposition);
+    if (operand == op->getOpOperands().end())
+      return rewriter.notifyMatchFailure(op, "no operand that only moves");
+    FailureOr<linalg::ElementwiseOpFusionResult> fused =
+        linalg::fuseElementwiseOps(rewriter, &*operand);
+    if (failed(fused))
+      return rewriter.notifyMatchFailure(op, "the operand cannot be fused");
+    if (Attribute kernel = op->getAttr(kKernelAttrName))
+      fused->fusedOp->setAttr(kKernelAttrName, kernel);
+    rewriter.replaceOp(op, fused->replacements.lookup(op->getResult(0)));
+    return success();
+  }
+
+private:
+  static bool isTransposition(OpOperand &operand) {
+    auto producer = operand.get().getDefiningOp<linalg::GenericOp>();
+    return producer && linalg::areElementwiseOpsFusable(&operand) &&
+           !linalg::isaContractionOpInterface(producer) &&
+           producer->hasOneUse() && isDataMovement(producer) &&
+           producer.getNumDpsInputs() == 1 &&
+           producer.getMatchingIndexingMap(producer.getDpsInputOperand(0))
+               .isPermutation();
   }
 };
 
@@ -77,6 +116,7 @@ class FuseElementwisePass final
     RewritePatternSet generalization(context);
     generalization.add<GeneralizeNamedOp>(context);
     RewritePatternSet fusion(context);
+    fusion.add<FuseIntoContraction>(context);
     linalg::populateElementwiseOpsFusionPatterns(fusion, shouldFuse);
     linalg::populateEraseUnusedOperandsAndResultsPatterns(fusion);
     linalg::GenericOp::getCanonicalizationPatterns(fusion, context);

@@ -96,6 +96,22 @@ LogicalResult verifyQuantized(Operation *op) {
   return success();
 }
 
+LogicalResult verifyKernels(Operation *op) {
+  auto matmul = dyn_cast<MatmulOp>(op);
+  if (!matmul)
+    return success();
+  for (Value operand : {matmul.getLhs(), matmul.getRhs()}) {
+    auto type = dyn_cast<BlockTensorType>(operand.getType());
+    if (type && type.getLayout() != BlockLayout::Tiled)
+      return op->emitOpError("expected tiled operands after Kernels, but got ")
+             << type;
+  }
+  if (!op->hasAttr(kKernelAttrName))
+    return op->emitOpError("expected ")
+           << kKernelAttrName << " on every matmul after Kernels";
+  return success();
+}
+
 LogicalResult verifyLowered(Operation *op) {
   if (isa_and_nonnull<NVFP4Dialect>(op->getDialect()))
     return op->emitOpError("expected no op of nvfp4 after Lower");
@@ -108,9 +124,8 @@ struct StageContract {
   Check check;
 };
 constexpr StageContract kContracts[] = {
-    {"normalize", verifyNormalized},
-    {"policy", verifyDecided},
-    {"quantize", verifyQuantized},
+    {"normalize", verifyNormalized}, {"policy", verifyDecided},
+    {"quantize", verifyQuantized},   {"kernels", verifyKernels},
     {"lower", verifyLowered},
 };
 

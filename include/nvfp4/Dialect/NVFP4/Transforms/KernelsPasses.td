@@ -1,0 +1,111 @@
+//===- KernelsPasses.td - The passes of the Kernels stage --*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_DIALECT_NVFP4_TRANSFORMS_KERNELSPASSES_TD
+#define NVFP4_DIALECT_NVFP4_TRANSFORMS_KERNELSPASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
+  let summary = "Lays operands of block-scaled matmuls out as matrix units read them";
+  let description = [{
+    Every block-scaled operand of an `nvfp4.matmul` gets `layout = tiled`: an
+    `nvfp4.quantize` writes it, and a packed weight is stored so, that is, its
+    packing function ends in the layout and arguments of entries take its type.
+    Equal packed tensors stay one. Other users of such a value read an
+    `nvfp4.relayout` back to `linear`; a value made by anything else (an input,
+    a result of `scf.if`) is laid out anew in every run. Both are missed remarks.
+
+    Needs: quantized IR with packing functions. Leaves: no `linear` operand of an
+    `nvfp4.matmul`. An operand whose K is dynamic is an error, because the padding
+    of the layout depends on it. Comes first in Kernels.
+
+    Before:
+
+    ```mlir
+    func.func @before(%x: tensor<?x64xf32>, %g: tensor<f32>, %w: !nvfp4.tensor<32x64, nvfp4> {nvfp4.packed = @pack.fc})
+        -> tensor<?x32xf32> {
+      %q = nvfp4.quantize %x global_scale %g : tensor<?x64xf32>, tensor<f32> -> !nvfp4.tensor<?x64, nvfp4>
+      %y = nvfp4.matmul %q, %w : !nvfp4.tensor<?x64, nvfp4>, !nvfp4.tensor<32x64, nvfp4> -> tensor<?x32xf32>
+      return %y : tensor<?x32xf32>
+    }
+    func.func private @pack.fc(%w: tensor<32x64xf32> {nvfp4.weight = "fc.weight"}) -> !nvfp4.tensor<32x64, nvfp4>
+        attributes {nvfp4.pack = "fc.weight"} {
+      %g = nvfp4.global_scale %w : tensor<32x64xf32> -> tensor<f32>
+      %q = nvfp4.quantize %w global_scale %g : tensor<32x64xf32>, tensor<f32> -> !nvfp4.tensor<32x64, nvfp4>
+      return %q : !nvfp4.tensor<32x64, nvfp4>
+    }
+    ```
+
+    After: all `!nvfp4.tensor` have `layout = tiled`.
+  }];
+  let dependentDialects = ["::nvfp4::NVFP4Dialect"];
+  let statistics = [
+    Statistic<"numWeights", "num-weights", "Packed tensors stored in the layout">,
+    Statistic<"numQuantized", "num-quantized", "Quantizations that write the layout">,
+    Statistic<"numRelayouts", "num-relayouts", "Values laid out anew in every run">,
+  ];
+}
+
+def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
+  let summary = "Chooses how each matrix product is computed on a chip";
+  let description = [{
+    Writes `nvfp4.kernel` on every `nvfp4.matmul` and on every contraction of bf16
+    or f16 operands, and changes nothing else. Where the number of rows is dynamic
+    and may be small, a kernel for up to 16 rows comes first.
+
+    | | small M | large M |
+    | --- | --- | --- |
+    | matrix unit's M side | columns of the result (`swapped`) | rows |
+    | warps | share K, up to four | 2 x 2 |
+    | tile of M and N | 16 x 64 | up to 128 x 128, less where the product is smaller |
+    | tile of K | one instruction or more per warp | 128 bytes of 16-bit elements, 64 of 4-bit ones |
+    | stages | up to four, as shared memory permits | |
+
+    An attribute that is there wins; one that does not fit the chip's shared
+    memory is an error, as is a block-scaled matmul on a chip without a matrix unit
+    for it. Other contractions (f32) get no kernel, with a missed remark: a thread
+    computes each of their sums.
+
+    Needs: tiled operands (`nvfp4-assign-layouts`). Leaves: `nvfp4.kernel` on every
+    `nvfp4.matmul`.
+
+    Before:
+
+    ```mlir
+    func.func @before(%a: !nvfp4.tensor<?x384, nvfp4, layout = tiled>, %b: !nvfp4.tensor<384x384, nvfp4, layout = tiled>)
+        -> tensor<?x384xf32> {
+      %d = nvfp4.matmul %a, %b
+          : !nvfp4.tensor<?x384, nvfp4, layout = tiled>, !nvfp4.tensor<384x384, nvfp4, layout = tiled> -> tensor<?x384xf32>
+      return %d : tensor<?x384xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @after(%a: !nvfp4.tensor<?x384, nvfp4, layout = tiled>, %b: !nvfp4.tensor<384x384, nvfp4, layout = tiled>)
+        -> tensor<?x384xf32> {
+      %d = nvfp4.matmul %a, %b {nvfp4.kernel = [
+          #nvfp4.kernel<matmul, threads = 128, tile = 16x64x256, warps = 1x1x4, stages = 2, swapped = true, max_rows = 16>,
+          #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 3>]}
+          : !nvfp4.tensor<?x384, nvfp4, layout = tiled>, !nvfp4.tensor<384x384, nvfp4, layout = tiled> -> tensor<?x384xf32>
+      return %d : tensor<?x384xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", /*default=*/"\"\"",
+           "The chip that runs the kernels, for example sm_120a">,
+  ];
+  let dependentDialects = ["::nvfp4::NVFP4Dialect"];
+  let statistics = [
+    Statistic<"numProducts", "num-products", "Products that got kernels">,
+    Statistic<"numFallbacks", "num-fallbacks", "Contractions without the matrix unit">,
+  ];
+}
+
+#endif // NVFP4_DIALECT_NVFP4_TRANSFORMS_KERNELSPASSES_TD

@@ -1,0 +1,137 @@
+//===- KernelChoice.cpp - Tiles, warps and stages of a product ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelChoice.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Warps of a CTA: enough to hide latency with two CTAs on a multiprocessor.
+static constexpr int64_t kWarps = 4;
+/// Largest extent of a tile along M and N: 64 x 64 results per warp are 128
+/// registers of a thread.
+static constexpr int64_t kMaxTile = 128;
+/// Rows and columns of the matrix instruction that one ldmatrix.x4 serves.
+static constexpr int64_t kWarpTile = 16;
+/// More stages than this hide no more latency.
+static constexpr int64_t kMaxStages = 4;
+/// Bytes of shared memory that are left to the kernel's own bookkeeping.
+static constexpr int64_t kReservedBytes = 1024;
+
+namespace {
+struct Tile {
+  int64_t m, n, k;
+};
+} // namespace
+
+static int64_t getStageBytes(const ProductOperand &operand, int64_t rows,
+                             int64_t depth) {
+  int64_t bytes = rows * depth * operand.bits / 8;
+  if (operand.blockColumns)
+    bytes += roundUpTo(rows, kScaleTileRows) *
+             roundUpTo(ceilDiv(depth, operand.blockColumns), kScaleTileCols);
+  return bytes;
+}
+
+static int64_t getStageBytes(const Product &product, const Tile &tile) {
+  return getStageBytes(product.lhs, tile.m, tile.k) +
+         getStageBytes(product.rhs, tile.n, tile.k);
+}
+
+int64_t nvfp4::getSharedBytes(const Product &product, KernelAttr kernel) {
+  ArrayRef<int64_t> tile = kernel.getTile();
+  return kernel.getStages() *
+         getStageBytes(product, {tile[0], tile[1], tile[2]});
+}
+
+/// The power of two that covers `extent`, within bounds that are such; the
+/// upper one if it is unknown.
+static int64_t cover(int64_t extent, int64_t least, int64_t most) {
+  if (ShapedType::isDynamic(extent))
+    return most;
+  int64_t covered = llvm::PowerOf2Ceil(std::max<int64_t>(extent, 1));
+  return std::clamp(covered, least, most);
+}
+
+/// As many stages as there is room and work for; 0 if not even two fit.
+static int64_t chooseStages(const Product &product, const Tile &tile,
+                            const ChipModel &chip) {
+  int64_t room =
+      (chip.sharedBytes - kReservedBytes) / getStageBytes(product, tile);
+  if (room < 2)
+    return 0;
+  int64_t work = ShapedType::isDynamic(product.depth)
+                     ? kMaxStages
+                     : std::max<int64_t>(2, ceilDiv(product.depth, tile.k));
+  return std::min({room, work, kMaxStages});
+}
+
+/// Rows on the unit's N side, and warps that share K, because one row of tiles
+/// does not keep a multiprocessor busy.
+static KernelAttr chooseForFewRows(MLIRContext *context, const Product &product,
+                                   const ChipModel &chip) {
+  int64_t sharers = cover(ShapedType::isDynamic(product.depth)
+                              ? product.depth
+                              : product.depth / product.instructionDepth,
+                          1, kWarps);
+  // A partial instruction at the end is no work for a warp of its own.
+  while (sharers > 1 && !ShapedType::isDynamic(product.depth) &&
+         sharers * product.instructionDepth > product.depth)
+    sharers /= 2;
+  int64_t warpsN = kWarps / sharers;
+  Tile tile = {kSmallRows, cover(product.columns, kWarpTile * warpsN, 64),
+               std::max(sharers * product.instructionDepth,
+                        cover(product.depth, product.instructionDepth, 128))};
+  int64_t stages = chooseStages(product, tile, chip);
+  if (!stages)
+    return {};
+  return KernelAttr::get(context, KernelSchedule::Matmul, 32 * kWarps,
+                         {tile.m, tile.n, tile.k}, {1, warpsN, sharers}, stages,
+                         /*swapped=*/true, kSmallRows);
+}
+
+static KernelAttr chooseForManyRows(MLIRContext *context,
+                                    const Product &product,
+                                    const ChipModel &chip) {
+  constexpr int64_t kSide = 2; // warps along M and N
+  // 64 bytes of codes, 128 of wider elements, in a row of a tile.
+  int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
+  int64_t mostDepth = widest == 4 ? 128 : 64;
+  Tile tile = {cover(product.rows, kSide * kWarpTile, kMaxTile),
+               cover(product.columns, kSide * kWarpTile, kMaxTile),
+               cover(product.depth,
+                     std::max<int64_t>(product.instructionDepth, 32),
+                     mostDepth)};
+  int64_t stages = chooseStages(product, tile, chip);
+  while (!stages && tile.k > product.instructionDepth) {
+    tile.k /= 2;
+    stages = chooseStages(product, tile, chip);
+  }
+  if (!stages)
+    return {};
+  return KernelAttr::get(context, KernelSchedule::Matmul, 32 * kWarps,
+                         {tile.m, tile.n, tile.k}, {kSide, kSide, 1}, stages,
+                         /*swapped=*/false, /*maxRows=*/0);
+}
+
+SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
+                                            const Product &product,
+                                            const ChipModel &chip) {
+  bool isDynamic = ShapedType::isDynamic(product.rows);
+  bool mayBeFew = isDynamic ? product.rowMultiple <= kSmallRows
+                            : product.rows <= kSmallRows;
+  bool mayBeMany = isDynamic || product.rows > kSmallRows;
+  SmallVector<Attribute> kernels;
+  if (mayBeFew)
+    if (KernelAttr kernel = chooseForFewRows(context, product, chip))
+      kernels.push_back(kernel);
+  if (mayBeMany || kernels.empty())
+    if (KernelAttr kernel = chooseForManyRows(context, product, chip))
+      kernels.push_back(kernel);
+  return kernels;
+}

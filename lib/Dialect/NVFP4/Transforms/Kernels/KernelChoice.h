@@ -1,0 +1,53 @@
+//===- KernelChoice.h - Tiles, warps and stages of a product ----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The arithmetic behind nvfp4-select-kernels: from the extents of a product,
+// the widths of its operands and the facts of a chip to kernel attributes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_KERNELS_KERNELCHOICE_H
+#define NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_KERNELS_KERNELCHOICE_H
+
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+#include "nvfp4/Target/Chips.h"
+
+namespace nvfp4 {
+
+/// Rows up to which the kernel for few rows runs: one tile of the matrix
+/// unit's M side, which then holds columns of the result.
+inline constexpr int64_t kSmallRows = 16;
+
+/// One operand of a product, as it comes into shared memory.
+struct ProductOperand {
+  /// Bits of an element: 4 for codes.
+  int64_t bits = 16;
+  /// Elements along K that share a scale; 0 without scales.
+  int64_t blockColumns = 0;
+};
+
+/// D[M, N] = A[M, K] * B[N, K]; extents are -1 (`ShapedType::kDynamic`) where
+/// unknown.
+struct Product {
+  int64_t rows, columns, depth;
+  /// The rows are a multiple of it.
+  int64_t rowMultiple = 1;
+  ProductOperand lhs, rhs;
+  /// Elements along K that one matrix instruction multiplies.
+  int64_t instructionDepth = 16;
+};
+
+/// Bytes of shared memory that all stages of a kernel hold: tiles of both
+/// operands, their scales in whole scale tiles.
+int64_t getSharedBytes(const Product &product, KernelAttr kernel);
+
+/// The kernels of a product, in the order in which they are tried. Empty if no
+/// tile fits the chip.
+llvm::SmallVector<mlir::Attribute> chooseKernels(mlir::MLIRContext *context,
+                                                 const Product &product,
+                                                 const ChipModel &chip);
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_KERNELS_KERNELCHOICE_H

@@ -1,0 +1,249 @@
+//===- SelectKernels.cpp - Choose how each product is computed ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writes `nvfp4.kernel` on matrix products and changes nothing else.
+//
+// Expects: tiled operands of block-scaled matmuls.
+// Leaves:  `nvfp4.kernel` on every `nvfp4.matmul` and on contractions of bf16
+// or
+//          f16 operands.
+// Source:  shapes of mma.sync: PTX ISA, matrix instructions for mma.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelChoice.h"
+
+#include "nvfp4/Dialect/NVFP4/Transforms/Contractions.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+
+namespace nvfp4 {
+#define GEN_PASS_DEF_SELECTKERNELSPASS
+#include "nvfp4/Dialect/NVFP4/Transforms/Passes.h.inc"
+} // namespace nvfp4
+
+using namespace mlir;
+
+namespace nvfp4 {
+namespace {
+
+/// K of mma.sync: .kind::mxf4nvf4 and .bf16.
+constexpr int64_t kBlockScaledDepth = 64;
+constexpr int64_t kHalfDepth = 16;
+
+remark::RemarkOpts getRemarkOpts() {
+  return remark::RemarkOpts::name("SelectKernels").category("nvfp4");
+}
+
+//===----------------------------------------------------------------------===//
+// What a product is
+//===----------------------------------------------------------------------===//
+
+/// A static number that divides the rows of `value`: torch-mlir flattens
+/// [batch, sequence, features], where often only the batch is dynamic.
+int64_t getRowMultiple(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+      RankedTensorType source = collapse.getSrcType();
+      auto groups = collapse.getReassociationIndices();
+      int64_t multiple = 1;
+      for (int64_t dim : groups[groups.size() - 2])
+        if (!source.isDynamicDim(dim))
+          multiple *= source.getDimSize(dim);
+      return std::max<int64_t>(multiple, 1);
+    }
+    bool keepsRows = isa<QuantizeOp, RelayoutOp, CastOp, tensor::CastOp>(op);
+    if (auto generic = dyn_cast<linalg::GenericOp>(op))
+      keepsRows = generic.getNumDpsInputs() == 1 &&
+                  llvm::all_of(generic.getIndexingMapsArray(),
+                               [](AffineMap map) { return map.isIdentity(); });
+    if (!keepsRows)
+      return 1;
+    value = op->getOperand(0);
+  }
+  return 1;
+}
+
+/// The element types of both operands if the unit multiplies them as they are;
+/// else why not.
+std::optional<std::string> whyNotOnUnit(const ContractionInfo &info) {
+  auto describe = [](Type type) {
+    std::string text;
+    llvm::raw_string_ostream(text) << type;
+    return text;
+  };
+  Type a = getElementTypeOrSelf(info.getA().getType());
+  Type b = getElementTypeOrSelf(info.getB().getType());
+  if (a != b || !(a.isBF16() || a.isF16()))
+    return "expected two operands of bf16 or of f16, but got " + describe(a) +
+           " and " + describe(b);
+  if (!info.other.empty())
+    return std::string("expected sums along K only, but got another one");
+  return std::nullopt;
+}
+
+ProductOperand describeOperand(Type type) {
+  if (auto block = dyn_cast<BlockTensorType>(type))
+    return {4, block.getFormat().getBlockColumns()};
+  return {getElementTypeOrSelf(type).getIntOrFloatBitWidth(), 0};
+}
+
+Product describeMatmul(MatmulOp op) {
+  auto lhs = cast<ShapedType>(op.getLhs().getType());
+  auto rhs = cast<ShapedType>(op.getRhs().getType());
+  Product product;
+  product.rows = lhs.getDimSize(lhs.getRank() - 2);
+  product.columns = rhs.getDimSize(rhs.getRank() - 2);
+  product.depth = rhs.getDimSize(rhs.getRank() - 1);
+  product.rowMultiple = getRowMultiple(op.getLhs());
+  product.lhs = describeOperand(lhs);
+  product.rhs = describeOperand(rhs);
+  bool isBlockScaled = product.lhs.blockColumns && product.rhs.blockColumns;
+  product.instructionDepth = isBlockScaled ? kBlockScaledDepth : kHalfDepth;
+  return product;
+}
+
+Product describeContraction(const ContractionInfo &info) {
+  Product product;
+  product.rows = info.getM();
+  product.columns = info.getN();
+  product.depth = info.getK();
+  bool isOneLoop = info.m.size() == 1 && info.batch.empty();
+  product.rowMultiple = isOneLoop ? getRowMultiple(info.getA()) : 1;
+  product.lhs = describeOperand(info.getA().getType());
+  product.rhs = describeOperand(info.getB().getType());
+  product.instructionDepth = kHalfDepth;
+  return product;
+}
+
+//===----------------------------------------------------------------------===//
+// What a chip can
+//===----------------------------------------------------------------------===//
+
+/// Reports a matmul that the chip's unit, or the generator of its kernels, does
+/// not take.
+LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
+  if (chip.mmaUnit != MmaUnit::WarpSync || !chip.hasBlockScaledMma)
+    return op.emitOpError("expected a chip with mma.sync on block-scaled "
+                          "operands, but got ")
+           << chip.name;
+  for (Value operand : {op.getLhs(), op.getRhs()}) {
+    auto type = dyn_cast<BlockTensorType>(operand.getType());
+    if (!type)
+      continue;
+    if (type.getLayout() != BlockLayout::Tiled)
+      return op.emitOpError("expected tiled operands, but got ") << type;
+    ScaleEncoding encoding = type.getFormat().getScaleEncoding();
+    if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)
+      return op.emitOpError("expected scales of e4m3 or e8m0, which the matrix "
+                            "unit reads, but got ")
+             << type;
+  }
+  return success();
+}
+
+/// A kernel that a user wrote, or nothing after an error.
+LogicalResult verifyWritten(Operation *op, const Product &product,
+                            const ChipModel &chip) {
+  Attribute attr = op->getAttr(kKernelAttrName);
+  auto kernels = dyn_cast<ArrayAttr>(attr);
+  bool isWellFormed =
+      kernels && !kernels.empty() &&
+      llvm::all_of(kernels, [](Attribute element) {
+        auto kernel = dyn_cast<KernelAttr>(element);
+        return kernel && kernel.getSchedule() == KernelSchedule::Matmul;
+      });
+  if (!isWellFormed)
+    return op->emitOpError("expected an array of #nvfp4.kernel<matmul, …> as ")
+           << kKernelAttrName << ", but got " << attr;
+  for (auto kernel : kernels.getAsRange<KernelAttr>()) {
+    int64_t bytes = getSharedBytes(product, kernel);
+    if (bytes > chip.sharedBytes)
+      return op->emitOpError("expected stages of at most ")
+             << chip.sharedBytes << " bytes of shared memory on " << chip.name
+             << ", but got " << bytes << " bytes for " << kernel;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+class SelectKernelsPass final
+    : public impl::SelectKernelsPassBase<SelectKernelsPass> {
+public:
+  using Base::Base;
+  void runOnOperation() override;
+
+private:
+  LogicalResult select(Operation *op, const Product &product);
+  LogicalResult visit(Operation *op);
+
+  const ChipModel *model = nullptr;
+};
+
+} // namespace
+
+LogicalResult SelectKernelsPass::select(Operation *op, const Product &product) {
+  ++numProducts;
+  if (op->hasAttr(kKernelAttrName))
+    return verifyWritten(op, product, *model);
+  SmallVector<Attribute> kernels =
+      chooseKernels(op->getContext(), product, *model);
+  if (kernels.empty())
+    return op->emitOpError("expected a tile that fits ")
+           << model->sharedBytes << " bytes of shared memory, but got none";
+  auto attr = ArrayAttr::get(op->getContext(), kernels);
+  op->setAttr(kKernelAttrName, attr);
+  std::string text;
+  llvm::raw_string_ostream(text) << attr;
+  remark::passed(op->getLoc(), getRemarkOpts()) << text;
+  return success();
+}
+
+LogicalResult SelectKernelsPass::visit(Operation *op) {
+  if (auto matmul = dyn_cast<MatmulOp>(op)) {
+    if (failed(verifyMatmul(matmul, *model)))
+      return failure();
+    return select(op, describeMatmul(matmul));
+  }
+  std::optional<ContractionInfo> info = analyzeContraction(op);
+  if (!info)
+    return success();
+  std::optional<std::string> reason = whyNotOnUnit(*info);
+  if (!reason)
+    return select(op, describeContraction(*info));
+  if (op->hasAttr(kKernelAttrName))
+    return op->emitOpError("expected no ")
+           << kKernelAttrName << " on a contraction that the matrix unit does "
+           << "not compute: " << *reason;
+  ++numFallbacks;
+  remark::missed(op->getLoc(), getRemarkOpts())
+      << "a thread computes each sum: " + *reason;
+  return success();
+}
+
+void SelectKernelsPass::runOnOperation() {
+  model = findChip(chip);
+  if (!model) {
+    getOperation()->emitError(describeUnknownChip(chip));
+    return signalPassFailure();
+  }
+  WalkResult result =
+      getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+        if (isa<func::FuncOp>(op) && op->hasAttr(kPackAttrName))
+          return WalkResult::skip();
+        return failed(visit(op)) ? WalkResult::interrupt()
+                                 : WalkResult::advance();
+      });
+  if (result.wasInterrupted())
+    signalPassFailure();
+}
+
+} // namespace nvfp4

@@ -1,0 +1,92 @@
+// RUN: nvfp4-opt %s --nvfp4-select-kernels=chip=sm_120a --split-input-file --remarks-filter-missed="nvfp4.*" --remark-format=emitRemark 2>%t.remarks | FileCheck %s
+// RUN: FileCheck %s --check-prefix=REMARK <%t.remarks
+
+!a = !nvfp4.tensor<?x384, nvfp4<global = row>, layout = tiled>
+!b = !nvfp4.tensor<384x384, nvfp4, layout = tiled>
+
+// CHECK-LABEL: func @any_rows
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 16x64x256, warps = 1x1x4, stages = 2, swapped = true, max_rows = 16>,
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 3>]}
+func.func @any_rows(%a: !a, %b: !b) -> tensor<?x384xf32> {
+  %d = nvfp4.matmul %a, %b : !a, !b -> tensor<?x384xf32>
+  return %d : tensor<?x384xf32>
+}
+
+// Rows in multiples of 32 are never few.
+
+// CHECK-LABEL: func @flattened
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 3>]}
+func.func @flattened(%x: tensor<?x32x384xf32>, %b: !b) -> tensor<?x384xf32> {
+  %c = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x32x384xf32> into tensor<?x384xf32>
+  %g = nvfp4.global_scale %c per_row : tensor<?x384xf32> -> tensor<?xf32>
+  %q = nvfp4.quantize %c global_scale %g : tensor<?x384xf32>, tensor<?xf32> -> !a
+  %d = nvfp4.matmul %q, %b : !a, !b -> tensor<?x384xf32>
+  return %d : tensor<?x384xf32>
+}
+
+// -----
+
+// Small products: tiles shrink, and few rows need no second kernel.
+
+// CHECK-LABEL: func @small
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 16x64x64, warps = 1x4x1, stages = 2, swapped = true, max_rows = 16>]}
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 64x32x64, warps = 2x2x1, stages = 2>]}
+func.func @small(%a: !nvfp4.tensor<5x16, nvfp4, layout = tiled>, %b: !nvfp4.tensor<7x16, nvfp4, layout = tiled>,
+                 %c: !nvfp4.tensor<40x48, mxfp4, layout = tiled>, %d: !nvfp4.tensor<7x48, mxfp4, layout = tiled>)
+    -> (tensor<5x7xf32>, tensor<40x7xf32>) {
+  %0 = nvfp4.matmul %a, %b : !nvfp4.tensor<5x16, nvfp4, layout = tiled>, !nvfp4.tensor<7x16, nvfp4, layout = tiled> -> tensor<5x7xf32>
+  %1 = nvfp4.matmul %c, %d : !nvfp4.tensor<40x48, mxfp4, layout = tiled>, !nvfp4.tensor<7x48, mxfp4, layout = tiled> -> tensor<40x7xf32>
+  return %0, %1 : tensor<5x7xf32>, tensor<40x7xf32>
+}
+
+// -----
+
+// Weight-only: the wide operand decides how many stages fit.
+
+// CHECK-LABEL: func @weight_only
+// CHECK: #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 3, swapped = true, max_rows = 16>
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x64, warps = 2x2x1, stages = 2>
+func.func @weight_only(%a: tensor<?x384xf32>, %b: !nvfp4.tensor<384x384, nvfp4, layout = tiled>) -> tensor<?x384xf32> {
+  %d = nvfp4.matmul %a, %b : tensor<?x384xf32>, !nvfp4.tensor<384x384, nvfp4, layout = tiled> -> tensor<?x384xf32>
+  return %d : tensor<?x384xf32>
+}
+
+// A user's choice stays.
+
+// CHECK-LABEL: func @written
+// CHECK: {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 64, tile = 32x32x64, warps = 1x2x1, stages = 3>]}
+func.func @written(%a: tensor<?x384xf32>, %b: !nvfp4.tensor<384x384, nvfp4, layout = tiled>) -> tensor<?x384xf32> {
+  %d = nvfp4.matmul %a, %b {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 64, tile = 32x32x64, warps = 1x2x1, stages = 3>]}
+      : tensor<?x384xf32>, !nvfp4.tensor<384x384, nvfp4, layout = tiled> -> tensor<?x384xf32>
+  return %d : tensor<?x384xf32>
+}
+
+// -----
+
+#a = affine_map<(b, m, n, k) -> (b, m, k)>
+#b = affine_map<(b, m, n, k) -> (b, k, n)>
+#d = affine_map<(b, m, n, k) -> (b, m, n)>
+
+// CHECK-LABEL: func @attention
+// CHECK: linalg.generic {{.*}} attrs = {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 32x32x32, warps = 2x2x1, stages = 2>]}
+// CHECK: linalg.batch_matmul {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>,
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x64, warps = 2x2x1, stages = 3>]}
+// REMARK: remark: [Missed] SelectKernels{{.*}}a thread computes each sum: expected two operands of bf16 or of f16, but got f32 and f32
+// CHECK: linalg.batch_matmul ins
+func.func @attention(%q: tensor<?x32x32xbf16>, %k: tensor<?x32x32xbf16>, %init: tensor<?x32x32xf32>,
+                     %x: tensor<2x?x?xf16>, %y: tensor<2x?x?xf16>, %z: tensor<2x?x?xf32>,
+                     %u: tensor<2x?x?xf32>, %v: tensor<2x?x?xf32>)
+    -> (tensor<?x32x32xf32>, tensor<2x?x?xf32>, tensor<2x?x?xf32>) {
+  %s = linalg.generic {indexing_maps = [#a, #b, #d], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%q, %k : tensor<?x32x32xbf16>, tensor<?x32x32xbf16>) outs(%init : tensor<?x32x32xf32>) {
+  ^bb0(%l: bf16, %r: bf16, %o: f32):
+    %0 = arith.extf %l : bf16 to f32
+    %1 = arith.extf %r : bf16 to f32
+    %2 = arith.mulf %0, %1 : f32
+    %3 = arith.addf %o, %2 : f32
+    linalg.yield %3 : f32
+  } -> tensor<?x32x32xf32>
+  %t = linalg.batch_matmul ins(%x, %y : tensor<2x?x?xf16>, tensor<2x?x?xf16>) outs(%z : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
+  %w = linalg.batch_matmul ins(%u, %v : tensor<2x?x?xf32>, tensor<2x?x?xf32>) outs(%z : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
+  return %s, %t, %w : tensor<?x32x32xf32>, tensor<2x?x?xf32>, tensor<2x?x?xf32>
+}
