@@ -102,8 +102,10 @@ public:
   mlir::Value linearize(mlir::ValueRange index, mlir::ValueRange extents);
   Run delinearize(mlir::Value position, mlir::ValueRange extents);
 
-private:
+  /// ElementEvaluatorImpl.h.
   struct Implementation;
+
+private:
   std::unique_ptr<Implementation> implementation;
 };
 
