@@ -13,6 +13,7 @@
 #include "nvfp4/Runtime/Safetensors.h"
 #include "nvfp4/Runtime/Session.h"
 #include "nvfp4/Runtime/SimDevice.h"
+#include "nvfp4/Simulator/PTX/OptionText.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -32,6 +33,7 @@ struct Options {
   double tolerance = 1e-3;
   unsigned repeat = 1;
   bool profile = false, inspect = false, skipChecksums = false;
+  std::string async = "late", accumulate = "hardware";
 };
 
 /// Wall times of the steps, for --profile.
@@ -165,14 +167,28 @@ static void printResults(const ManifestEntry &entry,
   table.print(stdout, 0);
 }
 
+/// How the device `sim` simulates.
+static Result<ptx::Options> readSimulation(const Options &options) {
+  ptx::Options simulation;
+  if (Status status = ptx::parseAsynchrony(options.async, simulation); !status)
+    return status;
+  if (Status status = ptx::parseAccumulation(options.accumulate, simulation);
+      !status)
+    return status;
+  return simulation;
+}
+
 static Result<ExitStatus> runPackage(const Options &options) {
+  Result<ptx::Options> simulation = readSimulation(options);
+  if (!simulation)
+    return simulation.getStatus();
   Profile profile;
   SessionOptions sessionOptions;
   sessionOptions.device = options.device;
   sessionOptions.deviceOptions.numThreads = options.threads;
   sessionOptions.packageOptions.verifyChecksums = !options.skipChecksums;
   DeviceRegistry devices = DeviceRegistry::createDefault();
-  addSimDevice(devices);
+  addSimDevice(devices, *simulation);
   auto session = profile.measure("open package", [&] {
     return Session::open(options.package, devices, sessionOptions);
   });
@@ -252,6 +268,14 @@ static void declareOptions(CLI::App &app, Options &options) {
       ->capture_default_str();
   app.add_option("--threads", options.threads,
                  "Threads of the CPU; 0 means all")
+      ->capture_default_str();
+  app.add_option("--async", options.async,
+                 "On the device sim, when asynchronous effects happen: late, "
+                 "early or random:SEED")
+      ->capture_default_str();
+  app.add_option("--accumulate", options.accumulate,
+                 "On the device sim, how matrix instructions add: exact, or as "
+                 "the model of the hardware does")
       ->capture_default_str();
   app.add_option(
       "--compare", options.compare,

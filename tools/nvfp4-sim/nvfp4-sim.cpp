@@ -13,6 +13,7 @@
 #include "nvfp4/Runtime/FileIO.h"
 #include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Simulator/PTX/LaunchFile.h"
+#include "nvfp4/Simulator/PTX/OptionText.h"
 #include "nvfp4/Simulator/PTX/ReportJson.h"
 
 #include <CLI/CLI.hpp>
@@ -58,25 +59,6 @@ static bool consume(std::string_view &text, char c) {
   return true;
 }
 
-/// late, early or random:SEED.
-static Status parseAsync(const std::string &text, ptx::Options &options) {
-  constexpr std::string_view kRandom = "random:";
-  if (text == "late" || text == "early") {
-    options.asynchrony = text == "late" ? Asynchrony::Late : Asynchrony::Early;
-    return Status();
-  }
-  std::string_view seed = text;
-  if (seed.substr(0, kRandom.size()) == kRandom) {
-    seed.remove_prefix(kRandom.size());
-    options.asynchrony = Asynchrony::Random;
-    if (consumeNumber(seed, options.seed) && seed.empty())
-      return Status();
-  }
-  return Status::error("--async: expected late, early or random:SEED with an "
-                       "integer SEED, but got " +
-                       quote(text));
-}
-
 /// X[:Y[:Z]][,WARP].
 static Status parseTrace(const std::string &text, ptx::Options &options) {
   std::string_view rest = text;
@@ -95,14 +77,14 @@ static Status parseTrace(const std::string &text, ptx::Options &options) {
 }
 
 static Status finishOptions(ToolOptions &options) {
-  if (Status status = parseAsync(options.async, options.engine); !status)
+  if (Status status = parseAsynchrony(options.async, options.engine); !status)
+    return status;
+  if (Status status = parseAccumulation(options.accumulate, options.engine);
+      !status)
     return status;
   if (!options.trace.empty())
     if (Status status = parseTrace(options.trace, options.engine); !status)
       return status;
-  options.engine.accumulation = options.accumulate == "exact"
-                                    ? Accumulation::Exact
-                                    : Accumulation::Hardware;
   options.engine.checkOrdering = !options.noOrdering;
   options.engine.checkDefinedness = !options.noDefinedness;
   options.engine.collectStatistics = !options.stats.empty();

@@ -20,8 +20,9 @@ namespace nvfp4 {
 std::shared_ptr<Device> createSimDevice(const DeviceOptions &options,
                                         const ptx::Options &simulation = {});
 
-/// Adds "sim" to a registry.
-void addSimDevice(DeviceRegistry &registry);
+/// Adds "sim" to a registry, simulating as `simulation` says.
+void addSimDevice(DeviceRegistry &registry,
+                  const ptx::Options &simulation = {});
 
 } // namespace nvfp4
 

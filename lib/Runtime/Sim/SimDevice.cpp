@@ -399,8 +399,10 @@ std::shared_ptr<Device> nvfp4::createSimDevice(const DeviceOptions &options,
   return std::make_shared<SimDevice>(merged);
 }
 
-void nvfp4::addSimDevice(DeviceRegistry &registry) {
-  registry.add("sim", [](const DeviceOptions &options) {
-    return Result<std::shared_ptr<Device>>(createSimDevice(options));
+void nvfp4::addSimDevice(DeviceRegistry &registry,
+                         const ptx::Options &simulation) {
+  registry.add("sim", [simulation](const DeviceOptions &options) {
+    return Result<std::shared_ptr<Device>>(
+        createSimDevice(options, simulation));
   });
 }
