@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ElementEvaluatorImpl.h"
+#include "EvaluateBlocks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -353,6 +354,12 @@ FailureOr<ElementEvaluator::Run> Implementation::evaluateOp(Operation *op,
         return evaluateLinalg(
             linalgOp, cast<OpResult>(tensor).getResultNumber(), index, count);
       })
+      .Case<DequantizeIntoOp, HadamardIntoOp, RelayoutIntoOp, TransposeIntoOp>(
+          [&](Operation *blocks) {
+            return evaluateBlockOp(self, builder, blocks,
+                                   cast<OpResult>(tensor).getResultNumber(),
+                                   index, count);
+          })
       .Case([&](tensor::ExpandShapeOp view) {
         return evaluateReshape(view.getSrc(), view,
                                view.getReassociationIndices(),
