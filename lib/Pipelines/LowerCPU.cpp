@@ -10,6 +10,8 @@
 
 #include "nvfp4/Pipelines/LowerCPU.h"
 
+#include "LowerSteps.h"
+
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -59,35 +61,6 @@ static void addExpansion(OpPassManager &pm) {
   pm.addPass(nvfp4::createConvertNVFP4ToLinalgPass());
 }
 
-/// Fewer, larger loops, while ops are still values.
-static void addFusion(OpPassManager &pm) {
-  // Arithmetic on whole tensors becomes linalg like everything else.
-  pm.addPass(createConvertElementwiseToLinalgPass());
-  pm.addPass(createCSEPass());
-  pm.addNestedPass<func::FuncOp>(nvfp4::createFuseElementwisePass());
-  pm.addPass(createCSEPass());
-}
-
-/// From tensors to buffers that the caller owns.
-static void addBufferization(OpPassManager &pm) {
-  // The caller provides the memory of the results.
-  pm.addNestedPass<func::FuncOp>(nvfp4::createResultsToDestinationsPass());
-  // The extents of results become arithmetic on dimensions before the ops that
-  // compute the results write to a buffer of unknown extent.
-  pm.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
-  // The op that computes a result writes to the caller's buffer.
-  pm.addPass(bufferization::createEmptyTensorEliminationPass());
-  bufferization::OneShotBufferizePassOptions options;
-  options.bufferizeFunctionBoundaries = true;
-  options.functionBoundaryTypeConversion =
-      bufferization::LayoutMapOption::IdentityLayoutMap;
-  pm.addPass(bufferization::createOneShotBufferizePass(options));
-  // Sizes that are one value become one SSA value: the planner compares them.
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-}
-
 /// Only arithmetic that every CPU of the architecture has.
 static void addArithmetic(OpPassManager &pm) {
   // Functions and arithmetic of narrow floats go through f32…
@@ -130,13 +103,7 @@ void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
   addLoops(pm);
   if (options.stopAtLoops)
     return;
-  // Views become pointers, sizes and strides.
-  pm.addPass(createLowerExpandShapesPass());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createConvertNVFP4HostToLLVMPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  addHostConversion(pm);
 }
 
 void nvfp4::registerLowerCPUPipeline() {

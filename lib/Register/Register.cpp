@@ -11,6 +11,7 @@
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 #include "nvfp4/Pipelines/Kernels.h"
 #include "nvfp4/Pipelines/LowerCPU.h"
+#include "nvfp4/Pipelines/LowerGPU.h"
 #include "nvfp4/Pipelines/Normalize.h"
 #include "nvfp4/Pipelines/Policy.h"
 #include "nvfp4/Pipelines/Quantize.h"
@@ -29,4 +30,5 @@ void nvfp4::registerNVFP4Passes() {
   registerQuantizePipeline();
   registerKernelsPipeline();
   registerLowerCPUPipeline();
+  registerLowerGPUPipelines();
 }

@@ -15,7 +15,7 @@ using namespace nvfp4;
 /// Address spaces of NVPTX.
 static constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 /// Of the array that stands for dynamic shared memory, one per device module.
-static constexpr StringLiteral kSharedName = "nvfp4.shared";
+static constexpr StringLiteral kSharedName = "nvfp4_shared";
 
 KernelBuilder::KernelBuilder(const KernelRequest &request)
     : body(request.body), module(request.module),

@@ -825,6 +825,10 @@ def PlanWorkspacePass : Pass<"nvfp4-plan-workspace", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"device", "device", "bool", /*default=*/"false",
+           "Host code may not touch buffers: errors are recorded by a kernel">,
+  ];
   let statistics = [
     Statistic<"numBuffers", "num-buffers", "Buffers in a workspace">,
     Statistic<"numSlots", "num-slots", "Slots that hold them">,
@@ -833,6 +837,8 @@ def PlanWorkspacePass : Pass<"nvfp4-plan-workspace", "::mlir::ModuleOp"> {
     "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
   ];
 }
+
+include "nvfp4/Dialect/NVFP4/Transforms/LowerGPUPasses.td"
 
 def OutlineLoopsPass : Pass<"nvfp4-outline-loops", "::mlir::ModuleOp"> {
   let summary = "Moves loops of entry functions to functions, equal ones to one";
@@ -886,6 +892,7 @@ def VerifyStagePass : Pass<"nvfp4-verify-stage", "::mlir::ModuleOp"> {
     | `policy` | every contraction has a precision |
     | `quantize` | no precision is left, every entry is recorded |
     | `kernels` | every `nvfp4.matmul` has tiled operands and `nvfp4.kernel` |
+    | `dispatch` | host code touches no element of a buffer |
     | `lower` | no op of nvfp4 |
 
     After every stage, only nvfp4, func, scf, cf, `arith.select` and `ub.poison`

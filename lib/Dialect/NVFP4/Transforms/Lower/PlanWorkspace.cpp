@@ -24,6 +24,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DimensionSlice.h"
+#include "RecordErrorKernel.h"
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
@@ -66,9 +67,9 @@ struct Slot {
 /// Plans one entry function.
 class WorkspacePlanner {
 public:
-  WorkspacePlanner(func::FuncOp func, EntryInterface interface)
+  WorkspacePlanner(func::FuncOp func, EntryInterface interface, bool isDevice)
       : func(func), interface(std::move(interface)),
-        analysis(func, this->interface) {}
+        analysis(func, this->interface), isDevice(isDevice) {}
 
   LogicalResult run();
 
@@ -102,6 +103,8 @@ private:
   func::FuncOp func;
   EntryInterface interface;
   DimensionAnalysis analysis;
+  /// Whether buffers are in the memory of a device.
+  bool isDevice;
   SmallVector<Buffer> buffers;
   SmallVector<Slot> slots;
 };
@@ -377,8 +380,8 @@ void WorkspacePlanner::emitViews() {
   lowerRecordErrors(builder, workspace);
 }
 
-/// Turns `nvfp4.record_error` into a store to the error word, unless an earlier
-/// check has written it.
+/// Turns `nvfp4.record_error` into a store to the error word, or a kernel that
+/// stores, unless an earlier check has written it.
 void WorkspacePlanner::lowerRecordErrors(OpBuilder &builder, Value workspace) {
   SmallVector<RecordErrorOp> ops;
   func.walk([&](RecordErrorOp op) { ops.push_back(op); });
@@ -390,7 +393,10 @@ void WorkspacePlanner::lowerRecordErrors(OpBuilder &builder, Value workspace) {
         builder, loc, MemRefType::get({}, builder.getI32Type()), workspace,
         zero, ValueRange());
     for (RecordErrorOp op : ops) {
-      lowerRecordError(op, word, messages.size());
+      if (isDevice)
+        dispatchRecordError(op, word, messages.size());
+      else
+        lowerRecordError(op, word, messages.size());
       llvm::append_range(messages, op.getMessages());
       op.erase();
     }
@@ -454,6 +460,8 @@ LogicalResult WorkspacePlanner::run() {
 namespace {
 class PlanWorkspacePass final
     : public nvfp4::impl::PlanWorkspacePassBase<PlanWorkspacePass> {
+  using PlanWorkspacePassBase::PlanWorkspacePassBase;
+
   void runOnOperation() override {
     for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
       if (!isEntryFunction(func))
@@ -461,7 +469,7 @@ class PlanWorkspacePass final
       FailureOr<EntryInterface> interface = EntryInterface::read(func);
       if (failed(interface))
         return signalPassFailure();
-      WorkspacePlanner planner(func, std::move(*interface));
+      WorkspacePlanner planner(func, std::move(*interface), device);
       if (failed(planner.run()))
         return signalPassFailure();
       numBuffers += planner.getNumBuffers();

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -96,6 +97,7 @@ LogicalResult verifyQuantized(Operation *op) {
   return success();
 }
 
+<<<<<<< HEAD
 LogicalResult verifyKernels(Operation *op) {
   auto matmul = dyn_cast<MatmulOp>(op);
   if (!matmul)
@@ -110,6 +112,20 @@ LogicalResult verifyKernels(Operation *op) {
     return op->emitOpError("expected ")
            << kKernelAttrName << " on every matmul after Kernels";
   return success();
+=======
+/// Memory of a device is not the host's.
+LogicalResult verifyDispatched(Operation *op) {
+  auto func = op->getParentOfType<func::FuncOp>();
+  if (!func || func->getParentOfType<ModuleOp>()->getParentOp() ||
+      isa<DispatchOp, memref::CopyOp, linalg::FillOp>(op))
+    return success();
+  auto effects = dyn_cast<MemoryEffectOpInterface>(op);
+  if (!effects || (!effects.hasEffect<MemoryEffects::Read>() &&
+                   !effects.hasEffect<MemoryEffects::Write>()))
+    return success();
+  return op->emitOpError("expected host code to touch buffers by dispatches, "
+                         "copies and fills only");
+>>>>>>> aa32443 ([NVFP4][GPU] Turn dispatches into launches, and device code into PTX)
 }
 
 LogicalResult verifyLowered(Operation *op) {
@@ -125,7 +141,11 @@ struct StageContract {
 };
 constexpr StageContract kContracts[] = {
     {"normalize", verifyNormalized}, {"policy", verifyDecided},
+<<<<<<< HEAD
     {"quantize", verifyQuantized},   {"kernels", verifyKernels},
+=======
+    {"quantize", verifyQuantized},   {"dispatch", verifyDispatched},
+>>>>>>> aa32443 ([NVFP4][GPU] Turn dispatches into launches, and device code into PTX)
     {"lower", verifyLowered},
 };
 

@@ -1,0 +1,20 @@
+//===- RecordErrorKernel.h - Errors that a device records ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_LOWER_RECORDERRORKERNEL_H
+#define NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_LOWER_RECORDERRORKERNEL_H
+
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+
+namespace nvfp4 {
+
+/// Dispatches, in place of `op`, a kernel that writes `base` plus the status to
+/// `word` (`memref<i32>`), if the status is not 0 and the word is. `op` stays.
+void dispatchRecordError(RecordErrorOp op, mlir::Value word, int64_t base);
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_LOWER_RECORDERRORKERNEL_H

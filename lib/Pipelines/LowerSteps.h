@@ -1,0 +1,25 @@
+//===- LowerSteps.h - Steps that Lower stages share ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_PIPELINES_LOWERSTEPS_H
+#define NVFP4_LIB_PIPELINES_LOWERSTEPS_H
+
+#include "mlir/Pass/PassManager.h"
+
+namespace nvfp4 {
+
+/// Fewer, larger loops, while ops are still values.
+void addFusion(mlir::OpPassManager &pm);
+
+/// From tensors to buffers that the caller owns.
+void addBufferization(mlir::OpPassManager &pm);
+
+/// From buffers in one workspace to the program ABI.
+void addHostConversion(mlir::OpPassManager &pm);
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_PIPELINES_LOWERSTEPS_H
