@@ -97,7 +97,6 @@ LogicalResult verifyQuantized(Operation *op) {
   return success();
 }
 
-<<<<<<< HEAD
 LogicalResult verifyKernels(Operation *op) {
   auto matmul = dyn_cast<MatmulOp>(op);
   if (!matmul)
@@ -112,7 +111,8 @@ LogicalResult verifyKernels(Operation *op) {
     return op->emitOpError("expected ")
            << kKernelAttrName << " on every matmul after Kernels";
   return success();
-=======
+}
+
 /// Memory of a device is not the host's.
 LogicalResult verifyDispatched(Operation *op) {
   auto func = op->getParentOfType<func::FuncOp>();
@@ -125,7 +125,6 @@ LogicalResult verifyDispatched(Operation *op) {
     return success();
   return op->emitOpError("expected host code to touch buffers by dispatches, "
                          "copies and fills only");
->>>>>>> aa32443 ([NVFP4][GPU] Turn dispatches into launches, and device code into PTX)
 }
 
 LogicalResult verifyLowered(Operation *op) {
@@ -141,12 +140,8 @@ struct StageContract {
 };
 constexpr StageContract kContracts[] = {
     {"normalize", verifyNormalized}, {"policy", verifyDecided},
-<<<<<<< HEAD
     {"quantize", verifyQuantized},   {"kernels", verifyKernels},
-=======
-    {"quantize", verifyQuantized},   {"dispatch", verifyDispatched},
->>>>>>> aa32443 ([NVFP4][GPU] Turn dispatches into launches, and device code into PTX)
-    {"lower", verifyLowered},
+    {"dispatch", verifyDispatched},  {"lower", verifyLowered},
 };
 
 struct VerifyStagePass final : impl::VerifyStagePassBase<VerifyStagePass> {
