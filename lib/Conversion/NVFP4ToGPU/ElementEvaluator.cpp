@@ -116,6 +116,10 @@ Value ElementEvaluator::rem(Value lhs, Value rhs) {
   return implementation->binary<arith::RemUIOp>(Implementation::Rem, lhs, rhs);
 }
 
+Value ElementEvaluator::min(Value lhs, Value rhs) {
+  return implementation->binary<arith::MinUIOp>(Implementation::Min, lhs, rhs);
+}
+
 /// Dimensions of one element have no part in positions, nor has the extent of
 /// the first dimension.
 static void makeLinearKey(Implementation::Key &key, ValueRange index,
@@ -194,7 +198,8 @@ int64_t ElementEvaluator::getKnownDivisor(Value index) {
   if (isa_and_nonnull<arith::MulIOp>(op))
     return std::min<int64_t>(getKnownDivisor(op->getOperand(0)), 1 << 20) *
            std::min<int64_t>(getKnownDivisor(op->getOperand(1)), 1 << 20);
-  if (isa_and_nonnull<arith::AddIOp, arith::SubIOp, arith::RemUIOp>(op))
+  if (isa_and_nonnull<arith::AddIOp, arith::SubIOp, arith::RemUIOp,
+                      arith::MinUIOp>(op))
     return std::gcd(getKnownDivisor(op->getOperand(0)),
                     getKnownDivisor(op->getOperand(1)));
   if (auto select = dyn_cast_or_null<arith::SelectOp>(op))
@@ -522,6 +527,61 @@ FailureOr<ElementEvaluator::Run> ElementEvaluator::getExtents(Value tensor) {
   return extents;
 }
 
+/// The result that `argument` is the init of, if it is one.
+static Value getReturnedValue(BlockArgument argument) {
+  Operation *end = argument.getOwner()->getTerminator();
+  unsigned numInputs =
+      argument.getOwner()->getNumArguments() - end->getNumOperands();
+  if (argument.getArgNumber() < numInputs)
+    return {};
+  return end->getOperand(argument.getArgNumber() - numInputs);
+}
+
+/// One step toward the origin of an extent; null where it is.
+static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
+  if (auto op = tensor.getDefiningOp<linalg::LinalgOp>()) {
+    AffineMap map = op.getIndexingMapMatchingResult(cast<OpResult>(tensor));
+    for (OpOperand &operand : op->getOpOperands())
+      if (isa<ShapedType>(operand.get().getType()))
+        if (std::optional<unsigned> position =
+                op.getMatchingIndexingMap(&operand).getResultPosition(
+                    map.getResult(dim)))
+          return {operand.get(), *position};
+    return {};
+  }
+  if (auto cast = tensor.getDefiningOp<tensor::CastOp>())
+    return {cast.getSource(), dim};
+  auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>();
+  if (!expand)
+    return {};
+  for (auto [source, group] : llvm::enumerate(expand.getReassociationIndices()))
+    if (llvm::is_contained(group, dim) &&
+        llvm::all_of(group, [&](unsigned other) {
+          return other == dim || expand.getResultType().getDimSize(other) == 1;
+        }))
+      return {expand.getSrc(), source};
+  return {};
+}
+
+std::pair<Value, unsigned> nvfp4::getExtentOrigin(Value tensor, unsigned dim) {
+  // An init has the extents of what is returned in it.
+  bool cameFromInit = false;
+  while (true) {
+    auto argument = dyn_cast<BlockArgument>(tensor);
+    Value returned = argument ? getReturnedValue(argument) : Value();
+    if (returned && cameFromInit)
+      return {tensor, dim};
+    std::pair<Value, unsigned> next = getNextOrigin(tensor, dim);
+    if (returned && returned != tensor) {
+      next = {returned, dim};
+      cameFromInit = true;
+    }
+    if (!next.first)
+      return {tensor, dim};
+    std::tie(tensor, dim) = next;
+  }
+}
+
 FailureOr<Value> Implementation::evaluateExtent(Value tensor, unsigned dim) {
   auto type = cast<ShapedType>(tensor.getType());
   if (!type.isDynamicDim(dim))
@@ -530,6 +590,13 @@ FailureOr<Value> Implementation::evaluateExtent(Value tensor, unsigned dim) {
   append(key, {tensor});
   if (const Run *known = lookup(key))
     return known->front();
+  auto [origin, originDim] = getExtentOrigin(tensor, dim);
+  if (std::pair(origin, originDim) != std::pair(tensor, dim)) {
+    FailureOr<Value> extent = evaluateExtent(origin, originDim);
+    if (failed(extent))
+      return failure();
+    return remember(key, {*extent}).front();
+  }
   auto argument = dyn_cast<BlockArgument>(tensor);
   if (!argument) {
     FailureOr<Value> extent =

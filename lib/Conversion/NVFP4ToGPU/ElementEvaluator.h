@@ -21,10 +21,17 @@
 
 #include "Kernel.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
 #include <functional>
 #include <memory>
 
 namespace nvfp4 {
+
+/// The earliest value of the body, and its dimension, that has the same extent
+/// as `dim` of `tensor`, as far as linalg ops and simple views tell.
+std::pair<mlir::Value, unsigned> getExtentOrigin(mlir::Value tensor,
+                                                 unsigned dim);
 
 class ElementEvaluator {
 public:
@@ -53,6 +60,16 @@ public:
   /// The extent of a tensor value of the body, an index.
   mlir::FailureOr<mlir::Value> getExtent(mlir::Value tensor, unsigned dim);
   mlir::FailureOr<Run> getExtents(mlir::Value tensor);
+
+  /// The extent of every loop of a linalg op.
+  mlir::FailureOr<Run> getLoopExtents(mlir::linalg::LinalgOp op);
+
+  /// Adds to `sums`, one per result of a reduction, the terms of `count` points
+  /// of its iteration space, one after the other: from `loops` on, along
+  /// `vectorLoop`.
+  mlir::FailureOr<Run> accumulate(mlir::linalg::LinalgOp op,
+                                  mlir::ValueRange loops, unsigned vectorLoop,
+                                  int64_t count, mlir::ValueRange sums);
 
   /// Stores a run to an argument; i1 is a byte.
   void storeRun(mlir::BlockArgument argument, mlir::ValueRange index,
@@ -98,6 +115,7 @@ public:
   /// Unsigned.
   mlir::Value div(mlir::Value lhs, mlir::Value rhs);
   mlir::Value rem(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value min(mlir::Value lhs, mlir::Value rhs);
   /// Row-major position of an index, and back.
   mlir::Value linearize(mlir::ValueRange index, mlir::ValueRange extents);
   Run delinearize(mlir::Value position, mlir::ValueRange extents);

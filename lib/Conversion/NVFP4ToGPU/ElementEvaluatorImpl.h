@@ -13,7 +13,6 @@
 
 #include "ElementEvaluator.h"
 
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <map>
@@ -40,6 +39,7 @@ struct ElementEvaluator::Implementation {
     Mul,
     Div,
     Rem,
+    Min,
     Constant,
     Cast,
     Linear,

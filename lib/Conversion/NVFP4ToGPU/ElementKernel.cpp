@@ -33,35 +33,13 @@ struct Space {
 };
 } // namespace
 
-/// An extent of the body that `dim` of `tensor` is equal to, as far as linalg
-/// ops tell.
-static std::pair<Value, unsigned> getOrigin(Value tensor, unsigned dim) {
-  while (auto op = tensor.getDefiningOp<linalg::LinalgOp>()) {
-    AffineMap map = op.getIndexingMapMatchingResult(cast<OpResult>(tensor));
-    AffineExpr loop = map.getResult(dim);
-    bool isFound = false;
-    for (OpOperand &operand : op->getOpOperands()) {
-      if (!isa<ShapedType>(operand.get().getType()))
-        continue;
-      AffineMap other = op.getMatchingIndexingMap(&operand);
-      if (std::optional<unsigned> position = other.getResultPosition(loop)) {
-        std::tie(tensor, dim) = std::pair(operand.get(), *position);
-        isFound = true;
-        break;
-      }
-    }
-    if (!isFound)
-      break;
-  }
-  return {tensor, dim};
-}
-
 static bool haveEqualShapes(Value lhs, Value rhs) {
   auto lhsType = cast<ShapedType>(lhs.getType());
   if (lhsType.getShape() != cast<ShapedType>(rhs.getType()).getShape())
     return false;
   return llvm::all_of(llvm::seq<unsigned>(lhsType.getRank()), [&](unsigned d) {
-    return !lhsType.isDynamicDim(d) || getOrigin(lhs, d) == getOrigin(rhs, d);
+    return !lhsType.isDynamicDim(d) ||
+           getExtentOrigin(lhs, d) == getExtentOrigin(rhs, d);
   });
 }
 

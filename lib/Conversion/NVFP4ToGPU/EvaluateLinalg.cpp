@@ -59,8 +59,7 @@ FailureOr<Implementation::Points> Implementation::getPoints(linalg::LinalgOp op,
 FailureOr<Value> Implementation::getLoopExtent(linalg::LinalgOp op,
                                                unsigned loop) {
   for (OpOperand &operand : op->getOpOperands()) {
-    if (operand.getOperandNumber() >= op->getNumOperands() ||
-        !isa<ShapedType>(operand.get().getType()))
+    if (!isa<ShapedType>(operand.get().getType()))
       continue;
     AffineMap map = op.getMatchingIndexingMap(&operand);
     for (auto [dim, expr] : llvm::enumerate(map.getResults()))
@@ -70,6 +69,18 @@ FailureOr<Value> Implementation::getLoopExtent(linalg::LinalgOp op,
   }
   return op->emitError("expected an operand that has the extent of loop ")
          << loop;
+}
+
+FailureOr<ElementEvaluator::Run>
+ElementEvaluator::getLoopExtents(linalg::LinalgOp op) {
+  Run extents;
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+    FailureOr<Value> extent = implementation->getLoopExtent(op, loop);
+    if (failed(extent))
+      return failure();
+    extents.push_back(*extent);
+  }
+  return extents;
 }
 
 //===----------------------------------------------------------------------===//
@@ -264,6 +275,19 @@ LogicalResult Implementation::evaluateStep(linalg::LinalgOp op,
     sums = *run;
   }
   return success();
+}
+
+FailureOr<ElementEvaluator::Run>
+ElementEvaluator::accumulate(linalg::LinalgOp op, ValueRange loops,
+                             unsigned vectorLoop, int64_t count,
+                             ValueRange sums) {
+  Implementation::Points points;
+  points.loops = Run(loops);
+  Run result(sums);
+  if (failed(
+          implementation->evaluateStep(op, points, vectorLoop, count, result)))
+    return failure();
+  return result;
 }
 
 //===----------------------------------------------------------------------===//
