@@ -46,7 +46,7 @@ static Generator getGenerator(KernelSchedule schedule) {
   case KernelSchedule::Element:
     return generateElementKernel;
   case KernelSchedule::Row:
-    return nullptr;
+    return generateRowKernel;
   case KernelSchedule::Block:
     return generateBlockKernel;
   case KernelSchedule::Matmul:
