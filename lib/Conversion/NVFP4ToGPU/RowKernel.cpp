@@ -60,6 +60,10 @@ struct Count {
   bool operator==(const Count &other) const {
     return numDynamic == other.numDynamic && factor == other.factor;
   }
+  /// Whether both may be the same number: `?` may be a collapsed `?x4`.
+  bool mayEqual(const Count &other) const {
+    return (numDynamic > 0 && other.numDynamic > 0) || *this == other;
+  }
 };
 
 /// Rows and columns of a body.
@@ -99,7 +103,7 @@ static std::optional<unsigned>
 getNumRowDims(ArrayRef<int64_t> type, const Shape &shape, bool asColumns) {
   for (unsigned dims = 0; dims <= type.size(); ++dims) {
     Count rest = Count::of(type.drop_front(dims));
-    if (Count::of(type.take_front(dims)) == shape.rows &&
+    if (Count::of(type.take_front(dims)).mayEqual(shape.rows) &&
         (asColumns ? rest == shape.columns : rest.isOne()))
       return dims;
   }
@@ -193,7 +197,7 @@ private:
 /// Reductions of other shapes are left to the evaluator, one thread each.
 bool RowGenerator::isRowReduction(Operation &op) {
   std::optional<Shape> reduced = getReducedShape(&op);
-  return reduced && reduced->rows == shape.rows &&
+  return reduced && reduced->rows.mayEqual(shape.rows) &&
          reduced->columns == shape.columns &&
          isCombinable(cast<linalg::LinalgOp>(op));
 }
