@@ -645,6 +645,71 @@ def FuseElementwisePass : Pass<"nvfp4-fuse-elementwise", "::mlir::func::FuncOp">
   ];
 }
 
+def FormDispatchesPass : Pass<"nvfp4-form-dispatches", "::mlir::ModuleOp"> {
+  let summary = "Moves groups of tensor ops into kernels, and dispatches these";
+  let description = [{
+    For a target with a device. Every op on tensors of an entry function becomes
+    part of a group, and every group one function of a nested `module @kernels`
+    that stays on tensors, and one `nvfp4.dispatch` of it. Ops join in program
+    order; an op joins the last group that it reads from, or starts one:
+
+    | schedule | starts with | joined by |
+    | --- | --- | --- |
+    | `matmul` | a block-scaled product; a product of bf16 summed in f32, or with `nvfp4.kernel` | products of the same left operand and types; what reads each element of the product once, in whatever order |
+    | `row` | a sum, maximum, … along the last dimension, global scales of rows, quantization along rows | what reads along the rows or one value per row; the elements that rows consist of |
+    | `row` | a reduction to one element, global scales of tensors | nothing |
+    | `block` | quantization of blocks that span rows | nothing |
+    | `element` | anything else | elements of one shape; the only reader of the results |
+
+    Slices, pads, concatenations, transpositions and broadcasts are repeated in
+    the kernels that read them. They are stored only where a product or the host
+    reads the buffer: by the product that they follow, if it can. So are fills,
+    constants and arithmetic on dimensions, never dispatched.
+
+    A product's configurations, `nvfp4.kernel`, go to its function; other
+    functions get one. Functions that differ in their names only are one. What
+    does not join is a missed remark that says why.
+
+    Needs: entry functions of one block after `nvfp4-expand-tensors` and
+    `nvfp4-fuse-elementwise`. Leaves: entry functions of `nvfp4.dispatch`,
+    `tensor.empty`, reshapes, casts, arithmetic on dimensions of arguments,
+    `nvfp4.record_error` and `cf.assert`. Comes before
+    `nvfp4-results-to-destinations`.
+
+    Before:
+
+    ```mlir-fragment
+    func.func @main(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %sums = linalg.generic … iterator_types = ["parallel", "reduction"] ins(%x) …
+      %y = linalg.generic … ins(%x, %sums) …
+      return %y : tensor<?x64xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir-fragment
+    module @kernels {
+      func.func @row_64(%x: tensor<?x64xf32>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+          attributes {nvfp4.kernel = [#nvfp4.kernel<row, threads = 128>]} { … }
+    }
+    func.func @main(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %init = tensor.empty(%rows) : tensor<?x64xf32>
+      %y = nvfp4.dispatch @kernels::@row_64 ins(%x : tensor<?x64xf32>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numDispatches", "num-dispatches", "Dispatches formed">,
+    Statistic<"numKernels", "num-kernels", "Different kernels among them">,
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect",
+    "::nvfp4::NVFP4Dialect",
+  ];
+}
+
 def ResultsToDestinationsPass
     : Pass<"nvfp4-results-to-destinations", "::mlir::func::FuncOp"> {
   let summary = "Writes the results of entry functions to the caller's buffers";
