@@ -103,7 +103,7 @@ void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
   addLoops(pm);
   if (options.stopAtLoops)
     return;
-  addHostConversion(pm);
+  addHostConversion(pm, /*hasDevice=*/false);
 }
 
 void nvfp4::registerLowerCPUPipeline() {

@@ -81,7 +81,7 @@ void nvfp4::buildLowerGPUPipeline(OpPassManager &pm,
   if (options.stopAtDispatches)
     return;
   buildLowerDevicePipeline(pm, options);
-  addHostConversion(pm);
+  addHostConversion(pm, /*hasDevice=*/true);
 }
 
 void nvfp4::registerLowerGPUPipelines() {

@@ -44,12 +44,14 @@ void nvfp4::addBufferization(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-void nvfp4::addHostConversion(OpPassManager &pm) {
+void nvfp4::addHostConversion(OpPassManager &pm, bool hasDevice) {
   // Views become pointers, sizes and strides.
   pm.addPass(createLowerExpandShapesPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
-  pm.addPass(createConvertNVFP4HostToLLVMPass());
+  ConvertNVFP4HostToLLVMPassOptions options;
+  options.device = hasDevice;
+  pm.addPass(createConvertNVFP4HostToLLVMPass(options));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

@@ -17,8 +17,8 @@ void addFusion(mlir::OpPassManager &pm);
 /// From tensors to buffers that the caller owns.
 void addBufferization(mlir::OpPassManager &pm);
 
-/// From buffers in one workspace to the program ABI.
-void addHostConversion(mlir::OpPassManager &pm);
+/// From buffers in one workspace, which may be a device's, to the program ABI.
+void addHostConversion(mlir::OpPassManager &pm, bool hasDevice);
 
 } // namespace nvfp4
 

@@ -10,4 +10,6 @@
 
 void nvfp4::registerBuiltinTargets(TargetRegistry &registry) {
   (void)registry.add(createCPUTarget());
+  (void)registry.add(createGPUTarget("sm_120a"));
+  (void)registry.add(createGPUTarget("sm_121a"));
 }

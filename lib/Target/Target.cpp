@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Target/Target.h"
+#include "nvfp4/Target/Chips.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -49,6 +50,11 @@ TargetRegistry::lookup(StringRef name,
   if (targets.empty()) {
     diag << "expected a known target, but got '" << name
          << "' and no target is registered";
+    return nullptr;
+  }
+  // Mostly a chip without its suffix.
+  if (name.starts_with("sm_") && !findChip(name)) {
+    diag << describeUnknownChip(name);
     return nullptr;
   }
   diag << "expected one of the targets ";

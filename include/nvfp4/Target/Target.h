@@ -137,6 +137,9 @@ void registerBuiltinTargets(TargetRegistry &registry);
 /// The target `cpu` (library NVFP4TargetCPU).
 std::unique_ptr<Target> createCPUTarget();
 
+/// The target of a chip (library NVFP4TargetGPU); null for an unknown name.
+std::unique_ptr<Target> createGPUTarget(llvm::StringRef chip);
+
 } // namespace nvfp4
 
 #endif // NVFP4_TARGET_TARGET_H

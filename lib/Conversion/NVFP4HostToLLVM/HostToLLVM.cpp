@@ -12,12 +12,19 @@
 //          memref accesses whose strided metadata is expanded.
 // Leaves:  a module of the LLVM dialect; all but `nvfp4_program` is internal.
 //
+// With a device, entry functions launch kernels, copy and fill, through the
+// context, and the device images become constants.
+//
 //===----------------------------------------------------------------------===//
 
+#include "ContextCalls.h"
+#include "DeviceCalls.h"
 #include "ProgramDescriptor.h"
 
+#include "nvfp4/Conversion/DeviceImages.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+#include "nvfp4/Runtime/ProgramABI.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -34,7 +41,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -126,9 +135,13 @@ struct Entry {
 class ConvertNVFP4HostToLLVMPass final
     : public nvfp4::impl::ConvertNVFP4HostToLLVMPassBase<
           ConvertNVFP4HostToLLVMPass> {
+  using ConvertNVFP4HostToLLVMPassBase::ConvertNVFP4HostToLLVMPassBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     StringTable strings(module);
+    DeviceCode code;
+    takeImages(module, code);
     SmallVector<Entry, 0> entries;
     for (auto func : llvm::to_vector(module.getOps<func::FuncOp>())) {
       bool isEntry = isEntryFunction(func);
@@ -136,6 +149,8 @@ class ConvertNVFP4HostToLLVMPass final
         if (failed(recordEntry(func, entries)))
           return signalPassFailure();
         threadContext(func);
+        if (device && failed(lowerDeviceCalls(func, code.kernels)))
+          return signalPassFailure();
       }
       if (failed(lowerAsserts(func, isEntry, strings)))
         return signalPassFailure();
@@ -158,12 +173,37 @@ class ConvertNVFP4HostToLLVMPass final
       if (auto func = dyn_cast<LLVM::LLVMFuncOp>(op))
         func.setNoInline(notInlined.contains(func.getSymNameAttr()));
 
-    ProgramDescriptorBuilder descriptor(module, strings);
+    ProgramDescriptorBuilder descriptor(module, strings,
+                                        device ? &code : nullptr);
     for (const Entry &entry : entries)
       if (failed(
               descriptor.addEntry(entry.name, entry.interface, entry.buffers)))
         return signalPassFailure();
     descriptor.finish();
+  }
+
+  /// Moves the images out of the module. A driver takes machine code rather
+  /// than compile PTX, so it is first.
+  void takeImages(ModuleOp module, DeviceCode &code) {
+    for (auto binary : llvm::to_vector(module.getOps<gpu::BinaryOp>())) {
+      for (auto object : binary.getObjects().getAsRange<gpu::ObjectAttr>()) {
+        auto target = dyn_cast<NVVM::NVVMTargetAttr>(object.getTarget());
+        if (!target)
+          continue;
+        StringRef data = object.getObject().getValue();
+        std::string chip = target.getChip().str();
+        if (object.getFormat() == gpu::CompilationTarget::Binary)
+          code.images.insert(
+              code.images.begin(),
+              {NVFP4_IMAGE_CUBIN, chip, kCubinGlobalName.str(), data.str()});
+        else if (object.getFormat() == gpu::CompilationTarget::Assembly)
+          // Drivers want a null byte behind text.
+          code.images.push_back({NVFP4_IMAGE_PTX, chip, kPTXGlobalName.str(),
+                                 (data + StringRef("\0", 1)).str()});
+      }
+      binary.erase();
+    }
+    module->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
   }
 
   /// Moves the entry out of the way of symbols that mean something to a

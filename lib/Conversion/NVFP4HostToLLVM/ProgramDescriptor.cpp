@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ProgramDescriptor.h"
+#include "ContextCalls.h"
 
 #include "nvfp4/Runtime/ProgramABI.h"
 
@@ -18,18 +19,31 @@ using namespace mlir;
 
 namespace nvfp4 {
 
-// nvfp4_context: {i32, i32, ptr, ptr, ptr}
-static_assert(offsetof(nvfp4_context, user) == 8);
-static_assert(offsetof(nvfp4_context, fail) == 8 + sizeof(void *));
 // nvfp4_entry: {ptr, i32, i32, i32, i32, ptr, ptr}
 static_assert(offsetof(nvfp4_entry, num_dims) == sizeof(void *));
 static_assert(offsetof(nvfp4_entry, num_args) == sizeof(void *) + 4);
 static_assert(offsetof(nvfp4_entry, num_results) == sizeof(void *) + 8);
 static_assert(offsetof(nvfp4_entry, plan) == sizeof(void *) + 16);
 static_assert(offsetof(nvfp4_entry, run) == 2 * sizeof(void *) + 16);
-// nvfp4_program_descriptor: {i32, i32, i32, i32, ptr}
+// nvfp4_image: {i32, i32, ptr, ptr, i64}
+static_assert(offsetof(nvfp4_image, chip) == 8);
+static_assert(offsetof(nvfp4_image, data) == 8 + sizeof(void *));
+static_assert(offsetof(nvfp4_image, bytes) == 8 + 2 * sizeof(void *));
+// nvfp4_kernel: {ptr, i32, i32, ptr, i32, i32, i32, i32}
+static_assert(offsetof(nvfp4_kernel, num_args) == sizeof(void *));
+static_assert(offsetof(nvfp4_kernel, arg_bytes) == sizeof(void *) + 8);
+static_assert(offsetof(nvfp4_kernel, cluster) == 2 * sizeof(void *) + 8);
+// nvfp4_program_descriptor: {i32, i32, i32, i32, ptr, i32, i32, ptr, ptr}
 static_assert(offsetof(nvfp4_program_descriptor, num_entries) == 8);
 static_assert(offsetof(nvfp4_program_descriptor, entries) == 16);
+static_assert(offsetof(nvfp4_program_descriptor, num_images) ==
+              NVFP4_PROGRAM_DESCRIPTOR_BYTES_1);
+static_assert(offsetof(nvfp4_program_descriptor, num_kernels) ==
+              NVFP4_PROGRAM_DESCRIPTOR_BYTES_1 + 4);
+static_assert(offsetof(nvfp4_program_descriptor, images) ==
+              NVFP4_PROGRAM_DESCRIPTOR_BYTES_1 + 8);
+static_assert(offsetof(nvfp4_program_descriptor, kernels) ==
+              NVFP4_PROGRAM_DESCRIPTOR_BYTES_1 + 8 + sizeof(void *));
 
 std::string getBodyName(StringRef entry) { return (entry + ".body").str(); }
 std::string getPlanName(StringRef entry) { return (entry + ".plan").str(); }
@@ -52,30 +66,12 @@ Value StringTable::getAddress(OpBuilder &builder, Location loc,
   return LLVM::AddressOfOp::create(builder, loc, global);
 }
 
-Value emitFail(OpBuilder &builder, Location loc, Value context, Value message) {
-  MLIRContext *ctx = builder.getContext();
-  auto pointer = LLVM::LLVMPointerType::get(ctx);
-  Type i32 = builder.getI32Type();
-  auto type = LLVM::LLVMStructType::getLiteral(
-      ctx, {i32, i32, pointer, pointer, pointer});
-  auto loadField = [&](int32_t field) -> Value {
-    Value address = LLVM::GEPOp::create(builder, loc, pointer, type, context,
-                                        ArrayRef<LLVM::GEPArg>{0, field});
-    return LLVM::LoadOp::create(builder, loc, pointer, address);
-  };
-  Value user = loadField(2);
-  Value fail = loadField(3);
-  auto function = LLVM::LLVMFunctionType::get(i32, {pointer, pointer});
-  return LLVM::CallOp::create(builder, loc, function,
-                              ValueRange{fail, user, message})
-      .getResult();
-}
-
 ProgramDescriptorBuilder::ProgramDescriptorBuilder(ModuleOp module,
-                                                   StringTable &strings)
-    : module(module), strings(strings), builder(module.getContext()),
-      loc(module.getLoc()), i32(builder.getI32Type()),
-      i64(builder.getI64Type()),
+                                                   StringTable &strings,
+                                                   const DeviceCode *device)
+    : module(module), strings(strings), device(device),
+      builder(module.getContext()), loc(module.getLoc()),
+      i32(builder.getI32Type()), i64(builder.getI64Type()),
       pointer(LLVM::LLVMPointerType::get(module.getContext())) {}
 
 Value ProgramDescriptorBuilder::constant(Type type, int64_t value) {
@@ -157,6 +153,29 @@ void ProgramDescriptorBuilder::emitPlan(LLVM::LLVMFuncOp function,
   LLVM::ReturnOp::create(builder, loc, constant(i32, 0));
 }
 
+void ProgramDescriptorBuilder::emitClearErrorWord(Value context,
+                                                  Value workspace) {
+  Value zero = constant(i32, 0);
+  if (!device) {
+    LLVM::StoreOp::create(builder, loc, zero, workspace);
+    return;
+  }
+  Value one = constant(i64, 1);
+  Value value = LLVM::AllocaOp::create(builder, loc, pointer, i32, one);
+  LLVM::StoreOp::create(builder, loc, zero, value);
+  Value status =
+      emitFill(builder, loc, context, workspace, value, sizeof(int32_t), one);
+  Value isGood =
+      LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq, status, zero);
+  Block *head = builder.getInsertionBlock();
+  Block *bad = builder.createBlock(head->getParent());
+  LLVM::ReturnOp::create(builder, loc, status);
+  Block *rest = builder.createBlock(head->getParent());
+  builder.setInsertionPointToEnd(head);
+  LLVM::CondBrOp::create(builder, loc, isGood, rest, bad);
+  builder.setInsertionPointToStart(rest);
+}
+
 /// run(context, dims, args, results, workspace)
 void ProgramDescriptorBuilder::emitRun(LLVM::LLVMFuncOp function,
                                        LLVM::LLVMFuncOp body,
@@ -164,7 +183,7 @@ void ProgramDescriptorBuilder::emitRun(LLVM::LLVMFuncOp function,
                                        const EntryInterface &interface,
                                        ArrayRef<MemRefType> buffers) {
   Value workspace = function.getArgument(4);
-  LLVM::StoreOp::create(builder, loc, constant(i32, 0), workspace);
+  emitClearErrorWord(function.getArgument(0), workspace);
   SmallVector<Value> dims =
       loadDimensions(function.getArgument(1), interface.dimensions.size());
 
@@ -235,48 +254,114 @@ void ProgramDescriptorBuilder::createConstant(StringRef name, Type type,
   LLVM::ReturnOp::create(builder, loc, value());
 }
 
-void ProgramDescriptorBuilder::finish() {
-  MLIRContext *context = module.getContext();
-  auto buildStruct = [&](Type type, ArrayRef<Value> fields) {
-    Value result = LLVM::UndefOp::create(builder, loc, type);
-    for (auto [i, field] : llvm::enumerate(fields))
-      result = LLVM::InsertValueOp::create(builder, loc, result, field, i);
-    return result;
-  };
-  auto addressOf = [&](LLVM::LLVMFuncOp function) -> Value {
-    return LLVM::AddressOfOp::create(builder, loc, function);
-  };
+Value ProgramDescriptorBuilder::buildStruct(Type type, ArrayRef<Value> fields) {
+  Value result = LLVM::UndefOp::create(builder, loc, type);
+  for (auto [i, field] : llvm::enumerate(fields))
+    result = LLVM::InsertValueOp::create(builder, loc, result, field, i);
+  return result;
+}
 
-  constexpr StringLiteral table = "nvfp4.entries";
-  auto entryType = LLVM::LLVMStructType::getLiteral(
-      context, {pointer, i32, i32, i32, i32, pointer, pointer});
-  auto tableType = LLVM::LLVMArrayType::get(entryType, entries.size());
-  createConstant(table, tableType, LLVM::Linkage::Internal, [&] {
+/// Writes an internal constant array of `count` elements, each of which
+/// `element` builds; its address is what `getTable` gives.
+void ProgramDescriptorBuilder::createTable(
+    StringRef name, Type type, size_t count,
+    function_ref<Value(size_t)> element) {
+  auto tableType = LLVM::LLVMArrayType::get(type, count);
+  createConstant(name, tableType, LLVM::Linkage::Internal, [&] {
     Value array = LLVM::UndefOp::create(builder, loc, tableType);
-    for (auto [i, entry] : llvm::enumerate(entries)) {
-      Value fields = buildStruct(
-          entryType,
-          {strings.getAddress(builder, loc, entry.name),
-           constant(i32, entry.numDims), constant(i32, entry.numArgs),
-           constant(i32, entry.numResults), constant(i32, 0),
-           addressOf(entry.plan), addressOf(entry.run)});
-      array = LLVM::InsertValueOp::create(builder, loc, array, fields, i);
-    }
+    for (size_t i = 0; i < count; ++i)
+      array = LLVM::InsertValueOp::create(builder, loc, array, element(i), i);
     return array;
   });
+}
 
-  auto programType =
-      LLVM::LLVMStructType::getLiteral(context, {i32, i32, i32, i32, pointer});
-  createConstant(
-      NVFP4_PROGRAM_SYMBOL, programType, LLVM::Linkage::External, [&] {
-        Value entriesAddress =
-            LLVM::AddressOfOp::create(builder, loc, pointer, table);
-        return buildStruct(programType,
-                           {constant(i32, NVFP4_PROGRAM_ABI_VERSION),
-                            constant(i32, NVFP4_PROGRAM_DESCRIPTOR_BYTES_1),
-                            constant(i32, entries.size()), constant(i32, 0),
-                            entriesAddress});
-      });
+Value ProgramDescriptorBuilder::addressOf(StringRef global) {
+  return LLVM::AddressOfOp::create(builder, loc, pointer, global);
+}
+
+static constexpr StringLiteral kEntriesName = "nvfp4.entries";
+static constexpr StringLiteral kImagesName = "nvfp4.images";
+static constexpr StringLiteral kKernelTableName = "nvfp4.kernels";
+
+void ProgramDescriptorBuilder::createEntries() {
+  auto type = LLVM::LLVMStructType::getLiteral(
+      module.getContext(), {pointer, i32, i32, i32, i32, pointer, pointer});
+  createTable(kEntriesName, type, entries.size(), [&](size_t i) {
+    Entry &entry = entries[i];
+    return buildStruct(type, {strings.getAddress(builder, loc, entry.name),
+                              constant(i32, entry.numDims),
+                              constant(i32, entry.numArgs),
+                              constant(i32, entry.numResults), constant(i32, 0),
+                              addressOf(entry.plan.getSymName()),
+                              addressOf(entry.run.getSymName())});
+  });
+}
+
+void ProgramDescriptorBuilder::createImages() {
+  for (const ProgramImage &image : device->images) {
+    builder.setInsertionPointToEnd(module.getBody());
+    LLVM::GlobalOp::create(
+        builder, loc,
+        LLVM::LLVMArrayType::get(builder.getI8Type(), image.data.size()),
+        /*isConstant=*/true, LLVM::Linkage::Internal, image.symbol,
+        builder.getStringAttr(image.data), /*alignment=*/16);
+  }
+  auto type = LLVM::LLVMStructType::getLiteral(
+      module.getContext(), {i32, i32, pointer, pointer, i64});
+  createTable(kImagesName, type, device->images.size(), [&](size_t i) {
+    const ProgramImage &image = device->images[i];
+    return buildStruct(type, {constant(i32, image.kind), constant(i32, 0),
+                              strings.getAddress(builder, loc, image.chip),
+                              addressOf(image.symbol),
+                              constant(i64, image.data.size())});
+  });
+}
+
+void ProgramDescriptorBuilder::createKernels() {
+  ArrayRef<ProgramKernel> kernels = device->kernels.getKernels();
+  auto getSizesName = [&](size_t i) {
+    return (kKernelTableName + "." + Twine(i)).str();
+  };
+  for (auto [i, kernel] : llvm::enumerate(kernels))
+    createTable(getSizesName(i), i32, kernel.argumentBytes.size(),
+                [&, sizes = kernel.argumentBytes](size_t j) {
+                  return constant(i32, sizes[j]);
+                });
+  auto type = LLVM::LLVMStructType::getLiteral(
+      module.getContext(), {pointer, i32, i32, pointer, i32, i32, i32, i32});
+  createTable(kKernelTableName, type, kernels.size(), [&](size_t i) {
+    // No clusters.
+    Value zero = constant(i32, 0);
+    return buildStruct(type,
+                       {strings.getAddress(builder, loc, kernels[i].name),
+                        constant(i32, kernels[i].argumentBytes.size()), zero,
+                        addressOf(getSizesName(i)), zero, zero, zero, zero});
+  });
+}
+
+void ProgramDescriptorBuilder::finish() {
+  createEntries();
+  SmallVector<Type> types{i32, i32, i32, i32, pointer};
+  if (device) {
+    createImages();
+    createKernels();
+    types.append({i32, i32, pointer, pointer});
+  }
+  auto type = LLVM::LLVMStructType::getLiteral(module.getContext(), types);
+  createConstant(NVFP4_PROGRAM_SYMBOL, type, LLVM::Linkage::External, [&] {
+    SmallVector<Value> fields{
+        constant(i32, device ? NVFP4_PROGRAM_ABI_VERSION_DEVICE
+                             : NVFP4_PROGRAM_ABI_VERSION),
+        constant(i32, device ? sizeof(nvfp4_program_descriptor)
+                             : NVFP4_PROGRAM_DESCRIPTOR_BYTES_1),
+        constant(i32, entries.size()), constant(i32, 0),
+        addressOf(kEntriesName)};
+    if (device)
+      fields.append({constant(i32, device->images.size()),
+                     constant(i32, device->kernels.getKernels().size()),
+                     addressOf(kImagesName), addressOf(kKernelTableName)});
+    return buildStruct(type, fields);
+  });
 }
 
 } // namespace nvfp4

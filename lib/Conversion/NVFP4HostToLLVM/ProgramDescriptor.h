@@ -10,6 +10,8 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4HOSTTOLLVM_PROGRAMDESCRIPTOR_H
 #define NVFP4_LIB_CONVERSION_NVFP4HOSTTOLLVM_PROGRAMDESCRIPTOR_H
 
+#include "DeviceCalls.h"
+
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -36,9 +38,21 @@ private:
   llvm::StringMap<mlir::LLVM::GlobalOp> globals;
 };
 
-/// Calls `context->fail(context->user, message)`; returns its i32 result.
-mlir::Value emitFail(mlir::OpBuilder &builder, mlir::Location loc,
-                     mlir::Value context, mlir::Value message);
+/// The code of all kernels for one chip.
+struct ProgramImage {
+  /// NVFP4_IMAGE_*
+  uint32_t kind;
+  std::string chip;
+  /// Of the constant that holds the bytes.
+  std::string symbol;
+  std::string data;
+};
+
+/// What a program with a device has.
+struct DeviceCode {
+  std::vector<ProgramImage> images;
+  KernelList kernels;
+};
 
 /// The function that holds the body of an entry.
 std::string getBodyName(llvm::StringRef entry);
@@ -48,7 +62,9 @@ std::string getPlanName(llvm::StringRef entry);
 /// Builds the `nvfp4_program` of a module whose bodies are in the LLVM dialect.
 class ProgramDescriptorBuilder {
 public:
-  ProgramDescriptorBuilder(mlir::ModuleOp module, StringTable &strings);
+  /// `device` is null for a program that runs on the host.
+  ProgramDescriptorBuilder(mlir::ModuleOp module, StringTable &strings,
+                           const DeviceCode *device);
 
   /// Adds one entry. `buffers` are the types of its arguments, results and
   /// workspace, before the conversion. Fails, with an error, when its body or
@@ -86,8 +102,18 @@ private:
                       mlir::LLVM::Linkage linkage,
                       llvm::function_ref<mlir::Value()> value);
 
+  void emitClearErrorWord(mlir::Value context, mlir::Value workspace);
+  mlir::Value buildStruct(mlir::Type type, llvm::ArrayRef<mlir::Value> fields);
+  mlir::Value addressOf(llvm::StringRef global);
+  void createTable(llvm::StringRef name, mlir::Type type, size_t count,
+                   llvm::function_ref<mlir::Value(size_t)> element);
+  void createEntries();
+  void createImages();
+  void createKernels();
+
   mlir::ModuleOp module;
   StringTable &strings;
+  const DeviceCode *device;
   mlir::OpBuilder builder;
   mlir::Location loc;
   mlir::Type i32, i64, pointer;

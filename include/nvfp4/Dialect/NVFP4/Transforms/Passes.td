@@ -933,9 +933,17 @@ def ConvertNVFP4HostToLLVMPass
     `fail` and a return; a nested one is an error, because a loop body cannot
     return.
 
+    With `device`, a `gpu.launch_func`, `memref.copy` or `linalg.fill` of an entry
+    becomes a call of the context, whose status is checked, and each object of the
+    `gpu.binary` an image of the program.
+
     Unlike the upstream road to an executable there is no `malloc`, no `abort`
     and no global state.
   }];
+  let options = [
+    Option<"device", "device", "bool", /*default=*/"false",
+           "Buffers are a device's: launch kernels, and let the device copy and fill">,
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
     "::mlir::LLVM::LLVMDialect",

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef NVFP4_LIB_TARGET_CPU_HOSTMACHINE_H
-#define NVFP4_LIB_TARGET_CPU_HOSTMACHINE_H
+#ifndef NVFP4_LIB_TARGET_HOST_HOSTMACHINE_H
+#define NVFP4_LIB_TARGET_HOST_HOSTMACHINE_H
 
 #include "nvfp4/Target/Target.h"
 
@@ -31,4 +31,4 @@ mlir::FailureOr<HostMachine> createHostMachine(mlir::ModuleOp module,
 
 } // namespace nvfp4
 
-#endif // NVFP4_LIB_TARGET_CPU_HOSTMACHINE_H
+#endif // NVFP4_LIB_TARGET_HOST_HOSTMACHINE_H

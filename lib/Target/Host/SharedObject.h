@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef NVFP4_LIB_TARGET_CPU_SHAREDOBJECT_H
-#define NVFP4_LIB_TARGET_CPU_SHAREDOBJECT_H
+#ifndef NVFP4_LIB_TARGET_HOST_SHAREDOBJECT_H
+#define NVFP4_LIB_TARGET_HOST_SHAREDOBJECT_H
 
 #include "nvfp4/Target/Target.h"
 
@@ -35,4 +35,4 @@ mlir::FailureOr<std::string> linkSharedObject(mlir::ModuleOp module,
 
 } // namespace nvfp4
 
-#endif // NVFP4_LIB_TARGET_CPU_SHAREDOBJECT_H
+#endif // NVFP4_LIB_TARGET_HOST_SHAREDOBJECT_H

@@ -1,0 +1,70 @@
+// RUN: nvfp4-opt %s --convert-nvfp4-host-to-llvm=device=true --canonicalize | FileCheck %s
+
+/// A launch: arguments in an area of the stack, and a status that is checked.
+// CHECK-LABEL: llvm.func internal @main.body(
+//  CHECK-SAME:     %[[CONTEXT:.+]]: !llvm.ptr, {{.*}} -> i32
+//   CHECK-DAG:   %[[ZERO:.+]] = llvm.mlir.constant(0 : i32) : i32
+//   CHECK-DAG:   %[[SHARED:.+]] = llvm.mlir.constant(1024 : i32) : i32
+//       CHECK:   %[[SLOTS:.+]] = llvm.alloca %{{.+}} x i64
+//       CHECK:   %[[ADDRESSES:.+]] = llvm.alloca %{{.+}} x !llvm.ptr
+//       CHECK:   %[[GRID:.+]] = llvm.alloca
+//       CHECK:   %[[BLOCK:.+]] = llvm.alloca
+//       CHECK:   llvm.cond_br %{{.+}}, ^[[LAUNCH:.+]], ^[[AFTER:.+]]
+//       CHECK: ^[[LAUNCH]]:
+//       CHECK:   llvm.store %{{.+}}, %[[SLOTS]]
+//       CHECK:   %[[STATUS:.+]] = llvm.call %{{.+}}(%{{.+}}, %[[ZERO]], %[[GRID]], %[[BLOCK]], %[[SHARED]], %[[ADDRESSES]])
+//       CHECK:   %[[GOOD:.+]] = llvm.icmp "eq" %[[STATUS]], %[[ZERO]]
+//       CHECK:   llvm.cond_br %[[GOOD]], ^{{.+}}, ^[[BAD:.+]](%[[STATUS]] : i32)
+/// A fill: so many values of so many bytes. A copy: so many bytes.
+//       CHECK:   llvm.call %{{.+}}(%{{.+}}, %{{.+}}, %[[SLOTS]], %{{.+}}, %{{.+}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i32, i64) -> i32
+//       CHECK:   llvm.call %{{.+}} : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i64) -> i32
+//       CHECK: ^[[BAD]](%[[RESULT:.+]]: i32):
+//       CHECK:   llvm.return %[[RESULT]] : i32
+
+/// The device clears the error word.
+// CHECK-LABEL: llvm.func internal @main.run_abi(
+//  CHECK-SAME:     %[[WORKSPACE:[^ ]+]]: !llvm.ptr) -> i32
+//   CHECK-NOT:   llvm.store %{{.+}}, %[[WORKSPACE]]
+//       CHECK:   llvm.call %{{.+}}(%{{.+}}, %[[WORKSPACE]], %{{.+}}, %{{.+}}, %{{.+}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i32, i64) -> i32
+
+/// Machine code comes before PTX, which ends with a null byte.
+//   CHECK-DAG: llvm.mlir.global internal constant @nvfp4.image.cubin("ELF")
+//   CHECK-DAG: llvm.mlir.global internal constant @nvfp4.image.ptx("text\00")
+// CHECK-LABEL: llvm.mlir.global internal constant @nvfp4.images()
+//       CHECK:   llvm.mlir.addressof @nvfp4.image.cubin
+//       CHECK:   llvm.mlir.addressof @nvfp4.image.ptx
+// CHECK-LABEL: llvm.mlir.global internal constant @nvfp4.kernels()
+// CHECK-LABEL: llvm.mlir.global external constant @nvfp4_program()
+//       CHECK:   llvm.mlir.constant(2 : i32)
+//       CHECK:   llvm.mlir.constant(48 : i32)
+
+module attributes {gpu.container_module} {
+gpu.binary @device [
+  #gpu.object<#nvvm.target<chip = "sm_120a">, assembly = "text">,
+  #gpu.object<#nvvm.target<chip = "sm_120a">, bin = "ELF">
+]
+func.func private @main.plan(%n: index) -> (index, index) {
+  %c64 = arith.constant 64 : index
+  return %n, %c64 : index, index
+}
+func.func @main(%x: memref<?xf32>, %y: memref<?xf32> {nvfp4.result = 0}, %workspace: memref<?xi8>)
+    attributes {nvfp4.entry = {
+      dimensions = [{name = "n", min = 0, max = -1}],
+      arguments = [{kind = "input", name = "x", dtype = "F32", shape = ["n"]}],
+      results = [{name = "y", dtype = "F32", shape = ["n"]}]}} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c128 = arith.constant 128 : index
+  %bytes = arith.constant 1024 : i32
+  %zero = arith.constant 0.0 : f32
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  %some = arith.cmpi ne, %n, %c0 : index
+  scf.if %some {
+    gpu.launch_func @device::@kernel blocks in (%n, %c1, %c1) threads in (%c128, %c1, %c1)
+        dynamic_shared_memory_size %bytes args(%n : index)
+  }
+  linalg.fill ins(%zero : f32) outs(%y : memref<?xf32>)
+  memref.copy %x, %y : memref<?xf32> to memref<?xf32>
+  return
+}
+}
