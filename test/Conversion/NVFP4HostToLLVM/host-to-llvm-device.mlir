@@ -31,12 +31,14 @@
 //   CHECK-DAG: llvm.mlir.global internal constant @nvfp4.image.cubin("ELF")
 //   CHECK-DAG: llvm.mlir.global internal constant @nvfp4.image.ptx("text\00")
 // CHECK-LABEL: llvm.mlir.global internal constant @nvfp4.images()
-//       CHECK:   llvm.mlir.addressof @nvfp4.image.cubin
-//       CHECK:   llvm.mlir.addressof @nvfp4.image.ptx
+//   CHECK-DAG:   %[[PTX:.+]] = llvm.mlir.addressof @nvfp4.image.ptx
+//   CHECK-DAG:   %[[CUBIN:.+]] = llvm.mlir.addressof @nvfp4.image.cubin
+//       CHECK:   llvm.insertvalue %[[CUBIN]], %{{.+}}[3]
+//       CHECK:   llvm.insertvalue %[[PTX]], %{{.+}}[3]
 // CHECK-LABEL: llvm.mlir.global internal constant @nvfp4.kernels()
 // CHECK-LABEL: llvm.mlir.global external constant @nvfp4_program()
-//       CHECK:   llvm.mlir.constant(2 : i32)
-//       CHECK:   llvm.mlir.constant(48 : i32)
+//   CHECK-DAG:   llvm.mlir.constant(2 : i32)
+//   CHECK-DAG:   llvm.mlir.constant(48 : i32)
 
 module attributes {gpu.container_module} {
 gpu.binary @device [
