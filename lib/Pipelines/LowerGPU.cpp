@@ -68,6 +68,10 @@ void nvfp4::buildLowerGPUPipeline(OpPassManager &pm,
   // One value per component: kernels see codes, scales and global scales.
   pm.addPass(createExpandTensorsPass());
   addFusion(pm);
+  // What runs in one kernel becomes a function, while ops are still values; the
+  // host is left with dispatches, shapes and checks.
+  pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  pm.addPass(createFormDispatchesPass());
   addBufferization(pm);
   // The error word is the device's too.
   PlanWorkspacePassOptions plan;

@@ -5,6 +5,7 @@
 //      CHECK: builtin.module(
 //      CHECK:   nvfp4-expand-tensors
 //      CHECK:   nvfp4-fuse-elementwise
+//      CHECK:   nvfp4-form-dispatches
 //      CHECK:   nvfp4-results-to-destinations
 //      CHECK:   one-shot-bufferize
 //      CHECK:   nvfp4-plan-workspace
