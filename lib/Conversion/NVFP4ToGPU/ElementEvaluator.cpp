@@ -551,6 +551,16 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
   }
   if (auto cast = tensor.getDefiningOp<tensor::CastOp>())
     return {cast.getSource(), dim};
+  // Global scales, codes, decoded and transformed elements have the rows of
+  // what they come from.
+  Operation *op = tensor.getDefiningOp();
+  if (isa_and_nonnull<GlobalScaleIntoOp, HadamardIntoOp>(op))
+    return {op->getOperand(0), dim};
+  bool isRow = dim + 1 < cast<ShapedType>(tensor.getType()).getRank();
+  if (isRow && (isa_and_nonnull<DequantizeIntoOp>(op) ||
+                (isa_and_nonnull<QuantizeIntoOp>(op) &&
+                 cast<OpResult>(tensor).getResultNumber() == 0)))
+    return {op->getOperand(0), dim};
   auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>();
   if (!expand)
     return {};
@@ -576,8 +586,16 @@ std::pair<Value, unsigned> nvfp4::getExtentOrigin(Value tensor, unsigned dim) {
       next = {returned, dim};
       cameFromInit = true;
     }
-    if (!next.first)
-      return {tensor, dim};
+    if (!next.first) {
+      auto op = tensor.getDefiningOp<DestinationStyleOpInterface>();
+      if (!op)
+        return {tensor, dim};
+      Value init = op.getTiedOpOperand(cast<OpResult>(tensor))->get();
+      auto last = dyn_cast<BlockArgument>(init);
+      if (last && getReturnedValue(last) == tensor)
+        return {init, dim};
+      next = {init, dim};
+    }
     std::tie(tensor, dim) = next;
   }
 }

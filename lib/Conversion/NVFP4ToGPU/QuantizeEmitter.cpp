@@ -127,7 +127,7 @@ QuantizeEmitter::QuantizeEmitter(KernelBuilder &kernel,
   for (int64_t dim = 0; dim < rank; ++dim) {
     bool isStatic = !type.isDynamicDim(dim);
     Value extent = isStatic ? evaluator.constant(type.getDimSize(dim))
-                            : kernel.getExtent(codes, dim);
+                            : *evaluator.getExtent(codes, dim);
     if (dim + 2 < rank)
       leadExtents.push_back(extent);
     else if (dim + 2 == rank)
@@ -351,6 +351,7 @@ void QuantizeEmitter::storeCodes(ValueRange index, Presence presence,
   } else {
     condition = emitBoth(b, condition, presence.column);
   }
+  condition = emitBoth(b, condition, presence.covered);
   Value line = row;
   if (!leadExtents.empty())
     line = evaluator.add(evaluator.mul(getSlice(index), rows), row);
@@ -418,6 +419,7 @@ void QuantizeEmitter::storeScale(ValueRange index, Presence presence,
   Value condition;
   if (count < format.getBlockColumns())
     condition = isMultiple(index.back(), format.getBlockColumns());
+  condition = emitBoth(b, condition, presence.covered);
   if (isTiled()) {
     byte = emitOrZero(b, isPresent, byte);
   } else {
@@ -434,4 +436,40 @@ void QuantizeEmitter::storeScale(ValueRange index, Presence presence,
     b.setInsertionPointToStart(
         scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
   store(byte, scales, offset, 1);
+}
+
+/// Row m of M that exist takes rows m + M, m + 2M, … of those behind. Four
+/// neighbouring columns are neighbours in memory; lanes share as many of them
+/// as there are, and rows if there are few.
+void QuantizeEmitter::emitRowPadding(ValueRange index, Value isRow, Value lane,
+                                     int64_t lanes) {
+  std::optional<int64_t> fixedRows = getConstantIntValue(rows);
+  if (!isTiled() || (fixedRows && *fixedRows % kScaleTileRows == 0))
+    return;
+  int64_t blockColumns = type.getFormat().getBlockColumns();
+  int64_t words = getTiledColumns(type) / blockColumns / kScaleTileCols;
+  int64_t columnLanes = std::min<int64_t>(llvm::PowerOf2Ceil(words), lanes);
+  Value firstWord = evaluator.rem(lane, evaluator.constant(columnLanes));
+  Value rowLane = evaluator.div(lane, evaluator.constant(columnLanes));
+  Value first = evaluator.add(evaluator.add(rows, index.back()),
+                              evaluator.mul(rowLane, rows));
+  Value step = evaluator.mul(rows, evaluator.constant(lanes / columnLanes));
+  Value end = getCoveredRows();
+
+  OpBuilder::InsertionGuard guard(b);
+  if (isRow)
+    b.setInsertionPointToStart(
+        scf::IfOp::create(b, isRow, /*withElseRegion=*/false).thenBlock());
+  auto rowLoop = scf::ForOp::create(b, first, end, step);
+  b.setInsertionPointToStart(rowLoop.getBody());
+  auto wordLoop = scf::ForOp::create(b, firstWord, evaluator.constant(words),
+                                     evaluator.constant(columnLanes));
+  b.setInsertionPointToStart(wordLoop.getBody());
+  ElementEvaluator::Scope scope(evaluator);
+  SmallVector<Value> place(index.drop_back());
+  llvm::append_values(
+      place, rowLoop.getInductionVar(),
+      evaluator.mul(wordLoop.getInductionVar(),
+                    evaluator.constant(kScaleTileCols * blockColumns)));
+  store(getInt(b, 32, 0), scales, getScaleOffset(place), kScaleTileCols);
 }

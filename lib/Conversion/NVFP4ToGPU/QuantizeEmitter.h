@@ -35,9 +35,10 @@ mlir::Value emitMaxOfLanes(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
 
 class QuantizeEmitter {
 public:
-  /// Whether the row and the column of a run exist; null: they do.
+  /// Whether the row and the column of a run exist, and whether its place must
+  /// be covered: nothing is stored elsewhere. Null: yes.
   struct Presence {
-    mlir::Value row, column;
+    mlir::Value row, column, covered;
   };
 
   /// `codes` and `scales` are the arguments that the results of `op` go to.
@@ -85,6 +86,12 @@ public:
   mlir::LogicalResult emitRun(mlir::ValueRange index, Presence presence,
                               llvm::ArrayRef<mlir::Value> run, mlir::Value amax,
                               const EmittedFactors &factors);
+
+  /// Makes the scales of rows that do not exist zero, if only rows that exist
+  /// are emitted. `lane` of `lanes`, a multiple of 32, has the row at `index`
+  /// (lead …, row); an i1 says whether it exists, null if it does.
+  void emitRowPadding(mlir::ValueRange index, mlir::Value isRow,
+                      mlir::Value lane, int64_t lanes);
 
 private:
   mlir::AffineExpr getExtentExpr(unsigned dim);

@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "RowKernel.h"
+#include "QuantizeRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -85,6 +86,14 @@ static SmallVector<int64_t> getExtents(linalg::LinalgOp op,
 }
 
 static std::optional<Shape> getReducedShape(Operation *op) {
+  if (Value source = getQuantizedRows(op)) {
+    ArrayRef<int64_t> extents = cast<ShapedType>(source.getType()).getShape();
+    Shape shape{Count::of(extents.drop_back()), Count::of(extents.take_back()),
+                std::nullopt};
+    if (!ShapedType::isDynamic(extents.back()))
+      shape.innermost = extents.back();
+    return shape;
+  }
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   if (!linalgOp || linalgOp.getNumReductionLoops() == 0)
     return std::nullopt;
@@ -169,9 +178,16 @@ private:
     bool hasColumns;
   };
 
+  /// A pair of results that hold encoded rows.
+  struct Quantization {
+    QuantizeIntoOp op;
+    BlockArgument codes, scales;
+  };
+
   LogicalResult plan();
   LogicalResult planOutputs();
-  void planSharing();
+  LogicalResult planQuantizations();
+  LogicalResult planSharing();
   LogicalResult emitRows(RowEmitter &rows);
   bool isRowReduction(Operation &op);
   LogicalResult emitReduction(RowEmitter &rows, linalg::LinalgOp op);
@@ -190,6 +206,7 @@ private:
   ImplicitLocOpBuilder &builder;
   Shape shape;
   SmallVector<Output> outputs;
+  SmallVector<Quantization> quantizations;
   RowSharing sharing;
 };
 } // namespace
@@ -197,7 +214,8 @@ private:
 /// Reductions of other shapes are left to the evaluator, one thread each.
 bool RowGenerator::isRowReduction(Operation &op) {
   std::optional<Shape> reduced = getReducedShape(&op);
-  return reduced && reduced->rows.mayEqual(shape.rows) &&
+  return reduced && isa<linalg::LinalgOp>(op) &&
+         reduced->rows.mayEqual(shape.rows) &&
          reduced->columns == shape.columns &&
          isCombinable(cast<linalg::LinalgOp>(op));
 }
@@ -211,9 +229,35 @@ LogicalResult RowGenerator::plan() {
     return body.emitError("expected a reduction of rows in a kernel of the "
                           "schedule 'row', but got none");
   shape = *found;
-  if (failed(planOutputs()))
+  if (failed(planQuantizations()) || failed(planOutputs()))
     return failure();
-  planSharing();
+  return planSharing();
+}
+
+LogicalResult RowGenerator::planQuantizations() {
+  Operation *end = body.front().getTerminator();
+  auto findInit = [&](Value result) -> BlockArgument {
+    for (auto [init, value] :
+         llvm::zip_equal(body.getArguments().take_back(end->getNumOperands()),
+                         end->getOperands()))
+      if (value == result)
+        return init;
+    return {};
+  };
+  for (auto op : body.front().getOps<QuantizeIntoOp>()) {
+    std::optional<Shape> rows = getReducedShape(op);
+    if (!rows || !rows->rows.mayEqual(shape.rows) ||
+        !(rows->columns == shape.columns))
+      return op.emitError("expected blocks along the rows of the kernel's "
+                          "reduction, but got ")
+             << op.getAs();
+    BlockArgument codes = findInit(op->getResult(0));
+    BlockArgument scales = findInit(op->getResult(1));
+    if (!codes || !scales)
+      return op.emitError("expected codes and scales to be results of the "
+                          "kernel");
+    quantizations.push_back({op, codes, scales});
+  }
   return success();
 }
 
@@ -222,6 +266,8 @@ LogicalResult RowGenerator::planOutputs() {
   for (auto [init, value] :
        llvm::zip_equal(body.getArguments().take_back(end->getNumOperands()),
                        end->getOperands())) {
+    if (value.getDefiningOp<QuantizeIntoOp>())
+      continue;
     ArrayRef<int64_t> extents = cast<ShapedType>(init.getType()).getShape();
     std::optional<unsigned> whole = getNumRowDims(extents, shape, true);
     std::optional<unsigned> reduced = getNumRowDims(extents, shape, false);
@@ -234,7 +280,7 @@ LogicalResult RowGenerator::planOutputs() {
   return success();
 }
 
-void RowGenerator::planSharing() {
+LogicalResult RowGenerator::planSharing() {
   // A run is one load of what is widest.
   int64_t bytes = 1;
   std::optional<int64_t> innermost = shape.innermost;
@@ -259,6 +305,13 @@ void RowGenerator::planSharing() {
       fit(cast<ShapedType>(output.init.getType()).getShape().back());
     else if (output.hasColumns)
       length = 1;
+  // Columns of blocks are multiples of 16, even if they are dynamic.
+  if (!quantizations.empty() &&
+      ShapedType::isDynamic(innermost.value_or(ShapedType::kDynamic)))
+    length = kMinQuantizedRun;
+  if (!quantizations.empty() && length < kMinQuantizedRun)
+    return body.emitError("expected rows that threads can share in runs of ")
+           << kMinQuantizedRun << " columns, but got runs of " << length;
 
   bool isStatic = shape.columns.numDynamic == 0;
   bool isWarp = !shape.rows.isOne() &&
@@ -271,6 +324,7 @@ void RowGenerator::planSharing() {
       llvm::divideCeil(shape.columns.factor, sharing.threadsPerRow * length) *
               length <=
           kMaxHeld;
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -447,9 +501,21 @@ LogicalResult RowGenerator::emitOutputs(RowEmitter &rows) {
 }
 
 LogicalResult RowGenerator::emitRows(RowEmitter &rows) {
-  for (Operation &op : body.front())
+  for (Operation &op : body.front()) {
     if (isRowReduction(op) &&
         failed(emitReduction(rows, cast<linalg::LinalgOp>(op))))
+      return failure();
+    auto scale = dyn_cast<GlobalScaleIntoOp>(op);
+    if (!scale || !getQuantizedRows(scale))
+      continue;
+    FailureOr<Value> scalar = emitGlobalScaleOfRow(evaluator, rows, scale);
+    if (failed(scalar) ||
+        failed(bindScalar(rows, scale->getResult(0), *scalar)))
+      return failure();
+  }
+  for (const Quantization &quantization : quantizations)
+    if (failed(emitQuantizedRow(kernel, evaluator, rows, quantization.op,
+                                quantization.codes, quantization.scales)))
       return failure();
   return emitOutputs(rows);
 }
@@ -458,15 +524,20 @@ FailureOr<KernelVariant> RowGenerator::run() {
   auto emit = [&]() -> FailureOr<KernelVariant> {
     if (failed(plan()))
       return failure();
-    const Output &output = outputs.front();
+    // Codes have one dimension behind those of the rows.
+    BlockArgument init =
+        outputs.empty() ? quantizations.front().codes : outputs.front().init;
+    unsigned numRowDims = outputs.empty()
+                              ? cast<ShapedType>(init.getType()).getRank() - 1
+                              : outputs.front().numRowDims;
     Value count = evaluator.constant(1);
     AffineExpr one = builder.getAffineConstantExpr(1), grid = one;
-    for (unsigned dim = 0; dim < output.numRowDims; ++dim) {
-      FailureOr<Value> extent = evaluator.getExtent(output.init, dim);
+    for (unsigned dim = 0; dim < numRowDims; ++dim) {
+      FailureOr<Value> extent = evaluator.getExtent(init, dim);
       if (failed(extent))
         return failure();
       count = evaluator.mul(count, *extent);
-      grid = grid * kernel.getExtentExpr(output.init, dim);
+      grid = grid * kernel.getExtentExpr(init, dim);
     }
     RowEmitter rows(kernel, evaluator, sharing, count, count);
     if (failed(emitRows(rows)))
@@ -484,5 +555,7 @@ FailureOr<KernelVariant> RowGenerator::run() {
 
 FailureOr<KernelVariant>
 nvfp4::generateRowKernel(const KernelRequest &request) {
+  if (isBlockwise(request.body))
+    return generateBlockKernel(request);
   return RowGenerator(request).run();
 }

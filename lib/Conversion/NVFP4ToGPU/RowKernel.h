@@ -55,6 +55,7 @@ public:
              const RowSharing &sharing, mlir::Value rows,
              mlir::Value coveredRows);
 
+  mlir::ImplicitLocOpBuilder &getBuilder() { return builder; }
   const RowSharing &getSharing() const { return sharing; }
   /// The row of this thread, and the row to compute: equal where it exists.
   mlir::Value getRowPosition() const { return rowPosition; }
