@@ -26,13 +26,15 @@ std::unique_ptr<MLIRContext> test::createContext() {
   DialectRegistry registry;
   registerAllDialects(registry);
   registerNVFP4Dialects(registry);
-  createCPUTarget()->registerDialects(registry);
+  TargetRegistry targets;
+  registerBuiltinTargets(targets);
+  targets.registerDialects(registry);
   return std::make_unique<MLIRContext>(registry,
                                        MLIRContext::Threading::DISABLED);
 }
 
 Program test::compile(MLIRContext &context, StringRef text, std::string &error,
-                      const EmitOptions &options) {
+                      const EmitOptions &options, StringRef targetName) {
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     if (error.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
       error = diagnostic.str();
@@ -40,7 +42,12 @@ Program test::compile(MLIRContext &context, StringRef text, std::string &error,
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
   if (!module)
     return {};
-  std::unique_ptr<Target> target = createCPUTarget();
+  TargetRegistry targets;
+  registerBuiltinTargets(targets);
+  const Target *target =
+      targets.lookup(targetName, [&] { return emitError(module->getLoc()); });
+  if (!target)
+    return {};
   PassManager pm(&context);
   pm.addPass(createRecordEntryPass());
   target->addLowerPasses(pm);
@@ -50,10 +57,11 @@ Program test::compile(MLIRContext &context, StringRef text, std::string &error,
   return succeeded(program) ? std::move(*program) : Program();
 }
 
-CompiledProgram::CompiledProgram(StringRef text, const EmitOptions &options)
+CompiledProgram::CompiledProgram(StringRef text, const EmitOptions &options,
+                                 StringRef target)
     : context(createContext()) {
   std::string error;
-  program = compile(*context, text, error, options);
+  program = compile(*context, text, error, options, target);
   EXPECT_EQ(error, "");
   if (program.image.empty())
     return;

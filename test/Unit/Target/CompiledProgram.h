@@ -2,9 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// For tests that check numbers: IR text in, the target `cpu`, a loaded
-// program.so out. Plays the runtime's part of ProgramABI.h in its simplest
-// form.
+// For tests that check numbers: IR text in, the target `cpu` or a chip, a
+// loaded program.so out. Plays the runtime's part of ProgramABI.h in its
+// simplest form.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,10 +24,11 @@ namespace nvfp4::test {
 /// A module for the context of the tests: all dialects that the target needs.
 std::unique_ptr<mlir::MLIRContext> createContext();
 
-/// Parses `text`, runs the Lower stage of the target `cpu` and emits. On
-/// failure returns an empty image and the first error in `error`.
+/// Parses `text`, runs the Lower stage of a target and emits. On failure
+/// returns an empty image and the first error in `error`.
 Program compile(mlir::MLIRContext &context, llvm::StringRef text,
-                std::string &error, const EmitOptions &options = {});
+                std::string &error, const EmitOptions &options = {},
+                llvm::StringRef target = "cpu");
 
 /// What a run has left behind.
 struct RunResult {
@@ -54,7 +55,8 @@ class CompiledProgram {
 public:
   /// Compiles and loads; a test failure is recorded if that fails.
   explicit CompiledProgram(llvm::StringRef text,
-                           const EmitOptions &options = {});
+                           const EmitOptions &options = {},
+                           llvm::StringRef target = "cpu");
   ~CompiledProgram();
   CompiledProgram(const CompiledProgram &) = delete;
 
