@@ -44,7 +44,7 @@ enum class Role {
   /// Moves elements and computes nothing: repeated in the kernels that read it,
   /// a kernel of its own only if somebody needs the whole buffer.
   Mover,
-  /// A product for the MMA unit.
+  /// A product of block-scaled tensors, or one for which a kernel is chosen.
   Matmul,
   /// All loops parallel.
   Elementwise,
@@ -149,6 +149,7 @@ private:
   Group *findLast(mlir::Operation *op);
   void materialize(mlir::Value value);
   void materializeOperands(mlir::Operation *op);
+  void limitDepth(mlir::Operation *mover);
   void pushMovers(Group &group, mlir::Operation *op);
   void sinkElements();
   Group *findOnlyReader(Group &group);
@@ -178,8 +179,10 @@ private:
   std::map<std::pair<unsigned, std::vector<int64_t>>, unsigned> permutations;
   /// Products by left operand and type.
   llvm::DenseMap<size_t, llvm::SmallVector<Group *, 1>> siblings;
-  /// Groups of elements of the shape of a tensor that they read.
-  llvm::DenseMap<mlir::Value, Group *> readers;
+  /// The last op of a group of elements that reads a tensor of its own shape.
+  llvm::DenseMap<mlir::Value, mlir::Operation *> readers;
+  /// Moves of elements between a mover and the last buffer.
+  llvm::DenseMap<mlir::Operation *, unsigned> depths;
 };
 
 //===----------------------------------------------------------------------===//

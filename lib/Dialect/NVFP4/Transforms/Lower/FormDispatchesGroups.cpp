@@ -103,15 +103,11 @@ static SmallVector<Value> getEqualOperands(Operation *op) {
 bool DispatchPlan::joinReader(Operation *op) {
   Group *last = findLast(op);
   for (Value operand : getEqualOperands(op)) {
-    Group *group = readers.lookup(operand);
+    Operation *reader = readers.lookup(operand);
+    Group *group = reader ? groupOf.lookup(reader) : nullptr;
     if (!group || group->schedule != KernelSchedule::Element ||
-        group->ops.size() >= kMaxOps || (last && last->order > group->order))
-      continue;
-    bool isTop = llvm::any_of(operand.getUsers(), [&](Operation *user) {
-      return group->tops.contains(user) &&
-             llvm::is_contained(getEqualOperands(user), operand);
-    });
-    if (!isTop)
+        !group->tops.contains(reader) || group->ops.size() >= kMaxOps ||
+        (last && last->order > group->order))
       continue;
     group->tops.insert(op);
     add(*group, op);
@@ -126,7 +122,7 @@ void DispatchPlan::startElements(Operation *op) {
   Group &group = create(op, KernelSchedule::Element);
   group.tops.insert(op);
   for (Value operand : getEqualOperands(op))
-    readers[operand] = &group;
+    readers[operand] = op;
 }
 
 void DispatchPlan::startRow(Operation *op) {
@@ -216,6 +212,19 @@ void DispatchPlan::materializeOperands(Operation *op) {
   }
 }
 
+/// A kernel repeats a chain of moves, and so does each reader of it.
+void DispatchPlan::limitDepth(Operation *mover) {
+  constexpr unsigned kMaxDepth = 16;
+  unsigned depth = 1;
+  for (Value operand : getTensorOperands(mover))
+    if (Operation *source = skipReshapes(operand).getDefiningOp())
+      depth = std::max(depth, depths.lookup(source) + 1);
+  if (depth <= kMaxDepth)
+    depths[mover] = depth;
+  else
+    materialize(mover->getResult(0));
+}
+
 /// Transpositions between a product and rows: the product stores its elements
 /// where rows are contiguous.
 void DispatchPlan::pushMovers(Group &group, Operation *op) {
@@ -271,6 +280,8 @@ LogicalResult DispatchPlan::visit(Operation *op) {
   case Role::Mover:
     // Remembered here, in program order, so that no chain is ever followed.
     getOrder(op);
+    if (role == Role::Mover)
+      limitDepth(op);
     return success();
   case Role::Host:
   case Role::Matmul:

@@ -30,6 +30,14 @@ constexpr llvm::StringLiteral kKernelsName = "kernels";
 // One function
 //===----------------------------------------------------------------------===//
 
+/// Operands, and what regions use from outside.
+static SmallVector<Value> getUses(Operation *op) {
+  llvm::SetVector<Value> uses;
+  uses.insert_range(op->getOperands());
+  getUsedValuesDefinedAbove(op->getRegions(), uses);
+  return uses.takeVector();
+}
+
 namespace {
 /// Makes the function of one group.
 class KernelFunction {
@@ -47,12 +55,16 @@ public:
 private:
   bool isInside(Operation *op);
   bool isNeededOutside(Value value);
+  Value getReturnedView(Value value);
+  void collect();
   void collectInputs(Operation *op);
   void collectInputs(Value tensor);
   void collectExtents(Value scalar);
   void addExtents(ArrayRef<Value> tensors, unsigned position, bool quotients);
   void addExtents();
   Value getExtent(OpBuilder &builder, Location loc, Value scalar);
+  func::FuncOp createFunction(Location loc);
+  void writeToInits(ValueRange returned);
   LogicalResult clone(Operation *op);
   FailureOr<Value> getTensor(Value tensor);
   FailureOr<Value> getScalar(Value scalar, Operation *user);
@@ -113,6 +125,21 @@ bool KernelFunction::isNeededOutside(Value value) {
     }
   }
   return false;
+}
+
+/// A result of the entry is written in its own shape, not through views: the
+/// caller's buffer is the destination. The value itself if it is none.
+Value KernelFunction::getReturnedView(Value value) {
+  Value view = value;
+  while (view.hasOneUse()) {
+    Operation *user = *view.user_begin();
+    if (isa<func::ReturnOp>(user))
+      return view;
+    if (plan.getGroup(user) || getRole(user) != Role::View)
+      break;
+    view = user->getResult(0);
+  }
+  return value;
 }
 
 void KernelFunction::collectInputs(Operation *op) {
@@ -220,10 +247,7 @@ FailureOr<Value> KernelFunction::getTensor(Value tensor) {
 
 /// Repeats an op whose operands may have to be repeated first.
 LogicalResult KernelFunction::clone(Operation *op) {
-  llvm::SetVector<Value> uses;
-  uses.insert_range(op->getOperands());
-  getUsedValuesDefinedAbove(op->getRegions(), uses);
-  for (Value use : uses)
+  for (Value use : getUses(op))
     if (isa<RankedTensorType>(use.getType()) ? failed(getTensor(use))
                                              : failed(getScalar(use, op)))
       return failure();
@@ -233,29 +257,29 @@ LogicalResult KernelFunction::clone(Operation *op) {
   return success();
 }
 
-FailureOr<func::FuncOp> KernelFunction::build() {
+/// Results, what is repeated, and inputs.
+void KernelFunction::collect() {
   for (Operation *op : group.ops)
     for (Value result : op->getResults())
       if (isNeededOutside(result))
-        results.push_back(result);
+        results.push_back(getReturnedView(result));
   for (Operation *op : group.ops)
     collectInputs(op);
+  for (Value result : results)
+    collectInputs(result);
   addExtents();
-  for (Operation *op : repeated) {
-    llvm::SetVector<Value> uses;
-    uses.insert_range(op->getOperands());
-    getUsedValuesDefinedAbove(op->getRegions(), uses);
-    for (Value use : uses)
+  for (Operation *op : repeated)
+    for (Value use : getUses(op))
       collectExtents(use);
-  }
+}
 
+func::FuncOp KernelFunction::createFunction(Location loc) {
   SmallVector<Type> argumentTypes, resultTypes;
   for (Value input : inputs)
     argumentTypes.push_back(input.getType());
   for (Value result : results)
     resultTypes.push_back(result.getType());
   llvm::append_range(argumentTypes, resultTypes);
-  Location loc = group.ops.front()->getLoc();
   auto function = func::FuncOp::create(
       loc, "kernel", builder.getFunctionType(argumentTypes, resultTypes));
   body = function.addEntryBlock();
@@ -263,33 +287,42 @@ FailureOr<func::FuncOp> KernelFunction::build() {
   for (auto [input, argument] :
        llvm::zip(inputs.getArrayRef(), body->getArguments()))
     mapping.map(input, argument);
+  return function;
+}
 
-  for (Operation *op : group.ops) {
-    // Somebody may have needed a move already.
-    if (op->getNumResults() > 0 && mapping.contains(op->getResult(0)))
-      continue;
-    if (failed(clone(op))) {
-      function.erase();
-      return failure();
-    }
-  }
-  SmallVector<Value> returned = llvm::map_to_vector(
-      results, [&](Value result) { return mapping.lookup(result); });
-  func::ReturnOp::create(builder, loc, returned);
-  // Results are written to the arguments behind the inputs.
+/// Results are written to the arguments behind the inputs.
+void KernelFunction::writeToInits(ValueRange returned) {
   for (auto [i, value] : llvm::enumerate(returned)) {
     auto dps = value.getDefiningOp<DestinationStyleOpInterface>();
     if (!dps)
       continue;
     OpOperand *init = dps.getTiedOpOperand(cast<OpResult>(value));
-    Operation *start = init->get().getDefiningOp();
-    if (isa_and_nonnull<tensor::EmptyOp>(start))
+    if (init->get().getDefiningOp<tensor::EmptyOp>())
       init->set(body->getArgument(inputs.size() + i));
   }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*body)))
     if (isOpTriviallyDead(&op))
       op.erase();
-  return function;
+}
+
+FailureOr<func::FuncOp> KernelFunction::build() {
+  collect();
+  Location loc = group.ops.front()->getLoc();
+  OwningOpRef<func::FuncOp> function = createFunction(loc);
+  for (Operation *op : group.ops)
+    for (Value result : op->getResults())
+      if (failed(getTensor(result)))
+        return failure();
+  SmallVector<Value> returned;
+  for (Value result : results) {
+    FailureOr<Value> value = getTensor(result);
+    if (failed(value))
+      return failure();
+    returned.push_back(*value);
+  }
+  func::ReturnOp::create(builder, loc, returned);
+  writeToInits(returned);
+  return function.release();
 }
 
 //===----------------------------------------------------------------------===//

@@ -95,27 +95,6 @@ static bool isMover(linalg::LinalgOp op) {
   return yielded == op.getRegionInputArgs()[0];
 }
 
-/// Whether the MMA unit computes the op: products of bf16 summed up in f32,
-/// or whatever a schedule was chosen for.
-static bool isProduct(linalg::LinalgOp op) {
-  if (op->hasAttr(kKernelAttrName))
-    return true;
-  if (!linalg::isaContractionOpInterface(op) || op.getNumDpsInputs() != 2)
-    return false;
-  FailureOr<linalg::ContractionDimensions> dims =
-      linalg::inferContractionDims(op);
-  auto isElement = [&](OpOperand *operand, auto &&predicate) {
-    return predicate(getElementTypeOrSelf(operand->get().getType()));
-  };
-  auto isBF16 = [](Type type) { return type.isBF16(); };
-  return succeeded(dims) && dims->m.size() == 1 && dims->n.size() == 1 &&
-         dims->k.size() == 1 && dims->batch.size() <= 1 &&
-         isElement(op.getDpsInputOperand(0), isBF16) &&
-         isElement(op.getDpsInputOperand(1), isBF16) &&
-         isElement(op.getDpsInitOperand(0),
-                   [](Type type) { return type.isF32(); });
-}
-
 static Role getLinalgRole(linalg::LinalgOp op) {
   if (!op.hasPureTensorSemantics())
     return Role::Unknown;
@@ -123,7 +102,8 @@ static Role getLinalgRole(linalg::LinalgOp op) {
     return Role::Free;
   if (isMover(op))
     return Role::Mover;
-  if (isProduct(op))
+  // Somebody has chosen how the MMA unit computes it.
+  if (op->hasAttr(kKernelAttrName))
     return Role::Matmul;
   unsigned numLoops = op.getNumLoops(),
            numReductions = op.getNumReductionLoops();
