@@ -50,7 +50,7 @@ static Generator getGenerator(KernelSchedule schedule) {
   case KernelSchedule::Block:
     return generateBlockKernel;
   case KernelSchedule::Matmul:
-    return nullptr;
+    return generateMatmulKernel;
   }
   llvm_unreachable("all schedules are above");
 }

@@ -549,6 +549,8 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
           return {operand.get(), *position};
     return {};
   }
+  if (auto op = tensor.getDefiningOp<DestinationStyleOpInterface>())
+    return {op.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim};
   if (auto cast = tensor.getDefiningOp<tensor::CastOp>())
     return {cast.getSource(), dim};
   // Global scales, codes, decoded and transformed elements have the rows of

@@ -14,6 +14,7 @@
 
 #include "MatmulConfig.h"
 #include "MmaAtom.h"
+#include "ResultMaps.h"
 #include "TileScheduler.h"
 
 namespace nvfp4 {
@@ -33,8 +34,8 @@ public:
 
 class Epilogue {
 public:
-  /// Follows `product` to the results of the body. Reports the first op that
-  /// does not keep elements apart.
+  /// Follows `product` to the results of the body, which must keep its elements
+  /// apart.
   static mlir::FailureOr<Epilogue>
   get(mlir::func::FuncOp body, mlir::Value product, const MatmulConfig &config);
 
@@ -47,21 +48,13 @@ public:
                            ProductFinish &finish, mlir::Value shared);
 
 private:
-  Epilogue(const MatmulConfig &config, mlir::Value product)
-      : config(config), product(product) {}
+  Epilogue(const MatmulConfig &config, mlir::Value product, ResultMaps maps);
 
-  /// A result of the body: its value, its init (an argument), and its index as
-  /// a map of the coordinates (batch …, m, n); symbols are dynamic extents.
-  struct Result {
-    mlir::Value value;
-    mlir::BlockArgument init;
-    mlir::AffineMap map;
-    llvm::SmallVector<mlir::Value> extents;
-  };
+  int64_t getPitch() const;
 
   const MatmulConfig &config;
   mlir::Value product;
-  llvm::SmallVector<Result> results;
+  ResultMaps maps;
   /// Neighbouring columns that a thread computes at once.
   int64_t run = 1;
 };

@@ -27,6 +27,8 @@ namespace nvfp4 {
 /// What one kind of matmul gives to the kernel.
 struct MatmulParts {
   MatmulExtents extents;
+  /// K of an instruction.
+  int64_t stepK;
   /// Of A and B, and whether B has the batch dimensions.
   std::unique_ptr<OperandPath> lhs, rhs;
   bool rhsIsBatched = false;
@@ -34,12 +36,15 @@ struct MatmulParts {
   std::unique_ptr<ProductFinish> finish;
 };
 
-/// Writes the kernel of `parts` for the op whose result is `product`.
-mlir::FailureOr<KernelVariant> composeMatmul(const KernelRequest &request,
-                                             KernelBuilder &kernel,
+/// Writes the kernel of `parts`.
+mlir::FailureOr<KernelVariant> composeMatmul(KernelBuilder &kernel,
                                              const MatmulConfig &config,
                                              Epilogue &epilogue,
                                              MatmulParts &parts);
+
+/// The kernel of a matmul with two block-scaled operands.
+mlir::FailureOr<KernelVariant> generateBlockScaledMatmul(const KernelRequest &,
+                                                         ScaledMatmulOp root);
 
 } // namespace nvfp4
 

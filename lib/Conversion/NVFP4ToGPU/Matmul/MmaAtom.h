@@ -30,11 +30,10 @@ public:
 
   /// Accumulators that are zero.
   virtual llvm::SmallVector<mlir::Value> begin(const CtaContext &cta) = 0;
-  /// The accumulators after one step of K.
-  virtual llvm::SmallVector<mlir::Value> issue(mlir::ImplicitLocOpBuilder &b,
-                                               mlir::ValueRange accumulators,
-                                               mlir::ValueRange rows,
-                                               mlir::ValueRange columns) = 0;
+  /// The accumulators after the warp's K step `step` of a stage.
+  virtual llvm::SmallVector<mlir::Value>
+  issue(mlir::ImplicitLocOpBuilder &b, mlir::ValueRange accumulators,
+        mlir::ValueRange rows, mlir::ValueRange columns, int64_t step) = 0;
   /// Visits all chunks of this thread. Emits no control flow.
   virtual void
   drain(const CtaContext &cta, mlir::ValueRange accumulators,

@@ -47,7 +47,7 @@ public:
 
 /// A tile of rows in shared memory, `rowBytes` (32, 64, 128, …) of each. Chunks
 /// of 16 bytes are permuted so that neither 8 neighbouring rows of one chunk
-/// nor all chunks of a row meet in a bank: chunk c of row r is stored at
+/// nor chunks of a row meet in a bank: chunk c of row r is stored at
 ///
 ///   rowBytes >= 128   c ^ (r mod 8)
 ///   rowBytes  = 64    c ^ (r / 2 mod 4)
@@ -77,15 +77,24 @@ private:
   UnitSide side;
   OctetMap octets;
   int64_t rowBytes, pitch, bytes;
-  int64_t threads = 0;
-  /// Of copies: i64 offsets of the thread's rows, its chunk's byte in the row
-  /// (i32), the image offset of the first, and whether it copies at all (i1 or
-  /// null).
-  mlir::Value pointer, copyChunk, copyOffset, copies;
-  llvm::SmallVector<mlir::Value> copyRows;
-  /// Of loads: the lane's offset at step 0.
+  /// A chunk that a thread copies: i64 offset of its row in the matrix, i32
+  /// offset in the image, and whether there is one (null: always).
+  struct Copy {
+    mlir::Value from, to, condition;
+  };
+  llvm::SmallVector<Copy> copies;
+  /// From one chunk of a thread to the next in the image, if that is constant.
+  int64_t passBytes = 0;
+  /// i64: the chunk in a row of the tile, in bytes.
+  mlir::Value pointer, copyChunk;
+  /// Of loads: the lane's i32 offset at step 0.
   mlir::Value loadOffset;
 };
+
+/// Octets of a block-scaled operand and of a plain one. Both sides' paths and
+/// the atom must agree on them.
+OctetMap getOctetsOfScaled(UnitSide side, const MatmulConfig &config);
+OctetMap getOctetsOfPlain(UnitSide side, const MatmulConfig &config);
 
 /// Codes and scales of a block-scaled operand in tiled layout.
 std::unique_ptr<OperandPath> createBlockScaledPath(UnitSide side,

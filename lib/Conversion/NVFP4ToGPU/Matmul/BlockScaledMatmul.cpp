@@ -1,0 +1,220 @@
+//===- BlockScaledMatmul.cpp - Two block-scaled operands ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Chooses the parts of a matmul kernel whose unit multiplies block-scaled
+// operands.
+//
+// Expects: a body with one `nvfp4.scaled_matmul` of operands in tiled layout,
+//          whose components are arguments; K is static.
+//
+//===----------------------------------------------------------------------===//
+
+#include "MatmulKernel.h"
+
+#include "Arithmetic.h"
+
+#include "nvfp4/Conversion/ScalarCodecs.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+namespace {
+/// The global scales of both operands: alpha times the sum, and the conversion
+/// to the product's type.
+class GlobalScales final : public ProductFinish {
+public:
+  GlobalScales(KernelBuilder &kernel, ScaledMatmulOp root)
+      : kernel(kernel), root(root),
+        elementType(getElementTypeOrSelf(root.getResult(0))) {}
+
+  void begin(ImplicitLocOpBuilder &b, const MatmulTile &tile) override;
+  void beginRow(ImplicitLocOpBuilder &b, Value m) override;
+  Value finish(ImplicitLocOpBuilder &b, Value sum, Value n) override;
+
+private:
+  /// A scale of the slice at hand, at a row if there is one per row.
+  Value load(ImplicitLocOpBuilder &b, BlockTensorType type,
+             ValueRange components, Value row);
+  static bool isPerRow(BlockTensorType type) {
+    return type.getFormat().hasGlobalScale() &&
+           type.getFormat().getGranularity() == GlobalScaleGranularity::Row;
+  }
+
+  KernelBuilder &kernel;
+  ScaledMatmulOp root;
+  Type elementType;
+  Value slice;
+  /// Null where there is none, or none yet.
+  Value lhs, rhs, alpha;
+};
+} // namespace
+
+Value GlobalScales::load(ImplicitLocOpBuilder &b, BlockTensorType type,
+                         ValueRange components, Value row) {
+  if (!type.getFormat().hasGlobalScale())
+    return Value();
+  Arithmetic a(b);
+  auto argument = cast<BlockArgument>(components.back());
+  // One of the tensor, of each slice, or of each row of each slice.
+  int64_t rank = cast<ShapedType>(argument.getType()).getRank();
+  Value position = rank > (row ? 1 : 0) ? slice : a.index(0);
+  if (row) {
+    Value rows = kernel.getExtent(argument, rank - 1);
+    position = a.add(a.mul(position, rows), row);
+  }
+  Value address =
+      a.offset(kernel.getPointer(argument), a.toI64(a.mul(position, 4)));
+  auto load = LLVM::LoadOp::create(b, b.getF32Type(), address,
+                                   /*alignment=*/4);
+  load.setInvariant(true);
+  return load;
+}
+
+void GlobalScales::begin(ImplicitLocOpBuilder &b, const MatmulTile &tile) {
+  slice = tile.slice;
+  if (!isPerRow(root.getLhsType()))
+    lhs = load(b, root.getLhsType(), root.getLhsComponents(), Value());
+  if (!isPerRow(root.getRhsType()))
+    rhs = load(b, root.getRhsType(), root.getRhsComponents(), Value());
+}
+
+void GlobalScales::beginRow(ImplicitLocOpBuilder &b, Value m) {
+  if (isPerRow(root.getLhsType()))
+    lhs = load(b, root.getLhsType(), root.getLhsComponents(), m);
+  if (isPerRow(root.getRhsType()))
+    return;
+  alpha = lhs || rhs ? emitMatmulAlpha(b, b.getLoc(), lhs,
+                                       root.getLhsType().getFormat(), rhs,
+                                       root.getRhsType().getFormat())
+                     : Value();
+}
+
+Value GlobalScales::finish(ImplicitLocOpBuilder &b, Value sum, Value n) {
+  Value factor = alpha;
+  if (isPerRow(root.getRhsType()))
+    factor =
+        emitMatmulAlpha(b, b.getLoc(), lhs, root.getLhsType().getFormat(),
+                        load(b, root.getRhsType(), root.getRhsComponents(), n),
+                        root.getRhsType().getFormat());
+  if (factor)
+    sum = arith::MulFOp::create(b, sum, factor);
+  if (elementType.isF32())
+    return sum;
+  return arith::TruncFOp::create(b, elementType, sum);
+}
+
+//===----------------------------------------------------------------------===//
+// Choosing
+//===----------------------------------------------------------------------===//
+
+/// The instruction that multiplies operands of a format.
+static FailureOr<WarpMmaKind> getKind(ScaledMatmulOp root) {
+  BlockFormat lhs = root.getLhsType().getFormat().getFormat();
+  BlockFormat rhs = root.getRhsType().getFormat().getFormat();
+  if (lhs.scaleEncoding == rhs.scaleEncoding &&
+      lhs.blockCols == rhs.blockCols) {
+    if (lhs.scaleEncoding == ScaleEncoding::E4M3 && lhs.blockCols == 16)
+      return WarpMmaKind::NVFP4;
+    if (lhs.scaleEncoding == ScaleEncoding::E8M0 && lhs.blockCols == 32)
+      return WarpMmaKind::MXFP4;
+  }
+  root.emitOpError("expected operands with e4m3 scales of 16 elements or e8m0 "
+                   "scales of 32, but got ")
+      << root.getLhsType() << " and " << root.getRhsType();
+  return failure();
+}
+
+static LogicalResult verifyOperand(ScaledMatmulOp root, BlockTensorType type,
+                                   ValueRange components) {
+  if (!type)
+    return root.emitOpError("expected two block-scaled operands");
+  if (type.getLayout() != BlockLayout::Tiled)
+    return root.emitOpError("expected operands in tiled layout, but got ")
+           << type;
+  if (ShapedType::isDynamic(type.getShape().back()))
+    return root.emitOpError("expected a static K, but got ") << type;
+  for (Value component : components)
+    if (!isa<BlockArgument>(component))
+      return root.emitOpError("expected components that are arguments of the "
+                              "kernel, but got the result of ")
+             << component.getDefiningOp()->getName();
+  return success();
+}
+
+static MatmulExtents getExtents(KernelBuilder &kernel, ScaledMatmulOp root) {
+  auto lhs = cast<BlockArgument>(root.getLhsComponents()[0]);
+  auto rhs = cast<BlockArgument>(root.getRhsComponents()[0]);
+  unsigned lhsRank = root.getLhsType().getRank();
+  unsigned rhsRank = root.getRhsType().getRank();
+  MatmulExtents extents;
+  extents.mExpr = kernel.getExtentExpr(lhs, lhsRank - 2);
+  extents.nExpr = kernel.getExtentExpr(rhs, rhsRank - 2);
+  extents.m = kernel.getExtent(lhs, lhsRank - 2);
+  extents.n = kernel.getExtent(rhs, rhsRank - 2);
+  for (unsigned dim = 0; dim < lhsRank - 2; ++dim) {
+    extents.batchExprs.push_back(kernel.getExtentExpr(lhs, dim));
+    extents.batch.push_back(kernel.getExtent(lhs, dim));
+  }
+  extents.k = root.getLhsType().getShape().back();
+  return extents;
+}
+
+/// Scales are copied in tiles of four blocks, and a register of them serves
+/// `steps` steps of one warp.
+static LogicalResult verifyScaleTiles(ScaledMatmulOp root,
+                                      const MatmulConfig &config, int64_t step,
+                                      int64_t blockCols) {
+  int64_t expected = std::max(step, 4 * blockCols) * config.warpsK;
+  if (config.tileK % expected == 0)
+    return success();
+  return root.emitOpError("expected a tile whose K is a multiple of ")
+         << expected << ", but got " << config.tileK;
+}
+
+FailureOr<KernelVariant>
+nvfp4::generateBlockScaledMatmul(const KernelRequest &request,
+                                 ScaledMatmulOp root) {
+  BlockTensorType lhs = root.getLhsType(), rhs = root.getRhsType();
+  if (failed(verifyOperand(root, lhs, root.getLhsComponents())) ||
+      failed(verifyOperand(root, rhs, root.getRhsComponents())))
+    return failure();
+  FailureOr<WarpMmaKind> kind = getKind(root);
+  if (failed(kind))
+    return failure();
+  int64_t step = getStepK(*kind);
+  FailureOr<MatmulConfig> config = MatmulConfig::get(root, request.attr, step);
+  if (failed(config) ||
+      failed(verifyScaleTiles(root, *config, step,
+                              lhs.getFormat().getFormat().blockCols)))
+    return failure();
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(request.body, root.getResult(0), *config);
+  if (failed(epilogue))
+    return failure();
+
+  KernelBuilder kernel(request);
+  UnitSide lhsSide = config->swapped ? UnitSide::Columns : UnitSide::Rows;
+  UnitSide rhsSide = config->swapped ? UnitSide::Rows : UnitSide::Columns;
+  auto makePath = [&](UnitSide side, BlockTensorType type,
+                      ValueRange components) {
+    return createBlockScaledPath(
+        side, *config, type,
+        kernel.getPointer(cast<BlockArgument>(components[0])),
+        kernel.getPointer(cast<BlockArgument>(components[1])));
+  };
+  MatmulParts parts;
+  parts.extents = getExtents(kernel, root);
+  parts.stepK = step;
+  parts.lhs = makePath(lhsSide, lhs, root.getLhsComponents());
+  parts.rhs = makePath(rhsSide, rhs, root.getRhsComponents());
+  parts.rhsIsBatched = rhs.getRank() > 2;
+  parts.atom = createWarpMma(*kind, getOctetsOfScaled(UnitSide::Rows, *config),
+                             getOctetsOfScaled(UnitSide::Columns, *config));
+  parts.finish = std::make_unique<GlobalScales>(kernel, root);
+  FailureOr<KernelVariant> variant =
+      composeMatmul(kernel, *config, *epilogue, parts);
+  if (failed(variant))
+    kernel.getFunction().erase();
+  return variant;
+}

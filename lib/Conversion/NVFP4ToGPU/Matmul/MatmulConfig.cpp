@@ -1,0 +1,101 @@
+//===- MatmulConfig.cpp - What a matmul kernel is told --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MatmulConfig.h"
+
+#include "Arithmetic.h"
+
+#include "nvfp4/Support/ScaleLayout.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Rows and columns of a warp-level instruction.
+static constexpr int64_t kUnitRows = 16, kUnitColumns = 8;
+
+/// A warp's share of one side: whole instructions, in tiles of scales that it
+/// can find its rows in.
+static LogicalResult verifySide(Operation *root, const MatmulConfig &config,
+                                UnitSide side) {
+  int64_t extent = config.getExtent(side), warps = config.getWarps(side);
+  int64_t unit = side == UnitSide::Rows ? kUnitRows : kUnitColumns;
+  StringRef name = (side == UnitSide::Rows) != config.swapped ? "M" : "N";
+  if (extent % (unit * warps) != 0)
+    return root->emitError("expected a tile whose ")
+           << name << " is a multiple of " << unit << " for each of " << warps
+           << " warps, but got " << extent;
+  if (extent < kScaleTileRows ? !llvm::isPowerOf2_64(extent)
+                              : extent % kScaleTileRows != 0)
+    return root->emitError("expected a tile whose ")
+           << name << " is a power of two up to 128 or a multiple of 128, but "
+           << "got " << extent;
+  if (!llvm::isPowerOf2_64(warps))
+    return root->emitError("expected a power of two as warps along ")
+           << name << ", but got " << warps;
+  // Interleaved rows are dealt out in fours of octets.
+  if (extent >= kScaleTileRows) {
+    int64_t fours = extent / warps / 32;
+    if (fours == 0 || (fours % 4 != 0 && 4 % fours != 0))
+      return root->emitError("expected warps that share whole groups of 32 of "
+                             "a tile's ")
+             << name << ", but got " << warps << " for " << extent;
+  }
+  return success();
+}
+
+FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
+                                          int64_t stepK) {
+  if (attr.getSchedule() != KernelSchedule::Matmul)
+    return root->emitError("expected a matmul schedule, but got ") << attr;
+  ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
+  MatmulConfig config{tile[0],           tile[1],          tile[2],
+                      warps[0],          warps[1],         warps[2],
+                      attr.getThreads(), attr.getStages(), attr.getSwapped(),
+                      attr.getMaxRows()};
+  if (config.stages < 2)
+    return root->emitError("expected at least 2 stages, but got ")
+           << config.stages;
+  int64_t steps = config.tileK / stepK;
+  if (config.tileK % stepK != 0 || !llvm::isPowerOf2_64(steps) ||
+      steps % config.warpsK != 0 || steps > 16)
+    return root->emitError("expected a tile whose K is ")
+           << stepK << " times a power of two up to 16, a multiple of "
+           << config.warpsK << " (warps along K), but got " << config.tileK;
+  if (failed(verifySide(root, config, UnitSide::Rows)) ||
+      failed(verifySide(root, config, UnitSide::Columns)))
+    return failure();
+  return config;
+}
+
+CtaContext::CtaContext(ImplicitLocOpBuilder &builder,
+                       const MatmulConfig &config, Value thread)
+    : b(builder), config(config), thread(thread) {
+  Arithmetic a(b);
+  lane = a.rem(thread, 32);
+  laneGroup = a.div(lane, 4);
+  laneInGroup = a.rem(lane, 4);
+  Value warp = a.div(thread, 32);
+  int64_t rows = config.getWarps(UnitSide::Rows);
+  int64_t columns = config.getWarps(UnitSide::Columns);
+  warpRow = a.rem(warp, rows);
+  warpColumn = a.rem(a.div(warp, rows), columns);
+  warpK = a.div(warp, rows * columns);
+}
+
+int64_t OctetMap::getRow(int64_t octet) const {
+  if (!interleaved)
+    return 8 * octet;
+  int64_t four = octet / 4;
+  return four / 4 * kScaleTileRows + four % 4 * 8 + octet % 4 * 32;
+}
+
+Value OctetMap::emitWarpRow(ImplicitLocOpBuilder &b, Value warp) const {
+  Arithmetic a(b);
+  if (!interleaved)
+    return a.mul(warp, extent / warps);
+  Value four = a.mul(warp, extent / warps / 32);
+  return a.add(a.mul(a.div(four, 4), kScaleTileRows), a.mul(a.rem(four, 4), 8));
+}

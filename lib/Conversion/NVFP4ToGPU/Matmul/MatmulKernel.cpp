@@ -1,0 +1,190 @@
+//===- MatmulKernel.cpp - A kernel from its five parts --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The loop along K keeps the staged handles of one step ahead of the unit, also
+// across stages, so that the unit never waits for shared memory:
+//
+//   state = ring.start, handles = stage(first image, 0)
+//   for each tile:
+//     refill the stage that was read before
+//     for each step:
+//       next handles: of this stage's next step, or, after ring.advance, of the
+//       next stage's first (of nothing, after the last: never used)
+//       multiply handles; handles = next
+//
+//===----------------------------------------------------------------------===//
+
+#include "MatmulKernel.h"
+
+#include "Arithmetic.h"
+
+#include "nvfp4/Conversion/ScalarCodecs.h"
+#include "nvfp4/Support/ScaleLayout.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Alignment of an image, for its swizzle.
+static constexpr int64_t kImageAlignment = 1024;
+
+//===----------------------------------------------------------------------===//
+// The loop along K
+//===----------------------------------------------------------------------===//
+
+namespace {
+class MainLoop {
+public:
+  MainLoop(const CtaContext &cta, StageRing &ring, OperandPath &rows,
+           OperandPath &columns, int64_t columnsOffset, MmaAtom &atom,
+           int64_t numTiles, int64_t steps)
+      : cta(cta), b(cta.b), ring(ring), rows(rows), columns(columns),
+        columnsOffset(columnsOffset), atom(atom), numTiles(numTiles),
+        steps(steps) {}
+
+  /// Accumulators after all tiles.
+  SmallVector<Value> emit();
+
+private:
+  void fill(Value image, Value tile) {
+    rows.copy(b, image, tile);
+    columns.copy(b, Arithmetic(b).offset(image, columnsOffset), tile);
+  }
+  /// Handles of the rows and of the columns.
+  struct Handles {
+    SmallVector<Value> rows, columns;
+  };
+  Handles stage(ValueRange state, int64_t step) {
+    Value image = ring.getImage(state);
+    return {rows.stage(b, image, step),
+            columns.stage(b, Arithmetic(b).offset(image, columnsOffset), step)};
+  }
+
+  const CtaContext &cta;
+  ImplicitLocOpBuilder &b;
+  StageRing &ring;
+  OperandPath &rows, &columns;
+  int64_t columnsOffset;
+  MmaAtom &atom;
+  int64_t numTiles, steps;
+};
+} // namespace
+
+SmallVector<Value> MainLoop::emit() {
+  auto fillStage = [&](Value image, Value tile) { fill(image, tile); };
+  SmallVector<Value> state = ring.start(fillStage);
+  SmallVector<Value> accumulators = atom.begin(cta);
+  Handles handles = stage(state, 0);
+
+  // Carried: accumulators, the ring's state, handles.
+  SmallVector<Value> carried(accumulators);
+  llvm::append_range(carried, state);
+  llvm::append_range(carried, handles.rows);
+  llvm::append_range(carried, handles.columns);
+  Arithmetic a(b);
+  auto loop =
+      scf::ForOp::create(b, a.i32(0), a.i32(numTiles), a.i32(1), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ValueRange rest = loop.getRegionIterArgs();
+  auto take = [&](SmallVector<Value> &values) {
+    size_t count = values.size();
+    values.assign(rest.begin(), rest.begin() + count);
+    rest = rest.drop_front(count);
+  };
+  take(accumulators);
+  take(state);
+  take(handles.rows);
+  take(handles.columns);
+
+  ring.refill(state, loop.getInductionVar(), fillStage);
+  for (int64_t step = 0; step < steps; ++step) {
+    bool isLast = step + 1 == steps;
+    if (isLast)
+      state = ring.advance(state);
+    Handles next = stage(state, isLast ? 0 : step + 1);
+    accumulators =
+        atom.issue(b, accumulators, handles.rows, handles.columns, step);
+    handles = std::move(next);
+  }
+
+  carried = accumulators;
+  llvm::append_range(carried, state);
+  llvm::append_range(carried, handles.rows);
+  llvm::append_range(carried, handles.columns);
+  scf::YieldOp::create(b, carried);
+  return SmallVector<Value>(loop.getResults().take_front(accumulators.size()));
+}
+
+//===----------------------------------------------------------------------===//
+// Composition
+//===----------------------------------------------------------------------===//
+
+/// Rows that a kernel with `max_rows` serves.
+static IntegerSet getServedSet(KernelBuilder &kernel,
+                               const MatmulConfig &config,
+                               const MatmulExtents &extents) {
+  if (config.maxRows == 0)
+    return IntegerSet();
+  return IntegerSet::get(kernel.getNumExtents(), /*symbolCount=*/0,
+                         {config.maxRows - extents.mExpr}, {false});
+}
+
+FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
+                                              const MatmulConfig &config,
+                                              Epilogue &epilogue,
+                                              MatmulParts &parts) {
+  ImplicitLocOpBuilder &b = kernel.getBuilder();
+  OperandPath &rows = config.swapped ? *parts.rhs : *parts.lhs;
+  OperandPath &columns = config.swapped ? *parts.lhs : *parts.rhs;
+  int64_t columnsOffset = llvm::alignTo(rows.getImageBytes(), kImageAlignment);
+  int64_t stageBytes =
+      columnsOffset + llvm::alignTo(columns.getImageBytes(), kImageAlignment);
+  int64_t sharedBytes =
+      std::max(config.stages * stageBytes, epilogue.getStagingBytes());
+  const MatmulExtents &extents = parts.extents;
+  TileScheduler scheduler(config, extents);
+  CtaContext cta(b, config, kernel.getThreadId());
+  MatmulTile tile = scheduler.emitTile(kernel);
+  parts.lhs->begin(cta, {tile.m, extents.m, tile.slice});
+  parts.rhs->begin(
+      cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
+
+  Value shared = kernel.getSharedMemory();
+  int64_t numTiles = llvm::divideCeil(extents.k, config.tileK);
+  StageRing ring(b, shared, config.stages, stageBytes, numTiles);
+  int64_t steps = config.tileK / parts.stepK / config.warpsK;
+  SmallVector<Value> accumulators =
+      MainLoop(cta, ring, rows, columns, columnsOffset, *parts.atom, numTiles,
+               steps)
+          .emit();
+  ring.finish();
+  if (failed(epilogue.emit(kernel, cta, *parts.atom, accumulators, extents,
+                           tile, *parts.finish, shared)))
+    return failure();
+  return KernelVariant{kernel.getFunction(), scheduler.getGrid(kernel),
+                       getServedSet(kernel, config, extents), config.threads,
+                       sharedBytes};
+}
+
+FailureOr<KernelVariant>
+nvfp4::generateMatmulKernel(const KernelRequest &request) {
+  func::FuncOp body = request.body;
+  ScaledMatmulOp root;
+  bool isOnly = true;
+  body.walk([&](ScaledMatmulOp op) {
+    isOnly &= !root;
+    root = op;
+  });
+  if (!root || !isOnly)
+    return body.emitError("expected a body with one '")
+           << ScaledMatmulOp::getOperationName() << "'";
+  if (request.chip.mmaUnit != MmaUnit::WarpSync ||
+      !request.chip.hasBlockScaledMma)
+    return root.emitOpError("expected a chip that multiplies block-scaled "
+                            "operands in warps, but got ")
+           << request.chip.name;
+  return generateBlockScaledMatmul(request, root);
+}

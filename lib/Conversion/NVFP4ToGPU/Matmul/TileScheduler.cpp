@@ -1,0 +1,56 @@
+//===- TileScheduler.cpp - Which tile a CTA computes ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TileScheduler.h"
+
+#include "Arithmetic.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Tiles of M that share the tiles of B: 8 x 128 rows of NVFP4 with K = 4096
+/// are 2 MiB of L2.
+static constexpr int64_t kGroup = 8;
+
+AffineMap TileScheduler::getGrid(KernelBuilder &kernel) const {
+  AffineExpr x =
+      extents.mExpr.ceilDiv(config.tileM) * extents.nExpr.ceilDiv(config.tileN);
+  for (AffineExpr batch : extents.batchExprs)
+    x = x * batch;
+  AffineExpr one = kernel.getBuilder().getAffineConstantExpr(1);
+  return kernel.getGrid(x, one, one);
+}
+
+MatmulTile TileScheduler::emitTile(KernelBuilder &kernel) const {
+  Arithmetic a(kernel.getBuilder());
+  Value id = kernel.getBlockId(0);
+  Value tilesM = a.toI32(a.ceilDiv(extents.m, config.tileM));
+  Value tilesN = a.toI32(a.ceilDiv(extents.n, config.tileN));
+
+  MatmulTile tile;
+  if (!extents.batch.empty()) {
+    Value tiles = a.mul(tilesM, tilesN);
+    tile.slice = a.toIndex(a.div(id, tiles));
+    id = a.rem(id, tiles);
+    Value rest = tile.slice;
+    for (Value extent : llvm::reverse(ArrayRef(extents.batch).drop_front())) {
+      tile.batch.push_back(a.rem(rest, extent));
+      rest = a.div(rest, extent);
+    }
+    tile.batch.push_back(rest);
+    std::reverse(tile.batch.begin(), tile.batch.end());
+  }
+
+  Value width = a.mul(tilesN, kGroup);
+  Value first = a.mul(a.div(id, width), kGroup);
+  Value inGroup = a.rem(id, width);
+  Value height = a.min(a.sub(tilesM, first), kGroup);
+  Value m = a.add(first, a.rem(inGroup, height));
+  Value n = a.div(inGroup, height);
+  tile.m = a.mul(a.toIndex(m), config.tileM);
+  tile.n = a.mul(a.toIndex(n), config.tileN);
+  return tile;
+}
