@@ -2,7 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Names of the constants of a lowered module that hold the images of its kernels.
+// Names of the constants of a lowered module that hold the images of its
+// kernels.
 //
 //===----------------------------------------------------------------------===//
 
