@@ -48,7 +48,7 @@ class FormDispatchesPass final
              << func.getBody().getBlocks().size();
     ExtentResolver extents(func);
     extents.replaceDims();
-    DispatchPlan plan(func.getBody().front());
+    DispatchPlan plan(func.getBody().front(), extents);
     if (failed(plan.run()))
       return failure();
     return outliner.outline(func, plan, extents);

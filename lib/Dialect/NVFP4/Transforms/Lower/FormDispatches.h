@@ -69,9 +69,6 @@ Role getRole(mlir::Operation *op);
 /// from outside.
 llvm::SmallVector<mlir::Value> getTensorOperands(mlir::Operation *op);
 
-/// Elements of a row that an op of role Row reads.
-int64_t getColumns(mlir::Operation *op);
-
 /// The value behind views.
 mlir::Value skipReshapes(mlir::Value value);
 
@@ -81,6 +78,36 @@ std::optional<llvm::SmallVector<unsigned>>
 getLoopOrder(mlir::linalg::LinalgOp op, mlir::OpOperand &operand);
 /// The loops with more than one iteration, in order.
 llvm::SmallVector<unsigned> getLongLoops(mlir::linalg::LinalgOp op);
+
+//===----------------------------------------------------------------------===//
+// Extents
+//===----------------------------------------------------------------------===//
+
+/// Expresses extents of tensors by those of the arguments of a function.
+class ExtentResolver {
+public:
+  explicit ExtentResolver(mlir::func::FuncOp func) : func(func) {}
+
+  /// Extent `dim` of `tensor`, visible wherever the tensor is.
+  mlir::Value get(mlir::Value tensor, int64_t dim);
+  /// The dynamic ones.
+  llvm::SmallVector<mlir::Value> getDynamic(mlir::Value tensor);
+  /// Replaces every tensor.dim of the block.
+  void replaceDims();
+
+private:
+  mlir::Value compute(mlir::Value tensor, int64_t dim);
+  mlir::Value computeOfOp(mlir::Operation *op, mlir::Value tensor, int64_t dim);
+  mlir::Value getValue(mlir::OpFoldResult extent);
+  mlir::Value multiply(mlir::Value lhs, mlir::Value rhs);
+  template <typename OpTy>
+  mlir::Value combine(mlir::Value lhs, mlir::Value rhs);
+
+  mlir::func::FuncOp func;
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> known;
+  std::map<std::tuple<const void *, void *, void *>, mlir::Value> combined;
+  llvm::DenseMap<int64_t, mlir::Value> constants;
+};
 
 //===----------------------------------------------------------------------===//
 // Groups
@@ -112,7 +139,8 @@ struct Group {
   /// Row: how values lie on rows; a value that is missing is only read where
   /// an aligned one needs it.
   llvm::DenseMap<mlir::Value, Alignment> alignments;
-  int64_t columns = mlir::ShapedType::kDynamic;
+  /// Row: how many columns there are, an index.
+  mlir::Value columns;
   /// Element: the ops whose results may leave the group, all of one shape.
   llvm::SmallPtrSet<mlir::Operation *, 4> tops;
 };
@@ -122,7 +150,8 @@ struct Group {
 /// else that it needs is then there before the group runs.
 class DispatchPlan {
 public:
-  explicit DispatchPlan(mlir::Block &block) : block(block) {}
+  DispatchPlan(mlir::Block &block, ExtentResolver &extents)
+      : block(block), extents(extents) {}
 
   mlir::LogicalResult run();
 
@@ -170,7 +199,11 @@ private:
   bool isOnlyReadBy(const Group &group, mlir::Value value,
                     mlir::Operation *reader);
 
+  /// The extent of the last loop of an op on rows, or of the last dimension.
+  mlir::Value getColumns(mlir::Operation *op);
+
   mlir::Block &block;
+  ExtentResolver &extents;
   std::vector<std::unique_ptr<Group>> groups;
   llvm::DenseMap<mlir::Operation *, Group *> groupOf;
   /// Orders of ops that are in no group.
@@ -183,36 +216,6 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Operation *> readers;
   /// Moves of elements between a mover and the last buffer.
   llvm::DenseMap<mlir::Operation *, unsigned> depths;
-};
-
-//===----------------------------------------------------------------------===//
-// Extents
-//===----------------------------------------------------------------------===//
-
-/// Expresses extents of tensors by those of the arguments of a function.
-class ExtentResolver {
-public:
-  explicit ExtentResolver(mlir::func::FuncOp func) : func(func) {}
-
-  /// Extent `dim` of `tensor`, visible wherever the tensor is.
-  mlir::Value get(mlir::Value tensor, int64_t dim);
-  /// The dynamic ones.
-  llvm::SmallVector<mlir::Value> getDynamic(mlir::Value tensor);
-  /// Replaces every tensor.dim of the block.
-  void replaceDims();
-
-private:
-  mlir::Value compute(mlir::Value tensor, int64_t dim);
-  mlir::Value computeOfOp(mlir::Operation *op, mlir::Value tensor, int64_t dim);
-  mlir::Value getValue(mlir::OpFoldResult extent);
-  mlir::Value multiply(mlir::Value lhs, mlir::Value rhs);
-  template <typename OpTy>
-  mlir::Value combine(mlir::Value lhs, mlir::Value rhs);
-
-  mlir::func::FuncOp func;
-  llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> known;
-  std::map<std::tuple<const void *, void *, void *>, mlir::Value> combined;
-  llvm::DenseMap<int64_t, mlir::Value> constants;
 };
 
 //===----------------------------------------------------------------------===//

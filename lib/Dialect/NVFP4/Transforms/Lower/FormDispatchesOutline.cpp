@@ -368,7 +368,9 @@ static std::string getName(const Group &group, ArrayRef<Value> results) {
     if (group.sealed)
       os << "all";
     else
-      printExtents(os, group.columns);
+      printExtents(
+          os,
+          getConstantIntValue(group.columns).value_or(ShapedType::kDynamic));
     break;
   case KernelSchedule::Block:
   case KernelSchedule::Element:

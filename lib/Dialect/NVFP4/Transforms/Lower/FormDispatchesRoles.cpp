@@ -28,12 +28,6 @@ SmallVector<Value> nvfp4::getTensorOperands(Operation *op) {
   return tensors;
 }
 
-int64_t nvfp4::getColumns(Operation *op) {
-  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
-    return linalgOp.getStaticLoopRanges().back();
-  return cast<RankedTensorType>(op->getOperand(0).getType()).getShape().back();
-}
-
 Value nvfp4::skipReshapes(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(

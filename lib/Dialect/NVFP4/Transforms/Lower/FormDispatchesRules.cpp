@@ -143,6 +143,23 @@ static bool keepsRows(Operation *view) {
                       [&](int64_t dim) { return type.getDimSize(dim) == 1; });
 }
 
+Value DispatchPlan::getColumns(Operation *op) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!linalgOp) {
+    Value source = op->getOperand(0);
+    return extents.get(source,
+                       cast<ShapedType>(source.getType()).getRank() - 1);
+  }
+  AffineExpr last =
+      getAffineDimExpr(linalgOp.getNumLoops() - 1, op->getContext());
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<ShapedType>(operand.get().getType()))
+      if (std::optional<unsigned> dim =
+              linalgOp.getMatchingIndexingMap(&operand).getResultPosition(last))
+        return extents.get(operand.get(), *dim);
+  return Value();
+}
+
 std::optional<Alignment> DispatchPlan::getAlignment(const Group &group,
                                                     Value value) {
   bool isFull = true;
@@ -195,8 +212,7 @@ DispatchPlan::alignLinalg(const Group &group, linalg::LinalgOp op, Role role,
   if (isReduction && space != Alignment::Full)
     return "it does not reduce the rows";
   if (space == Alignment::Full && !knowsColumns &&
-      (ShapedType::isDynamic(group.columns) ||
-       op.getStaticLoopRanges().back() != group.columns))
+      getColumns(op) != group.columns)
     return "its rows may have another length";
   result = isReduction ? Alignment::PerRow : space;
   return nullptr;
