@@ -20,8 +20,8 @@ static constexpr int64_t kMaxTile = 128;
 static constexpr int64_t kWarpTile = 16;
 /// More stages than this hide no more latency.
 static constexpr int64_t kMaxStages = 4;
-/// Bytes of shared memory that are left to the kernel's own bookkeeping.
-static constexpr int64_t kReservedBytes = 1024;
+/// To which the image of an operand in a stage is aligned.
+static constexpr int64_t kImageAlignment = 1024;
 
 namespace {
 struct Tile {
@@ -35,7 +35,7 @@ static int64_t getStageBytes(const ProductOperand &operand, int64_t rows,
   if (operand.blockColumns)
     bytes += roundUpTo(rows, kScaleTileRows) *
              roundUpTo(ceilDiv(depth, operand.blockColumns), kScaleTileCols);
-  return bytes;
+  return roundUpTo(bytes, kImageAlignment);
 }
 
 static int64_t getStageBytes(const Product &product, const Tile &tile) {
@@ -61,8 +61,7 @@ static int64_t cover(int64_t extent, int64_t least, int64_t most) {
 /// As many stages as there is room and work for; 0 if not even two fit.
 static int64_t chooseStages(const Product &product, const Tile &tile,
                             const ChipModel &chip) {
-  int64_t room =
-      (chip.sharedBytes - kReservedBytes) / getStageBytes(product, tile);
+  int64_t room = chip.sharedBytes / getStageBytes(product, tile);
   if (room < 2)
     return 0;
   int64_t work = ShapedType::isDynamic(product.depth)
@@ -77,16 +76,16 @@ static KernelAttr chooseForFewRows(MLIRContext *context, const Product &product,
                                    const ChipModel &chip) {
   int64_t sharers = cover(ShapedType::isDynamic(product.depth)
                               ? product.depth
-                              : product.depth / product.instructionDepth,
+                              : product.depth / product.stepDepth,
                           1, kWarps);
-  // A partial instruction at the end is no work for a warp of its own.
+  // A partial step at the end is no work for a warp of its own.
   while (sharers > 1 && !ShapedType::isDynamic(product.depth) &&
-         sharers * product.instructionDepth > product.depth)
+         sharers * product.stepDepth > product.depth)
     sharers /= 2;
   int64_t warpsN = kWarps / sharers;
   Tile tile = {kSmallRows, cover(product.columns, kWarpTile * warpsN, 64),
-               std::max(sharers * product.instructionDepth,
-                        cover(product.depth, product.instructionDepth, 128))};
+               std::max(sharers * product.stepDepth,
+                        cover(product.depth, product.stepDepth, 128))};
   int64_t stages = chooseStages(product, tile, chip);
   if (!stages)
     return {};
@@ -101,14 +100,14 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
   constexpr int64_t kSide = 2; // warps along M and N
   // 64 bytes of codes, 128 of wider elements, in a row of a tile.
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
-  int64_t mostDepth = widest == 4 ? 128 : 64;
+  int64_t mostDepth =
+      std::max<int64_t>(product.stepDepth, widest == 4 ? 128 : 64);
   Tile tile = {cover(product.rows, kSide * kWarpTile, kMaxTile),
                cover(product.columns, kSide * kWarpTile, kMaxTile),
-               cover(product.depth,
-                     std::max<int64_t>(product.instructionDepth, 32),
+               cover(product.depth, std::max<int64_t>(product.stepDepth, 32),
                      mostDepth)};
   int64_t stages = chooseStages(product, tile, chip);
-  while (!stages && tile.k > product.instructionDepth) {
+  while (!stages && tile.k > product.stepDepth) {
     tile.k /= 2;
     stages = chooseStages(product, tile, chip);
   }

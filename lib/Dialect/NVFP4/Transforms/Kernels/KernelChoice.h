@@ -34,8 +34,9 @@ struct Product {
   /// The rows are a multiple of it.
   int64_t rowMultiple = 1;
   ProductOperand lhs, rhs;
-  /// Elements along K that one matrix instruction multiplies.
-  int64_t instructionDepth = 16;
+  /// Elements along K of which a warp takes whole multiples: an instruction's,
+  /// or what four neighbouring scales of a row cover.
+  int64_t stepDepth = 16;
 };
 
 /// Bytes of shared memory that all stages of a kernel hold: tiles of both

@@ -32,7 +32,8 @@ using namespace mlir;
 namespace nvfp4 {
 namespace {
 
-/// K of mma.sync: .kind::mxf4nvf4 and .bf16.
+/// K of mma.sync: .kind::mxf4nvf4 (weights alone are decoded in steps of as
+/// many), and .bf16.
 constexpr int64_t kBlockScaledDepth = 64;
 constexpr int64_t kHalfDepth = 16;
 
@@ -69,22 +70,62 @@ int64_t getRowMultiple(Value value) {
   return 1;
 }
 
-/// The element types of both operands if the unit multiplies them as they are;
-/// else why not.
+std::string describe(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+/// The loop along a dimension of a map, -1 if there is none.
+int64_t getLoop(AffineMap map, unsigned dim) {
+  auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim));
+  return loop ? loop.getPosition() : -1;
+}
+
+/// The last two dimensions of a result are its rows and columns; each operand
+/// has one of them, and K.
+std::optional<std::string> whyNotRowsAndColumns(linalg::LinalgOp op,
+                                                int64_t k) {
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  unsigned rank = map.getNumResults();
+  if (rank < 2 || !map.isProjectedPermutation())
+    return "expected a result of rows and columns";
+  int64_t rows = getLoop(map, rank - 2), columns = getLoop(map, rank - 1);
+  unsigned numRows = 0;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    AffineMap source = op.getMatchingIndexingMap(operand);
+    SmallVector<int64_t> loops;
+    for (unsigned dim = 0; dim < source.getNumResults(); ++dim)
+      loops.push_back(getLoop(source, dim));
+    bool hasRows = llvm::is_contained(loops, rows);
+    bool hasColumns = llvm::is_contained(loops, columns);
+    int64_t side = hasRows ? rows : columns;
+    if (hasRows == hasColumns || !llvm::is_contained(loops, k) ||
+        llvm::is_contained(loops, -1))
+      return "expected operands with rows or columns of the result, and K";
+    if (loops.back() != side && loops.back() != k)
+      return "expected rows or K as the last dimension of an operand";
+    numRows += hasRows;
+  }
+  if (numRows != 1)
+    return "expected one operand with the rows of the result, one with its "
+           "columns";
+  return std::nullopt;
+}
+
+/// Why the matrix unit does not compute a contraction; nothing if it does.
 std::optional<std::string> whyNotOnUnit(const ContractionInfo &info) {
-  auto describe = [](Type type) {
-    std::string text;
-    llvm::raw_string_ostream(text) << type;
-    return text;
-  };
   Type a = getElementTypeOrSelf(info.getA().getType());
   Type b = getElementTypeOrSelf(info.getB().getType());
   if (a != b || !(a.isBF16() || a.isF16()))
     return "expected two operands of bf16 or of f16, but got " + describe(a) +
            " and " + describe(b);
-  if (!info.other.empty())
-    return std::string("expected sums along K only, but got another one");
-  return std::nullopt;
+  Type sum = getElementTypeOrSelf(info.getInit().getType());
+  if (!sum.isF32())
+    return "expected sums of f32, but got " + describe(sum);
+  if (!info.other.empty() || info.k.size() != 1)
+    return "expected sums along one K only";
+  return whyNotRowsAndColumns(info.op, info.k.front());
 }
 
 ProductOperand describeOperand(Type type) {
@@ -103,21 +144,27 @@ Product describeMatmul(MatmulOp op) {
   product.rowMultiple = getRowMultiple(op.getLhs());
   product.lhs = describeOperand(lhs);
   product.rhs = describeOperand(rhs);
-  bool isBlockScaled = product.lhs.blockColumns && product.rhs.blockColumns;
-  product.instructionDepth = isBlockScaled ? kBlockScaledDepth : kHalfDepth;
+  // Plain activations become bf16 on their way to shared memory.
+  product.lhs.bits = std::min<int64_t>(product.lhs.bits, 16);
+  product.stepDepth = std::max(
+      kBlockScaledDepth, kScaleTileCols * std::max(product.lhs.blockColumns,
+                                                   product.rhs.blockColumns));
   return product;
 }
 
 Product describeContraction(const ContractionInfo &info) {
+  linalg::LinalgOp op = info.op;
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  unsigned rank = map.getNumResults();
   Product product;
-  product.rows = info.getM();
-  product.columns = info.getN();
+  product.rows = info.extents[map.getDimPosition(rank - 2)];
+  product.columns = info.extents[map.getDimPosition(rank - 1)];
   product.depth = info.getK();
-  bool isOneLoop = info.m.size() == 1 && info.batch.empty();
-  product.rowMultiple = isOneLoop ? getRowMultiple(info.getA()) : 1;
+  bool isPlain = rank == 2 && info.aIndex == 0;
+  product.rowMultiple = isPlain ? getRowMultiple(info.getA()) : 1;
   product.lhs = describeOperand(info.getA().getType());
   product.rhs = describeOperand(info.getB().getType());
-  product.instructionDepth = kHalfDepth;
+  product.stepDepth = kHalfDepth;
   return product;
 }
 
@@ -132,6 +179,9 @@ LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
     return op.emitOpError("expected a chip with mma.sync on block-scaled "
                           "operands, but got ")
            << chip.name;
+  if (!isa<BlockTensorType>(op.getRhs().getType()))
+    return op.emitOpError("expected a block-scaled right operand, but got ")
+           << op.getRhs().getType();
   for (Value operand : {op.getLhs(), op.getRhs()}) {
     auto type = dyn_cast<BlockTensorType>(operand.getType());
     if (!type)

@@ -46,3 +46,12 @@ func.func @not_on_unit(%a: tensor<4x16xf32>, %b: tensor<16x8xf32>, %z: tensor<4x
       ins(%a, %b : tensor<4x16xf32>, tensor<16x8xf32>) outs(%z : tensor<4x8xf32>) -> tensor<4x8xf32>
   return %d : tensor<4x8xf32>
 }
+
+// -----
+
+!a = !nvfp4.tensor<4x16, nvfp4, layout = tiled>
+func.func @plain_right(%a: !a, %b: tensor<8x16xf32>) -> tensor<4x8xf32> {
+  // expected-error@below {{expected a block-scaled right operand, but got 'tensor<8x16xf32>'}}
+  %d = nvfp4.matmul %a, %b : !a, tensor<8x16xf32> -> tensor<4x8xf32>
+  return %d : tensor<4x8xf32>
+}

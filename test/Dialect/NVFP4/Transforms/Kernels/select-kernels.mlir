@@ -30,7 +30,7 @@ func.func @flattened(%x: tensor<?x32x384xf32>, %b: !b) -> tensor<?x384xf32> {
 
 // CHECK-LABEL: func @small
 // CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 16x64x64, warps = 1x4x1, stages = 2, swapped = true, max_rows = 16>]}
-// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 64x32x64, warps = 2x2x1, stages = 2>]}
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 64x32x128, warps = 2x2x1, stages = 2>]}
 func.func @small(%a: !nvfp4.tensor<5x16, nvfp4, layout = tiled>, %b: !nvfp4.tensor<7x16, nvfp4, layout = tiled>,
                  %c: !nvfp4.tensor<40x48, mxfp4, layout = tiled>, %d: !nvfp4.tensor<7x48, mxfp4, layout = tiled>)
     -> (tensor<5x7xf32>, tensor<40x7xf32>) {
@@ -41,11 +41,11 @@ func.func @small(%a: !nvfp4.tensor<5x16, nvfp4, layout = tiled>, %b: !nvfp4.tens
 
 // -----
 
-// Weight-only: the wide operand decides how many stages fit.
+// Weight-only: activations are 16 bits wide in shared memory.
 
 // CHECK-LABEL: func @weight_only
-// CHECK: #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 3, swapped = true, max_rows = 16>
-// CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x64, warps = 2x2x1, stages = 2>
+// CHECK: #nvfp4.kernel<matmul, threads = 128, tile = 16x64x256, warps = 1x1x4, stages = 2, swapped = true, max_rows = 16>
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x64, warps = 2x2x1, stages = 4>
 func.func @weight_only(%a: tensor<?x384xf32>, %b: !nvfp4.tensor<384x384, nvfp4, layout = tiled>) -> tensor<?x384xf32> {
   %d = nvfp4.matmul %a, %b : tensor<?x384xf32>, !nvfp4.tensor<384x384, nvfp4, layout = tiled> -> tensor<?x384xf32>
   return %d : tensor<?x384xf32>
@@ -89,4 +89,32 @@ func.func @attention(%q: tensor<?x32x32xbf16>, %k: tensor<?x32x32xbf16>, %init: 
   %t = linalg.batch_matmul ins(%x, %y : tensor<2x?x?xf16>, tensor<2x?x?xf16>) outs(%z : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
   %w = linalg.batch_matmul ins(%u, %v : tensor<2x?x?xf32>, tensor<2x?x?xf32>) outs(%z : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
   return %s, %t, %w : tensor<?x32x32xf32>, tensor<2x?x?xf32>, tensor<2x?x?xf32>
+}
+
+// -----
+
+// What the generator of 16-bit products does not take stays with threads.
+
+#x = affine_map<(m, n, k) -> (m, k)>
+#y = affine_map<(m, n, k) -> (k, n)>
+#flipped = affine_map<(m, n, k) -> (n, m)>
+
+// REMARK: remark: [Missed] SelectKernels{{.*}}expected sums of f32, but got bf16
+// REMARK: remark: [Missed] SelectKernels{{.*}}expected sums along one K only
+// CHECK-LABEL: func @not_on_unit
+// CHECK: linalg.matmul ins
+// CHECK: linalg.contract
+// CHECK-NOT: nvfp4.kernel
+// A result [n, m] has its rows in the second operand.
+// CHECK: linalg.contract {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 32x64x32, warps = 2x2x1, stages = 2>]}
+func.func @not_on_unit(%a: tensor<64x32xbf16>, %b: tensor<32x32xbf16>, %c: tensor<64x32xbf16>, %z: tensor<64x32xf32>,
+                       %u: tensor<64x4x8xbf16>, %v: tensor<4x8x32xbf16>, %w: tensor<32x64xf32>)
+    -> (tensor<64x32xbf16>, tensor<64x32xf32>, tensor<32x64xf32>) {
+  %0 = linalg.matmul ins(%a, %b : tensor<64x32xbf16>, tensor<32x32xbf16>) outs(%c : tensor<64x32xbf16>) -> tensor<64x32xbf16>
+  %1 = linalg.contract indexing_maps = [affine_map<(m, n, k, l) -> (m, k, l)>, affine_map<(m, n, k, l) -> (k, l, n)>,
+                                        affine_map<(m, n, k, l) -> (m, n)>]
+      ins(%u, %v : tensor<64x4x8xbf16>, tensor<4x8x32xbf16>) outs(%z : tensor<64x32xf32>) -> tensor<64x32xf32>
+  %2 = linalg.contract indexing_maps = [#x, #y, #flipped]
+      ins(%a, %b : tensor<64x32xbf16>, tensor<32x32xbf16>) outs(%w : tensor<32x64xf32>) -> tensor<32x64xf32>
+  return %0, %1, %2 : tensor<64x32xbf16>, tensor<64x32xf32>, tensor<32x64xf32>
 }
