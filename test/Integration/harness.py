@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -118,12 +118,14 @@ def compile_module(text: str, *arguments: object) -> Path:
     return package
 
 
-def run(package: Path, inputs: dict[str, np.ndarray], entry: str | None = None) -> dict[str, np.ndarray]:
-    """Runs a package on arrays, and returns the results by name."""
+def run(
+    package: Path, inputs: dict[str, np.ndarray], entry: str | None = None, options: Sequence[object] = ()
+) -> dict[str, np.ndarray]:
+    """Runs a package on arrays, with more options of nvfp4-run, and returns the results by name."""
     given, got = temporary(".safetensors"), temporary(".safetensors")
     write_safetensors(given, inputs)
     select = [f"--entry={entry}"] if entry else []
-    call("nvfp4-run", package, "--input", given, "--output", got, *select)
+    call("nvfp4-run", package, "--input", given, "--output", got, *select, *options)
     return read_safetensors(got)
 
 
