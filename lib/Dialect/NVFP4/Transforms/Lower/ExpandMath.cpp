@@ -85,6 +85,30 @@ struct ExpandRsqrt final : OpRewritePattern<math::RsqrtOp> {
   }
 };
 
+/// Computes a fused multiply-add of a narrow type in f32: processors without
+/// one for that type would round twice, or call a library.
+struct ExtendFma final : OpRewritePattern<math::FmaOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::FmaOp op,
+                                PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (getElementTypeOrSelf(type).getIntOrFloatBitWidth() >= 32)
+      return rewriter.notifyMatchFailure(op, "expected f16 or bf16");
+    Type wide = rewriter.getF32Type();
+    if (auto shaped = dyn_cast<ShapedType>(type))
+      wide = shaped.clone(wide);
+    SmallVector<Value, 3> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(
+          arith::ExtFOp::create(rewriter, op.getLoc(), wide, operand));
+    Value sum = math::FmaOp::create(rewriter, op.getLoc(), operands[0],
+                                    operands[1], operands[2]);
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, type, sum);
+    return success();
+  }
+};
+
 /// Splits a combined sine and cosine, each of which is then expanded.
 struct SplitSincos final : OpRewritePattern<math::SincosOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -124,8 +148,8 @@ static void populateFunctionPatterns(RewritePatternSet &patterns) {
                ExpandFunction<math::AtanhOp, &F64Math::atanh>,
                ExpandFunction<math::ErfOp, &F64Math::erf>,
                ExpandFunction<math::ErfcOp, &F64Math::erfc>,
-               ExpandFunction<arith::RemFOp, &F64Math::fmod>, ExpandRsqrt,
-               SplitSincos>(patterns.getContext());
+               ExpandFunction<arith::RemFOp, &F64Math::fmod>, ExtendFma,
+               ExpandRsqrt, SplitSincos>(patterns.getContext());
 }
 
 //===----------------------------------------------------------------------===//
