@@ -67,6 +67,8 @@ void nvfp4::buildLowerGPUPipeline(OpPassManager &pm,
                                   const LowerGPUOptions &options) {
   // One value per component: kernels see codes, scales and global scales.
   pm.addPass(createExpandTensorsPass());
+  // Rows are what kernels reduce.
+  pm.addNestedPass<func::FuncOp>(createSplitGlobalScalesPass());
   addFusion(pm);
   // What runs in one kernel becomes a function, while ops are still values; the
   // host is left with dispatches, shapes and checks.

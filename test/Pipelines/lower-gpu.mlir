@@ -4,6 +4,7 @@
 //      CHECK: Pass Manager with
 //      CHECK: builtin.module(
 //      CHECK:   nvfp4-expand-tensors
+//      CHECK:     nvfp4-split-global-scales
 //      CHECK:   nvfp4-fuse-elementwise
 //      CHECK:   nvfp4-form-dispatches
 //      CHECK:   nvfp4-results-to-destinations

@@ -255,9 +255,14 @@ Value Implementation::evaluateAffine(AffineExpr expr, Values dims,
 // Memory
 //===----------------------------------------------------------------------===//
 
-/// How an element lies in memory: an i1 is a byte, an index 64 bits.
+static bool isFloatByte(Type type) {
+  return isa<FloatType>(type) && type.getIntOrFloatBitWidth() == 8;
+}
+
+/// How an element lies in memory: an i1 and floats of 8 bits are bytes, an
+/// index 64 bits.
 static Type getMemoryType(Type type) {
-  if (type.isInteger(1))
+  if (type.isInteger(1) || isFloatByte(type))
     return IntegerType::get(type.getContext(), 8);
   if (type.isIndex())
     return IntegerType::get(type.getContext(), 64);
@@ -267,6 +272,8 @@ static Type getMemoryType(Type type) {
 static Value fromMemory(ImplicitLocOpBuilder &builder, Value value, Type type) {
   if (type.isInteger(1))
     return arith::TruncIOp::create(builder, type, value);
+  if (isFloatByte(type))
+    return arith::BitcastOp::create(builder, type, value);
   if (type.isIndex())
     return arith::IndexCastOp::create(builder, type, value);
   return value;
@@ -276,6 +283,8 @@ static Value toMemory(ImplicitLocOpBuilder &builder, Value value) {
   Type type = getMemoryType(value.getType());
   if (value.getType().isInteger(1))
     return arith::ExtUIOp::create(builder, type, value);
+  if (isFloatByte(value.getType()))
+    return arith::BitcastOp::create(builder, type, value);
   if (value.getType().isIndex())
     return arith::IndexCastOp::create(builder, type, value);
   return value;

@@ -298,7 +298,7 @@ LogicalResult RowGenerator::planSharing() {
       length /= 2;
   };
   for (Operation &op : body.front())
-    if (isRowReduction(op))
+    if (isRowReduction(op) || isa<GlobalScaleIntoOp>(op))
       fit(getReducedShape(&op)->innermost.value_or(ShapedType::kDynamic));
   for (const Output &output : outputs)
     if (output.hasColumns && !shape.columns.isOne())

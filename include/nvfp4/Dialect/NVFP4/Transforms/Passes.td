@@ -645,6 +645,38 @@ def FuseElementwisePass : Pass<"nvfp4-fuse-elementwise", "::mlir::func::FuncOp">
   ];
 }
 
+def SplitGlobalScalesPass : Pass<"nvfp4-split-global-scales", "::mlir::func::FuncOp"> {
+  let summary = "Reduces tensors to global scales in two steps, by rows";
+  let description = [{
+    For a target with a device, after `nvfp4-expand-tensors` and before
+    `nvfp4-form-dispatches`. The global scale of a tensor or a slice becomes the
+    largest magnitudes of its rows, and the global scale of these: each is a
+    kernel of the row schedule.
+
+    Needs: kernel-level ops on tensors. Leaves: `nvfp4.global_scale_into` with one
+    global scale per row only.
+
+    Before:
+
+    ```mlir
+    %g = nvfp4.global_scale_into format <nvfp4<convention = multiply>>
+        ins(%x : tensor<8x64xf32>) outs(%init : tensor<f32>) -> tensor<f32>
+    ```
+
+    After:
+
+    ```mlir
+    %rows = nvfp4.global_scale_into format <nvfp4<global = row>>
+        ins(%x : tensor<8x64xf32>) outs(%empty : tensor<8xf32>) -> tensor<8xf32>
+    %row = tensor.expand_shape %rows [[0, 1]] output_shape [1, 8] : tensor<8xf32> into tensor<1x8xf32>
+    %one = nvfp4.global_scale_into format <nvfp4<global = row, convention = multiply>>
+        ins(%row : tensor<1x8xf32>) outs(%empty1 : tensor<1xf32>) -> tensor<1xf32>
+    %g = tensor.collapse_shape %one [] : tensor<1xf32> into tensor<f32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def FormDispatchesPass : Pass<"nvfp4-form-dispatches", "::mlir::ModuleOp"> {
   let summary = "Moves groups of tensor ops into kernels, and dispatches these";
   let description = [{

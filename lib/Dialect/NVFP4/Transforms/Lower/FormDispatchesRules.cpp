@@ -231,6 +231,12 @@ DispatchPlan::Reason DispatchPlan::joinRow(Group &group, Operation *op,
   if (role != Role::Row)
     return "it does not write rows";
   // Global scales and codes of rows.
+  if (auto quantize = dyn_cast<QuantizeIntoOp>(op))
+    if (quantize.getGlobalScale() &&
+        getOrder(quantize.getGlobalScale()) == group.order &&
+        quantize.getBlockType().getFormat().getGranularity() !=
+            GlobalScaleGranularity::Row)
+      return "its rows have one global scale together";
   if (getColumns(op) != group.columns)
     return "its rows have another length";
   for (Value input : cast<DestinationStyleOpInterface>(op).getDpsInputs()) {
