@@ -1,0 +1,108 @@
+// RUN: nvfp4-opt %s --nvfp4-form-dispatches --split-input-file | FileCheck %s
+
+/// A norm and the quantization of what it returns, across a reshape.
+// CHECK-LABEL: func.func @row_64(
+//  CHECK-SAME:     -> (tensor<?x4x64xf32>, tensor<?xf32>, tensor<?x32xi8>, tensor<?x4xi8>)
+//       CHECK:   tensor.collapse_shape
+//       CHECK:   nvfp4.global_scale_into
+//       CHECK:   nvfp4.quantize_into
+// CHECK-LABEL: func.func @norm(
+//       CHECK:   %[[B:.+]] = tensor.dim
+//       CHECK:   %[[ROWS:.+]] = arith.muli %[[B]], %c4
+//   CHECK-DAG:   tensor.empty(%[[B]]) : tensor<?x4x64xf32>
+//   CHECK-DAG:   tensor.empty(%[[ROWS]]) : tensor<?x32xi8>
+//       CHECK:   nvfp4.dispatch @kernels::@row_64
+//   CHECK-NOT:   nvfp4.dispatch
+func.func @norm(%x: tensor<?x4x64xf32>) -> (tensor<?x4x64xf32>, tensor<?xf32>, tensor<?x32xi8>, tensor<?x4xi8>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %b = tensor.dim %x, %c0 : tensor<?x4x64xf32>
+  %e = tensor.empty(%b) : tensor<?x4x64xf32>
+  %e1 = tensor.empty(%b) : tensor<?x4x1xf32>
+  %fill = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4x1xf32>) -> tensor<?x4x1xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, 0)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x : tensor<?x4x64xf32>) outs(%fill : tensor<?x4x1xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %q = arith.mulf %a, %a : f32
+    %p = arith.addf %q, %o : f32
+    linalg.yield %p : f32
+  } -> tensor<?x4x1xf32>
+  %root = linalg.rsqrt ins(%sum : tensor<?x4x1xf32>) outs(%e1 : tensor<?x4x1xf32>) -> tensor<?x4x1xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, 0)>, affine_map<(i, j, k) -> (i, j, k)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x, %root : tensor<?x4x64xf32>, tensor<?x4x1xf32>) outs(%e : tensor<?x4x64xf32>) {
+  ^bb0(%a: f32, %r: f32, %o: f32):
+    %p = arith.mulf %a, %r : f32
+    linalg.yield %p : f32
+  } -> tensor<?x4x64xf32>
+  %rows = tensor.collapse_shape %y [[0, 1], [2]] : tensor<?x4x64xf32> into tensor<?x64xf32>
+  %m = tensor.dim %rows, %c0 : tensor<?x64xf32>
+  %eg = tensor.empty(%m) : tensor<?xf32>
+  %g = nvfp4.global_scale_into format <nvfp4<global = row>> ins(%rows : tensor<?x64xf32>) outs(%eg : tensor<?xf32>) -> tensor<?xf32>
+  %ec = tensor.empty(%m) : tensor<?x32xi8>
+  %es = tensor.empty(%m) : tensor<?x4xi8>
+  %q:2 = nvfp4.quantize_into as !nvfp4.tensor<?x64, nvfp4<global = row>> ins(%rows, %g : tensor<?x64xf32>, tensor<?xf32>)
+      outs(%ec, %es : tensor<?x32xi8>, tensor<?x4xi8>) -> tensor<?x32xi8>, tensor<?x4xi8>
+  return %y, %g, %q#0, %q#1 : tensor<?x4x64xf32>, tensor<?xf32>, tensor<?x32xi8>, tensor<?x4xi8>
+}
+
+// -----
+
+/// Two sums, along rows of different lengths, are two kernels; so is what mixes
+/// rows.
+// CHECK-LABEL: func.func @negative_other_rows(
+//       CHECK:   nvfp4.dispatch @kernels::@row_16
+//       CHECK:   nvfp4.dispatch @kernels::@row_8
+//       CHECK:   nvfp4.dispatch @kernels::@element_16x8
+func.func @negative_other_rows(%x: tensor<8x16xf32>, %y: tensor<8x8xf32>) -> (tensor<8xf32>, tensor<16x8xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8xf32>
+  %fill = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %s = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<8x16xf32>) outs(%fill : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.addf %a, %o : f32
+    linalg.yield %p : f32
+  } -> tensor<8xf32>
+  %t = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%y, %s : tensor<8x8xf32>, tensor<8xf32>) outs(%fill : tensor<8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %q = arith.mulf %a, %b : f32
+    %p = arith.addf %q, %o : f32
+    linalg.yield %p : f32
+  } -> tensor<8xf32>
+  %e2 = tensor.empty() : tensor<16x8xf32>
+  %u = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%t : tensor<8xf32>) outs(%e2 : tensor<16x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.negf %a : f32
+    linalg.yield %p : f32
+  } -> tensor<16x8xf32>
+  return %t, %u : tensor<8xf32>, tensor<16x8xf32>
+}
+
+// -----
+
+/// Reductions to one element and global scales of tensors are alone; so is
+/// quantization of blocks that span rows.
+// CHECK-LABEL: func.func @row_all(
+// CHECK-LABEL: func.func @block_16x16(
+//  CHECK-SAME:     nvfp4.kernel = [#nvfp4.kernel<block, threads = 128>]
+// CHECK-LABEL: func.func @alone(
+//       CHECK:   nvfp4.dispatch @kernels::@row_all
+//       CHECK:   nvfp4.dispatch @kernels::@block_16x16
+func.func @alone(%x: tensor<16x32xf32>) -> (tensor<16x16xi8>, tensor<1x2xi8>) {
+  %eg = tensor.empty() : tensor<f32>
+  %g = nvfp4.global_scale_into format <nvfp4<block = 16x16>> ins(%x : tensor<16x32xf32>) outs(%eg : tensor<f32>) -> tensor<f32>
+  %ec = tensor.empty() : tensor<16x16xi8>
+  %es = tensor.empty() : tensor<1x2xi8>
+  %q:2 = nvfp4.quantize_into as !nvfp4.tensor<16x32, nvfp4<block = 16x16>> ins(%x, %g : tensor<16x32xf32>, tensor<f32>)
+      outs(%ec, %es : tensor<16x16xi8>, tensor<1x2xi8>) -> tensor<16x16xi8>, tensor<1x2xi8>
+  return %q#0, %q#1 : tensor<16x16xi8>, tensor<1x2xi8>
+}
