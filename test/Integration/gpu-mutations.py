@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Breaks the kernels of compiled matmul layers one instruction at a time, as a mistake in a generator would, and demands
+that the simulator notices, or that values change.
+
+A mutation edits the PTX in a package's program, in place. One that does not find its instruction fails, so that the
+list follows the generators.
+
+    gpu-mutations.py            all
+    gpu-mutations.py wait       those whose name contains a word
+
+RUN: %python %s
+REQUIRES: numpy
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gpu_layers import CHIPS, Compiled, Layer, make_values, store
+from harness import CommandError, expect, finish, group, run, temporary
+
+VALUES = "values"
+# Kernels of a layer, by what only they contain.
+QUANTIZE, FEW_ROWS, MANY_ROWS = "quantize", "few rows", "many rows"
+ROWS = {QUANTIZE: 129, FEW_ROWS: 5, MANY_ROWS: 129}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    kernel: str
+    pattern: str
+    replacement: str
+    # What may tell: a rule or a word of the simulator, or "values".
+    expect: tuple[str, ...]
+    # Which of the places that match, from the end if negative; all if None.
+    index: int | None = 0
+
+    def apply(self, body: str) -> str:
+        found = list(re.finditer(self.pattern, body, re.M))
+        chosen = found if self.index is None else found[self.index :][:1]
+        if not chosen:
+            raise ValueError(f"expected '{self.pattern}', but got {len(found)} places")
+        for match in reversed(chosen):
+            text = match.expand(self.replacement)
+            if len(text) > len(match[0]):
+                raise ValueError(f"expected at most {len(match[0])} characters, but got '{text}'")
+            body = body[: match.start()] + text.ljust(len(match[0])) + body[match.end() :]
+        return body
+
+
+def line(instruction: str) -> str:
+    return rf"^\t{instruction}[^\n]*;$"
+
+
+ENTRY = re.compile(rb"\.visible \.entry \w+\(.*?\n\}", re.S)
+BARRIER, WAIT, COMMIT = line(r"bar\.sync \t0"), line(r"cp\.async\.wait_group"), line(r"cp\.async\.commit_group")
+MIN = r"min\.u64 (\t%rd\d+, %rd\d+), "
+TELLS = ("R4", "R6", "R11")
+MUTATIONS = [
+    Mutation("maximum without half of the lanes", QUANTIZE, r"(shfl\.sync\.bfly\.b32 \t%r\d+, %r\d+, )16, ", r"\g<1>8, ", (VALUES,)),
+    Mutation("block's maximum without a lane", QUANTIZE, r"(shfl\.sync\.bfly\.b32 \t%r\d+, %r\d+, )2, 31", r"\g<1>1, 31", (VALUES,), -1),
+    Mutation("scales in the wrong layout", QUANTIZE, r"(and\.b64  ?\t%rd\d+, %rd\d+, )496;", r"\g<1>240;", (VALUES, *TELLS)),
+    Mutation("scales of padding not written", QUANTIZE, line(r"st\.global\.b32 \t\[%rd\d+\], 0"), "", TELLS),
+    Mutation("scales rounded from another maximum", QUANTIZE, r"0f3E2AAAAB", "0f3E000000", (VALUES,)),
+    Mutation("codes of neighbours exchanged", QUANTIZE, r"b0, (%r\d+), (%r\d+); cvt", r"b0, \2, \1; cvt", (VALUES,)),
+    Mutation("no wait", MANY_ROWS, WAIT, "", ("R6",), None),
+    Mutation("wait for one group less", MANY_ROWS, r"(wait_group \t)\d", r"\g<1>9", ("R6",), None),
+    Mutation("no group for the stage just filled", MANY_ROWS, COMMIT, "", ("R6",), -1),
+    Mutation("no barrier after the wait", MANY_ROWS, BARRIER, "", TELLS, 0),
+    Mutation("no barrier before accumulators go to shared memory", MANY_ROWS, BARRIER, "", TELLS, -2),
+    Mutation("no barrier before accumulators are read back", MANY_ROWS, BARRIER, "", TELLS, -1),
+    Mutation("columns not clamped", MANY_ROWS, MIN + "99;", r"mov.u64 \1;", ("bounds",), -1),
+    Mutation("a step of the operand read twice", MANY_ROWS, r"(xor\.b32 \t%r\d+, %r\d+, )32;", r"\g<1>0;", (VALUES,)),
+    Mutation("scales of another octet", MANY_ROWS, r"(\tld\.shared\.b32 \t%r\d+, \[%rd\d+\+)128\]", r"\g<1>0]", (VALUES,)),
+    Mutation("scales of another lane", MANY_ROWS, r"(%r\d+, \{(%rs\d+), )(?!\2)%rs\d+\}", r"\1\2}", (VALUES,)),
+    Mutation("no swizzle of a copy", MANY_ROWS, r"xor\.b32 (\t%r\d+, %r\d+), %r\d+;", r"mov.b32 \1;", (VALUES, *TELLS)),
+    Mutation("no zeros beyond K", MANY_ROWS, r"selp\.b32 (\t%r\d+), 16, 0, %p\d+;", r"mov.b32 \1, 16;", (VALUES,), None),
+    Mutation("columns not clamped", FEW_ROWS, r"min\.u32 (\t%r\d+, %r\d+), 99;", r"mov.u32 \1;", ("bounds",), -1),
+    Mutation("no wait for few rows", FEW_ROWS, WAIT, "", ("R6",), None),
+    Mutation("results beyond the last column", FEW_ROWS, r"(setp\.gt\.u32 \t%p\d+, %r\d+, )99;", r"\g<1>-1;", (VALUES, "R4", "bounds")),
+    Mutation("results beyond the last row", FEW_ROWS, r"min\.u64 (\t%rd\d+), %rd\d+, 16;", r"mov.u64 \1, 16;", ("bounds",)),
+    Mutation("no scale of the row", FEW_ROWS, r"mul\.rn\.f32 (\t%r\d+, %r\d+), %r\d+;", r"mov.b32 \1;", (VALUES,)),
+    Mutation("sums of one warp left out", FEW_ROWS, r"add\.rn\.f32 (\t%r\d+, %r\d+), %r\d+;", r"mov.b32 \1;", (VALUES,)),
+]
+
+
+def find_entries(program: bytes) -> dict[str, tuple[int, int]]:
+    """Where the kernels of @main begin and end in a program. The one for few rows has fewer instructions of the unit."""
+    entries = {match.span(): match[0].count(b"\tmma.sync") for match in ENTRY.finditer(program)}
+    products = sorted((span for span in entries if entries[span]), key=entries.get)
+    quantize = [span for span in entries if not entries[span] and b"e2m1x2" in program[slice(*span)]]
+    return dict(zip((FEW_ROWS, MANY_ROWS, QUANTIZE), [*products, quantize[0]]))
+
+
+class Subject:
+    """A layer that is right, to be broken."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.rng = np.random.default_rng(0)
+        self.layer, self.compiled = layer, Compiled(layer, self.rng, CHIPS[0])
+        self.inputs = {rows: make_values(self.rng, (rows, layer.columns)) for rows in set(ROWS.values())}
+        self.bytes = run(self.compiled.cpu, {"x": store(self.inputs[ROWS[QUANTIZE]], layer.element)}, "bytes")
+        self.program = (self.compiled.gpu / "program.so").read_bytes()
+        self.entries = find_entries(self.program)
+
+    def run(self, package: Path, kernel: str) -> str:
+        """Which rule the simulator names, or whether values are right."""
+        values = self.inputs[ROWS[kernel]]
+        inputs = {"x": store(values, self.layer.element)}
+        entry = "bytes" if kernel == QUANTIZE else "main"
+        try:
+            got = run(package, inputs, entry, ["--device=sim", "--accumulate=exact", "--skip-checksums"])
+        except CommandError as error:
+            rule = re.search(r"\bR\d+\b|bounds|alignment|deadlock|convergence", str(error))
+            return rule[0] if rule else str(error)[-300:]
+        if kernel == QUANTIZE:
+            right = all(got[name].tobytes() == array.tobytes() for name, array in self.bytes.items())
+        else:
+            right, _ = self.compiled.is_right(values, got["y"], "exact")
+        return "nothing" if right else VALUES
+
+    def check(self, mutation: Mutation) -> None:
+        begin, end = self.entries[mutation.kernel]
+        try:
+            body = mutation.apply(self.program[begin:end].decode()).encode()
+        except ValueError as error:
+            expect(mutation.name, False, error)
+            return
+        package = temporary(".nvfp4pkg")
+        shutil.copytree(self.compiled.gpu, package)
+        (package / "program.so").write_bytes(self.program[:begin] + body + self.program[end:])
+        told = self.run(package, mutation.kernel)
+        expect(f"{mutation.kernel}: {mutation.name}", told in mutation.expect, f"expected {mutation.expect}, but got {told}")
+
+
+def main() -> None:
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    with group("the layer"):
+        subject = Subject(Layer("nvfp4-row", 100, 1040, bias=True))
+        for kernel in ROWS:
+            expect(f"{kernel}: unbroken", (told := subject.run(subject.compiled.gpu, kernel)) == "nothing", told)
+        for mutation in MUTATIONS:
+            if wanted in mutation.name:
+                subject.check(mutation)
+    finish()
+
+
+main()
