@@ -13,96 +13,10 @@
 #include "MatmulKernel.h"
 
 #include "Arithmetic.h"
-
-#include "nvfp4/Conversion/ScalarCodecs.h"
+#include "GlobalScales.h"
 
 using namespace mlir;
 using namespace nvfp4;
-
-namespace {
-/// The global scales of both operands: alpha times the sum, and the conversion
-/// to the product's type.
-class GlobalScales final : public ProductFinish {
-public:
-  GlobalScales(KernelBuilder &kernel, ScaledMatmulOp root)
-      : kernel(kernel), root(root),
-        elementType(getElementTypeOrSelf(root.getResult(0))) {}
-
-  void begin(ImplicitLocOpBuilder &b, const MatmulTile &tile) override;
-  void beginRow(ImplicitLocOpBuilder &b, Value m) override;
-  Value finish(ImplicitLocOpBuilder &b, Value sum, Value n) override;
-
-private:
-  /// A scale of the slice at hand, at a row if there is one per row.
-  Value load(ImplicitLocOpBuilder &b, BlockTensorType type,
-             ValueRange components, Value row);
-  static bool isPerRow(BlockTensorType type) {
-    return type.getFormat().hasGlobalScale() &&
-           type.getFormat().getGranularity() == GlobalScaleGranularity::Row;
-  }
-
-  KernelBuilder &kernel;
-  ScaledMatmulOp root;
-  Type elementType;
-  Value slice;
-  /// Null where there is none, or none yet.
-  Value lhs, rhs, alpha;
-};
-} // namespace
-
-Value GlobalScales::load(ImplicitLocOpBuilder &b, BlockTensorType type,
-                         ValueRange components, Value row) {
-  if (!type.getFormat().hasGlobalScale())
-    return Value();
-  Arithmetic a(b);
-  auto argument = cast<BlockArgument>(components.back());
-  // One of the tensor, of each slice, or of each row of each slice.
-  int64_t rank = cast<ShapedType>(argument.getType()).getRank();
-  Value position = rank > (row ? 1 : 0) ? slice : a.index(0);
-  if (row) {
-    Value rows = kernel.getExtent(argument, rank - 1);
-    position = a.add(a.mul(position, rows), row);
-  }
-  Value address =
-      a.offset(kernel.getPointer(argument), a.toI64(a.mul(position, 4)));
-  auto load = LLVM::LoadOp::create(b, b.getF32Type(), address,
-                                   /*alignment=*/4);
-  load.setInvariant(true);
-  return load;
-}
-
-void GlobalScales::begin(ImplicitLocOpBuilder &b, const MatmulTile &tile) {
-  slice = tile.slice;
-  if (!isPerRow(root.getLhsType()))
-    lhs = load(b, root.getLhsType(), root.getLhsComponents(), Value());
-  if (!isPerRow(root.getRhsType()))
-    rhs = load(b, root.getRhsType(), root.getRhsComponents(), Value());
-}
-
-void GlobalScales::beginRow(ImplicitLocOpBuilder &b, Value m) {
-  if (isPerRow(root.getLhsType()))
-    lhs = load(b, root.getLhsType(), root.getLhsComponents(), m);
-  if (isPerRow(root.getRhsType()))
-    return;
-  alpha = lhs || rhs ? emitMatmulAlpha(b, b.getLoc(), lhs,
-                                       root.getLhsType().getFormat(), rhs,
-                                       root.getRhsType().getFormat())
-                     : Value();
-}
-
-Value GlobalScales::finish(ImplicitLocOpBuilder &b, Value sum, Value n) {
-  Value factor = alpha;
-  if (isPerRow(root.getRhsType()))
-    factor =
-        emitMatmulAlpha(b, b.getLoc(), lhs, root.getLhsType().getFormat(),
-                        load(b, root.getRhsType(), root.getRhsComponents(), n),
-                        root.getRhsType().getFormat());
-  if (factor)
-    sum = arith::MulFOp::create(b, sum, factor);
-  if (elementType.isF32())
-    return sum;
-  return arith::TruncFOp::create(b, elementType, sum);
-}
 
 //===----------------------------------------------------------------------===//
 // Choosing
@@ -156,7 +70,8 @@ static MatmulExtents getExtents(KernelBuilder &kernel, ScaledMatmulOp root) {
     extents.batchExprs.push_back(kernel.getExtentExpr(lhs, dim));
     extents.batch.push_back(kernel.getExtent(lhs, dim));
   }
-  extents.k = root.getLhsType().getShape().back();
+  extents.k = Arithmetic(kernel.getBuilder())
+                  .index(root.getLhsType().getShape().back());
   return extents;
 }
 
@@ -211,7 +126,7 @@ nvfp4::generateBlockScaledMatmul(const KernelRequest &request,
   parts.rhsIsBatched = rhs.getRank() > 2;
   parts.atom = createWarpMma(*kind, getOctetsOfScaled(UnitSide::Rows, *config),
                              getOctetsOfScaled(UnitSide::Columns, *config));
-  parts.finish = std::make_unique<GlobalScales>(kernel, root);
+  parts.finish = createGlobalScales(kernel, root);
   FailureOr<KernelVariant> variant =
       composeMatmul(kernel, *config, *epilogue, parts);
   if (failed(variant))

@@ -39,7 +39,7 @@ class MainLoop {
 public:
   MainLoop(const CtaContext &cta, StageRing &ring, OperandPath &rows,
            OperandPath &columns, int64_t columnsOffset, MmaAtom &atom,
-           int64_t numTiles, int64_t steps)
+           Value numTiles, int64_t steps)
       : cta(cta), b(cta.b), ring(ring), rows(rows), columns(columns),
         columnsOffset(columnsOffset), atom(atom), numTiles(numTiles),
         steps(steps) {}
@@ -68,7 +68,9 @@ private:
   OperandPath &rows, &columns;
   int64_t columnsOffset;
   MmaAtom &atom;
-  int64_t numTiles, steps;
+  /// i32.
+  Value numTiles;
+  int64_t steps;
 };
 } // namespace
 
@@ -84,8 +86,7 @@ SmallVector<Value> MainLoop::emit() {
   llvm::append_range(carried, handles.rows);
   llvm::append_range(carried, handles.columns);
   Arithmetic a(b);
-  auto loop =
-      scf::ForOp::create(b, a.i32(0), a.i32(numTiles), a.i32(1), carried);
+  auto loop = scf::ForOp::create(b, a.i32(0), numTiles, a.i32(1), carried);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   ValueRange rest = loop.getRegionIterArgs();
@@ -153,7 +154,8 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
       cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
 
   Value shared = kernel.getSharedMemory();
-  int64_t numTiles = llvm::divideCeil(extents.k, config.tileK);
+  Arithmetic a(b);
+  Value numTiles = a.toI32(a.ceilDiv(extents.k, config.tileK));
   StageRing ring(b, shared, config.stages, stageBytes, numTiles);
   int64_t steps = config.tileK / parts.stepK / config.warpsK;
   SmallVector<Value> accumulators =
@@ -169,22 +171,46 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
                        sharedBytes};
 }
 
+/// The op of the body that the unit computes: a scaled matmul, or else a
+/// contraction of operands that units take as they are.
+static FailureOr<Operation *> getRoot(func::FuncOp body) {
+  SmallVector<Operation *> scaled, plain;
+  for (Operation &op : body.front()) {
+    if (isa<ScaledMatmulOp>(op))
+      scaled.push_back(&op);
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (linalgOp && op.getNumResults() == 1 &&
+        linalg::isaContractionOpInterface(linalgOp) &&
+        !getElementTypeOrSelf(op.getOperand(0)).isF32())
+      plain.push_back(&op);
+  }
+  ArrayRef<Operation *> roots = scaled.empty() ? plain : scaled;
+  if (roots.size() == 1)
+    return roots.front();
+  body.emitError("expected a body with one '")
+      << ScaledMatmulOp::getOperationName()
+      << "', or one contraction of bf16 or f16, but got " << roots.size();
+  return failure();
+}
+
 FailureOr<KernelVariant>
 nvfp4::generateMatmulKernel(const KernelRequest &request) {
   func::FuncOp body = request.body;
-  ScaledMatmulOp root;
-  bool isOnly = true;
-  body.walk([&](ScaledMatmulOp op) {
-    isOnly &= !root;
-    root = op;
-  });
-  if (!root || !isOnly)
-    return body.emitError("expected a body with one '")
-           << ScaledMatmulOp::getOperationName() << "'";
-  if (request.chip.mmaUnit != MmaUnit::WarpSync ||
-      !request.chip.hasBlockScaledMma)
-    return root.emitOpError("expected a chip that multiplies block-scaled "
-                            "operands in warps, but got ")
+  FailureOr<Operation *> root = getRoot(body);
+  if (failed(root))
+    return failure();
+  if (request.chip.mmaUnit != MmaUnit::WarpSync)
+    return (*root)->emitOpError("expected a chip that multiplies in warps, but "
+                                "got ")
            << request.chip.name;
-  return generateBlockScaledMatmul(request, root);
+  auto scaled = dyn_cast<ScaledMatmulOp>(*root);
+  if (!scaled)
+    return generateFloatMatmul(request, cast<linalg::LinalgOp>(*root));
+  if (!scaled.getLhsType() || !scaled.getRhsType())
+    return generateWeightOnlyMatmul(request, scaled);
+  if (!request.chip.hasBlockScaledMma)
+    return scaled.emitOpError("expected a chip that multiplies block-scaled "
+                              "operands, but got ")
+           << request.chip.name;
+  return generateBlockScaledMatmul(request, scaled);
 }

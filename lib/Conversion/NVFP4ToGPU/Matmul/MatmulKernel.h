@@ -22,6 +22,8 @@
 #include "StageRing.h"
 #include "TileScheduler.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
 namespace nvfp4 {
 
 /// What one kind of matmul gives to the kernel.
@@ -42,9 +44,14 @@ mlir::FailureOr<KernelVariant> composeMatmul(KernelBuilder &kernel,
                                              Epilogue &epilogue,
                                              MatmulParts &parts);
 
-/// The kernel of a matmul with two block-scaled operands.
+/// The kernels of a matmul with two block-scaled operands, of one with plain
+/// activations and block-scaled weights, and of a contraction of bf16 or f16.
 mlir::FailureOr<KernelVariant> generateBlockScaledMatmul(const KernelRequest &,
                                                          ScaledMatmulOp root);
+mlir::FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &,
+                                                        ScaledMatmulOp root);
+mlir::FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &,
+                                                   mlir::linalg::LinalgOp root);
 
 } // namespace nvfp4
 

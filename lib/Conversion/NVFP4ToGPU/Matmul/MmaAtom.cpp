@@ -43,6 +43,8 @@ constexpr WarpMmaForm kForms[] = {
      NVVM::BlockScaleFormat::UE8M0, 2},
     {WarpMmaKind::BF16, 16, NVVM::MMATypes::bf16, false, NVVM::ScaleVecSize::X1,
      NVVM::BlockScaleFormat::UE8M0, 1},
+    {WarpMmaKind::F16, 16, NVVM::MMATypes::f16, false, NVVM::ScaleVecSize::X1,
+     NVVM::BlockScaleFormat::UE8M0, 1},
 };
 
 static const WarpMmaForm &getForm(WarpMmaKind kind) {
@@ -92,10 +94,19 @@ Operation *WarpMma::create(ImplicitLocOpBuilder &b, ValueRange a, ValueRange bs,
         b, type, a, bs, c, scales[0], scales[4], scales[1], scales[2],
         scales[4], scales[3], shape, elements, form.vec, form.format,
         NVVM::MMABlockScaleKind::MXF4NVF4);
+  // LLVM has fragments of f16 as vectors, all others as i32.
+  auto asFragment = [&](ValueRange registers) {
+    SmallVector<Value> fragment(registers);
+    if (form.element == NVVM::MMATypes::f16)
+      for (Value &value : fragment)
+        value = LLVM::BitcastOp::create(b, VectorType::get(2, b.getF16Type()),
+                                        value);
+    return fragment;
+  };
   std::array<NVVM::MMALayout, 2> layouts = {NVVM::MMALayout::row,
                                             NVVM::MMALayout::col};
-  return NVVM::MmaOp::create(b, type, a, bs, c, shape, std::nullopt,
-                             std::nullopt, elements, layouts);
+  return NVVM::MmaOp::create(b, type, asFragment(a), asFragment(bs), c, shape,
+                             std::nullopt, std::nullopt, elements, layouts);
 }
 
 SmallVector<Value> WarpMma::issue(ImplicitLocOpBuilder &b,

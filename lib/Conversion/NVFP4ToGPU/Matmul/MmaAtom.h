@@ -45,6 +45,7 @@ enum class WarpMmaKind {
   NVFP4, ///< k64, e2m1, an e4m3 scale per 16.
   MXFP4, ///< k64, e2m1, an e8m0 scale per 32.
   BF16,  ///< k16.
+  F16,   ///< k16.
 };
 
 /// K of an instruction.

@@ -13,6 +13,8 @@
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -36,11 +38,21 @@ static void waitForOldest(ImplicitLocOpBuilder &b, int64_t stages) {
   NVVM::BarrierOp::create(b);
 }
 
+void StageRing::fillIfThere(Value image, Value tile, Fill fill) {
+  Value isThere = Arithmetic(b).less(tile, numTiles);
+  OpBuilder::InsertionGuard guard(b);
+  if (matchPattern(isThere, m_Zero()))
+    return;
+  if (!matchPattern(isThere, m_One()))
+    b.setInsertionPointToStart(
+        scf::IfOp::create(b, isThere, /*withElseRegion=*/false).thenBlock());
+  fill(image, tile);
+}
+
 SmallVector<Value> StageRing::start(Fill fill) {
   Arithmetic a(b);
   for (int64_t tile = 0; tile < stages - 1; ++tile) {
-    if (tile < numTiles)
-      fill(a.offset(base, tile * stageBytes), a.i32(tile));
+    fillIfThere(a.offset(base, tile * stageBytes), a.i32(tile), fill);
     NVVM::CpAsyncCommitGroupOp::create(b);
   }
   waitForOldest(b, stages);
@@ -49,14 +61,10 @@ SmallVector<Value> StageRing::start(Fill fill) {
 
 void StageRing::refill(ValueRange state, Value tile, Fill fill) {
   Arithmetic a(b);
-  if (numTiles >= stages) {
-    Value ahead = a.add(tile, stages - 1);
-    auto branch = scf::IfOp::create(b, a.less(ahead, numTiles),
-                                    /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(branch.thenBlock());
-    fill(getImageAt(state[1]), ahead);
-  }
+  // With a known number of tiles that all began, nothing is left to fill.
+  std::optional<int64_t> known = getConstantIntValue(numTiles);
+  if (!known || *known >= stages)
+    fillIfThere(getImageAt(state[1]), a.add(tile, stages - 1), fill);
   // Groups are counted: also where nothing is copied.
   NVVM::CpAsyncCommitGroupOp::create(b);
 }

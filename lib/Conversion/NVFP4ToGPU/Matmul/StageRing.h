@@ -33,7 +33,7 @@ public:
 
   /// `base` is shared memory of stages * stageBytes bytes.
   StageRing(mlir::ImplicitLocOpBuilder &builder, mlir::Value base,
-            int64_t stages, int64_t stageBytes, int64_t numTiles)
+            int64_t stages, int64_t stageBytes, mlir::Value numTiles)
       : b(builder), base(base), stages(stages), stageBytes(stageBytes),
         numTiles(numTiles) {}
 
@@ -44,13 +44,17 @@ public:
   mlir::Value getImage(mlir::ValueRange state);
 
 private:
+  /// Fills a stage with tile `tile` (i32), if there is such a tile.
+  void fillIfThere(mlir::Value image, mlir::Value tile, Fill fill);
   mlir::Value getImageAt(mlir::Value offset);
   /// The slot after `offset`.
   mlir::Value next(mlir::Value offset);
 
   mlir::ImplicitLocOpBuilder &b;
   mlir::Value base;
-  int64_t stages, stageBytes, numTiles;
+  int64_t stages, stageBytes;
+  /// i32.
+  mlir::Value numTiles;
 };
 
 } // namespace nvfp4

@@ -28,7 +28,8 @@ struct MatmulExtents {
   llvm::SmallVector<mlir::AffineExpr> batchExprs;
   mlir::Value m, n;
   llvm::SmallVector<mlir::Value> batch;
-  int64_t k;
+  /// Also dynamic: an index.
+  mlir::Value k;
 };
 
 /// Where a tile begins, as indices.
