@@ -658,14 +658,14 @@ def SplitGlobalScalesPass : Pass<"nvfp4-split-global-scales", "::mlir::func::Fun
 
     Before:
 
-    ```mlir
+    ```mlir-fragment
     %g = nvfp4.global_scale_into format <nvfp4<convention = multiply>>
         ins(%x : tensor<8x64xf32>) outs(%init : tensor<f32>) -> tensor<f32>
     ```
 
     After:
 
-    ```mlir
+    ```mlir-fragment
     %rows = nvfp4.global_scale_into format <nvfp4<global = row>>
         ins(%x : tensor<8x64xf32>) outs(%empty : tensor<8xf32>) -> tensor<8xf32>
     %row = tensor.expand_shape %rows [[0, 1]] output_shape [1, 8] : tensor<8xf32> into tensor<1x8xf32>
@@ -687,7 +687,7 @@ def FormDispatchesPass : Pass<"nvfp4-form-dispatches", "::mlir::ModuleOp"> {
 
     | schedule | starts with | joined by |
     | --- | --- | --- |
-    | `matmul` | a block-scaled product; a product of bf16 summed in f32, or with `nvfp4.kernel` | products of the same left operand and types; what reads each element of the product once, in whatever order |
+    | `matmul` | a block-scaled product; a contraction with `nvfp4.kernel` | products of the same left operand and types; what reads each element of the product once, in whatever order |
     | `row` | a sum, maximum, … along the last dimension, global scales of rows, quantization along rows | what reads along the rows or one value per row; the elements that rows consist of |
     | `row` | a reduction to one element, global scales of tensors | nothing |
     | `block` | quantization of blocks that span rows | nothing |
