@@ -37,6 +37,12 @@ REPRESENTATIVE = [
     (Layer("nvfp4-row", 64, 64, view="misaligned"), (5,)),
     (Layer("mxfp4", 100, 80, bias=True), (16, 128)),
     (Layer("mxfp4", 1, 48, element="bf16"), (5,)),
+    (Layer("nvfp4-weight-only", 136, 80, bias=True), (1, 129)),
+    (Layer("nvfp4-weight-only", 64, 384, element="bf16"), (16,)),
+    (Layer("mxfp4-weight-only", 7, 64), (5,)),
+    (Layer("bf16", 100, 64, batch=3), (5, 33)),
+    (Layer("bf16", 136, 80, element="bf16", bias=True), (0, 1, 129)),
+    (Layer("bf16", 8, 48, view="misaligned"), (32,)),
 ]
 
 
