@@ -1,30 +1,25 @@
 // RUN: nvfp4-opt %s --convert-nvfp4-kernels-to-gpu=chip=sm_120a | FileCheck %s
 
 /// What one thread does per tile of K = 128, with 4 warps of 64 x 64 each: 64
-/// instructions, 16 ldmatrix, 8 words with scales, 8 copies of codes and one of
-/// each operand's scales.
+/// instructions, 16 ldmatrix, 8 words with scales, 8 copies of codes and two of
+/// scales.
 // CHECK-LABEL: gpu.func @large(
-/// Three stages are under way when the loop begins.
-// CHECK-COUNT-3: nvvm.cp.async.commit.group
-//       CHECK: nvvm.cp.async.wait.group 2
+/// Four stages are under way when the loop begins.
+// CHECK-COUNT-4: nvvm.cp.async.commit.group
+//       CHECK: nvvm.cp.async.wait.group 3
 //       CHECK: nvvm.barrier
 //       CHECK: scf.for
-//   CHECK-NOT:   scf.for
-//       CHECK:   scf.if
-// CHECK-COUNT-4:     nvvm.cp.async.shared.global
-//       CHECK:     scf.if
-//  CHECK-NEXT:       nvvm.cp.async.shared.global
-// CHECK-COUNT-4:     nvvm.cp.async.shared.global
-//       CHECK:     scf.if
-//  CHECK-NEXT:       nvvm.cp.async.shared.global
-//       CHECK:   nvvm.cp.async.commit.group
+//   CHECK-NOT:   scf.{{for|if}}
 /// Handles of the second step, then the first step's instructions.
 // CHECK-COUNT-8:   nvvm.ldmatrix
 // CHECK-COUNT-32:   nvvm.mma.block_scale
-/// Handles of the next stage, which has arrived, then the second step.
+/// Handles of the next stage, which has arrived.
 //       CHECK:   nvvm.cp.async.wait.group 2
 //       CHECK:   nvvm.barrier
 // CHECK-COUNT-8:   nvvm.ldmatrix
+/// All threads have read this stage: it is filled again. Then the second step.
+// CHECK-COUNT-10:   nvvm.cp.async.shared.global
+//       CHECK:   nvvm.cp.async.commit.group
 // CHECK-COUNT-32:   nvvm.mma.block_scale
 //   CHECK-NOT:   nvvm.mma.block_scale
 //       CHECK:   scf.yield

@@ -299,7 +299,7 @@ class Runner:
         output.unlink(missing_ok=True)
         command = ["nvfp4-sim", folder / "launch.json", "--output", output, f"--async={self.order}", *self.options]
         done = subprocess.run(command, capture_output=True, text=True)
-        wrong = done.stderr[:1500] if done.returncode or done.stderr else ""
+        wrong = done.stderr[:400] if done.returncode or done.stderr else ""
         if not wrong:
             wrong = corpus.compare("d", case.expected["d"], corpus.read_safetensors(output)["d"]) or ""
         if wrong:

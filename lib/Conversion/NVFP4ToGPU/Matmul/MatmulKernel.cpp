@@ -7,10 +7,10 @@
 //
 //   state = ring.start, handles = stage(first image, 0)
 //   for each tile:
-//     refill the stage that was read before
 //     for each step:
 //       next handles: of this stage's next step, or, after ring.advance, of the
 //       next stage's first (of nothing, after the last: never used)
+//       after the last step's loads: refill the stage that is free now
 //       multiply handles; handles = next
 //
 //===----------------------------------------------------------------------===//
@@ -100,12 +100,13 @@ SmallVector<Value> MainLoop::emit() {
   take(handles.rows);
   take(handles.columns);
 
-  ring.refill(state, loop.getInductionVar(), fillStage);
   for (int64_t step = 0; step < steps; ++step) {
     bool isLast = step + 1 == steps;
     if (isLast)
       state = ring.advance(state);
     Handles next = stage(state, isLast ? 0 : step + 1);
+    if (isLast)
+      ring.refill(state, loop.getInductionVar(), fillStage);
     accumulators =
         atom.issue(b, accumulators, handles.rows, handles.columns, step);
     handles = std::move(next);
@@ -156,7 +157,8 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
   Value shared = kernel.getSharedMemory();
   Arithmetic a(b);
   Value numTiles = a.toI32(a.ceilDiv(extents.k, config.tileK));
-  StageRing ring(b, shared, config.stages, stageBytes, numTiles);
+  StageRing ring(b, shared, config.stages, stageBytes, numTiles,
+                 rows.copiesAnyTile() && columns.copiesAnyTile());
   int64_t steps = config.tileK / parts.stepK / config.warpsK;
   SmallVector<Value> accumulators =
       MainLoop(cta, ring, rows, columns, columnsOffset, *parts.atom, numTiles,

@@ -16,6 +16,7 @@
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -25,15 +26,26 @@ static constexpr int64_t kChunk = 16;
 /// Bytes of a row in a step of K.
 static constexpr int64_t kStepBytes = 32;
 
-/// Copies a chunk; if `isThere` is given and false, writes zeros.
+/// Copies `bytes` bytes; where `isThere` is false, writes zeros.
 static void emitCopy(ImplicitLocOpBuilder &b, Value to, Value from,
-                     Value isThere) {
+                     int64_t bytes, Value isThere) {
   Arithmetic a(b);
-  Value size;
-  if (isThere)
-    size = a.select(isThere, a.i32(kChunk), a.i32(0));
-  NVVM::CpAsyncOp::create(b, to, from, kChunk, NVVM::LoadCacheModifierKind::CG,
-                          size);
+  Value size = a.select(isThere, a.i32(bytes), a.i32(0));
+  auto cache = bytes == kChunk ? NVVM::LoadCacheModifierKind::CG
+                               : NVVM::LoadCacheModifierKind::CA;
+  NVVM::CpAsyncOp::create(b, to, from, bytes, cache, size);
+}
+
+/// `pointer`, through an instruction that LLVM does not look into. Otherwise it
+/// would hoist pointer + constant out of the loop, and add the rest to each.
+static Value emitOpaque(ImplicitLocOpBuilder &b, Value pointer) {
+  return LLVM::InlineAsmOp::create(b, pointer.getType(), ValueRange{pointer},
+                                   "mov.b64 $0, $1;", "=l,l",
+                                   /*has_side_effects=*/false,
+                                   /*is_align_stack=*/false,
+                                   LLVM::TailCallKind::None,
+                                   LLVM::AsmDialectAttr(), ArrayAttr())
+      .getResult(0);
 }
 
 /// Calls `emit` where `condition` holds; everywhere if it is null.
@@ -61,9 +73,8 @@ void RowImage::begin(const CtaContext &cta, const OperandTile &tile,
   Arithmetic a(cta.b);
   pointer = base;
   int64_t chunks = rowBytes / kChunk;
-  int64_t threads = cta.config.threads, rowsPerPass = threads / chunks;
-  Value thread = a.rem(cta.thread, threads);
-  Value row = a.div(thread, chunks), chunk = a.rem(thread, chunks);
+  int64_t rowsPerPass = cta.config.threads / chunks;
+  Value row = a.div(cta.thread, chunks), chunk = a.rem(cta.thread, chunks);
   copyChunk = a.toI64(a.mul(chunk, kChunk));
   Value last = a.sub(tile.rows, 1);
   for (int64_t first = 0; first < octets.extent; first += rowsPerPass) {
@@ -80,11 +91,19 @@ void RowImage::begin(const CtaContext &cta, const OperandTile &tile,
       copy.condition = a.less(rowInTile, octets.extent);
     copies.push_back(copy);
   }
-  // Whole passes of 8 rows keep the swizzle, so that offsets are constant.
-  if (rowsPerPass % 8 == 0)
-    for (auto [i, copy] : llvm::enumerate(copies))
-      copy.to = i == 0 ? copy.to : copies[0].to;
-  passBytes = rowsPerPass % 8 == 0 ? rowsPerPass * rowBytes : 0;
+  // Passes of whole octets keep the swizzle, so that offsets are constant; in
+  // global memory they are where no row is beyond the last.
+  if (rowsPerPass % 8 == 0) {
+    passBytes = rowsPerPass * rowBytes;
+    for (Copy &copy : copies)
+      copy.to = copies[0].to;
+  }
+  std::optional<int64_t> rows = getConstantIntValue(tile.rows);
+  if (rows && *rows % octets.extent == 0) {
+    passPitch = rowsPerPass * pitch;
+    for (Copy &copy : copies)
+      copy.from = copies[0].from;
+  }
 
   // A lane addresses row `lane mod 8` of matrix `lane / 8`. Rows: two octets of
   // the lower half of K, then of the upper. Columns: both halves of an octet,
@@ -106,15 +125,18 @@ void RowImage::begin(const CtaContext &cta, const OperandTile &tile,
 
 void RowImage::copy(ImplicitLocOpBuilder &b, Value image, Value tile) {
   Arithmetic a(b);
-  Value column = a.add(a.toI64(a.mul(tile, rowBytes)), copyChunk), isThere;
-  if (bytes % rowBytes != 0) {
-    isThere = a.less(column, bytes);
-    column = a.select(isThere, column, a.like(column, 0));
-  }
+  Value column = a.add(a.toI64(a.mul(tile, rowBytes)), copyChunk);
+  Value isThere = a.less(column, bytes);
+  column = a.select(isThere, column, a.like(column, 0));
+  Value base;
+  if (passPitch != 0)
+    base = emitOpaque(b, a.offset(pointer, a.add(copies[0].from, column)));
   for (auto [i, copy] : llvm::enumerate(copies)) {
-    Value from = a.offset(pointer, a.add(copy.from, column));
+    Value from = base ? a.offset(base, i * passPitch)
+                      : a.offset(pointer, a.add(copy.from, column));
     Value to = a.offset(a.offset(image, copy.to), i * passBytes);
-    emitWhere(b, copy.condition, [&] { emitCopy(b, to, from, isThere); });
+    emitWhere(b, copy.condition,
+              [&] { emitCopy(b, to, from, kChunk, isThere); });
   }
 }
 
@@ -181,8 +203,10 @@ private:
   OctetMap octets;
   int64_t tilesPerStage, tilesOfK, stepsPerTile;
   Value pointer;
-  /// A chunk that a thread copies: i64 and i32 byte offsets, the tile along K
-  /// in its stage (i32), and whether there is one.
+  /// Bytes of a copy.
+  int64_t unit = kChunk;
+  /// What a thread copies: i64 and i32 byte offsets, the tile along K in its
+  /// stage (i32), and whether there is anything (null: always).
   struct Copy {
     Value from, to, tile, condition;
   };
@@ -193,32 +217,30 @@ private:
 
 void ScaleImage::beginCopies(const CtaContext &cta, const OperandTile &tile) {
   Arithmetic a(cta.b);
-  int64_t threads = cta.config.threads, chunks = getChunksPerTile();
-  int64_t total = getNumPanels() * tilesPerStage * chunks;
-  // If half of the threads do, the sides take different halves.
-  Value thread = cta.thread;
-  if (side == UnitSide::Columns && 2 * total <= threads)
-    thread = a.rem(a.add(thread, threads / 2), threads);
-
+  int64_t threads = cta.config.threads;
+  // All threads copy, if they can: 4, 8 or 16 bytes.
+  unit = std::clamp<int64_t>(llvm::bit_floor<uint64_t>(getBytes() / threads), 4,
+                             kChunk);
+  int64_t unitsPerTile = getTileBytes() / unit, total = getBytes() / unit;
   Value panels = a.ceilDiv(tile.rows, kScaleTileRows);
   Value panelOfTile = a.div(tile.row, kScaleTileRows);
   for (int64_t first = 0; first < total; first += threads) {
     Copy copy;
-    Value chunk = a.add(thread, first);
+    Value id = a.add(cta.thread, first);
     if (first + threads > total)
-      copy.condition = a.less(chunk, total);
-    copy.to = a.mul(chunk, kChunk);
-    copy.tile = a.rem(a.div(chunk, chunks), tilesPerStage);
+      copy.condition = a.less(id, total);
+    copy.to = a.mul(id, unit);
+    copy.tile = a.rem(a.div(id, unitsPerTile), tilesPerStage);
     Value panel = a.min(
-        a.add(panelOfTile, a.toIndex(a.div(chunk, chunks * tilesPerStage))),
+        a.add(panelOfTile, a.toIndex(a.div(id, unitsPerTile * tilesPerStage))),
         a.sub(panels, 1));
     if (tile.slice)
       panel = a.add(panel, a.mul(tile.slice, panels));
-    Value inTile = a.toIndex(a.rem(chunk, chunks));
-    if (chunks < 32)
-      inTile = a.add(inTile, a.rem(tile.row, 32));
-    copy.from = a.toI64(
-        a.add(a.mul(panel, tilesOfK * kScaleTileBytes), a.mul(inTile, kChunk)));
+    Value inTile = a.toIndex(a.mul(a.rem(id, unitsPerTile), unit));
+    if (getChunksPerTile() < 32)
+      inTile = a.add(inTile, a.mul(a.rem(tile.row, 32), kChunk));
+    copy.from =
+        a.toI64(a.add(a.mul(panel, tilesOfK * kScaleTileBytes), inTile));
     copies.push_back(copy);
   }
 }
@@ -248,15 +270,13 @@ void ScaleImage::copy(ImplicitLocOpBuilder &b, Value image, Value tile) {
   Arithmetic a(b);
   Value first = a.mul(tile, tilesPerStage);
   for (const Copy &copy : copies) {
-    Value tileOfK = a.add(first, copy.tile), isThere;
-    if (tilesOfK % tilesPerStage != 0) {
-      isThere = a.less(tileOfK, tilesOfK);
-      tileOfK = a.select(isThere, tileOfK, a.i32(0));
-    }
+    Value tileOfK = a.add(first, copy.tile);
+    Value isThere = a.less(tileOfK, tilesOfK);
+    tileOfK = a.select(isThere, tileOfK, a.i32(0));
     Value column = a.toI64(a.mul(tileOfK, kScaleTileBytes));
     Value from = a.offset(pointer, a.add(copy.from, column));
     Value to = a.offset(image, copy.to);
-    emitWhere(b, copy.condition, [&] { emitCopy(b, to, from, isThere); });
+    emitWhere(b, copy.condition, [&] { emitCopy(b, to, from, unit, isThere); });
   }
 }
 
@@ -299,6 +319,7 @@ public:
     codes.copy(b, image, tile);
     scales.copy(b, getScales(b, image), tile);
   }
+  bool copiesAnyTile() const override { return true; }
   SmallVector<Value> stage(ImplicitLocOpBuilder &b, Value image,
                            int64_t step) override {
     SmallVector<Value> values = codes.load(b, image, step);
@@ -327,6 +348,7 @@ public:
   void copy(ImplicitLocOpBuilder &b, Value image, Value tile) override {
     rows.copy(b, image, tile);
   }
+  bool copiesAnyTile() const override { return true; }
   SmallVector<Value> stage(ImplicitLocOpBuilder &b, Value image,
                            int64_t step) override {
     return rows.load(b, image, step);

@@ -36,9 +36,11 @@ public:
   /// Emits what does not change along K, before the loop.
   virtual void begin(const CtaContext &cta, const OperandTile &tile) = 0;
   /// Begins the asynchronous copies of K tile `tile` (i32) to `image`
-  /// (!llvm.ptr<3>, aligned to 1024 bytes). What lies beyond K becomes zero.
+  /// (!llvm.ptr<3>, aligned to 1024 bytes). What lies beyond K becomes zero;
+  /// tiles that lie beyond it altogether only if `copiesAnyTile`.
   virtual void copy(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
                     mlir::Value tile) = 0;
+  virtual bool copiesAnyTile() const { return false; }
   /// The staged handle of the warp's K step `step`: for warp-level units four
   /// registers (i32) per 16 rows or two per 8 columns, then what else there is.
   virtual llvm::SmallVector<mlir::Value>
@@ -83,8 +85,9 @@ private:
     mlir::Value from, to, condition;
   };
   llvm::SmallVector<Copy> copies;
-  /// From one chunk of a thread to the next in the image, if that is constant.
-  int64_t passBytes = 0;
+  /// From one chunk of a thread to the next, in the image and in the matrix, if
+  /// that is constant: then the first chunk stands for all.
+  int64_t passBytes = 0, passPitch = 0;
   /// i64: the chunk in a row of the tile, in bytes.
   mlir::Value pointer, copyChunk;
   /// Of loads: the lane's i32 offset at step 0.

@@ -31,10 +31,10 @@ Value StageRing::next(Value offset) {
   return a.select(a.equal(sum, stages * stageBytes), a.i32(0), sum);
 }
 
-/// Of the groups of copies, one per tile, all but the youngest `stages - 2` are
+/// Of the groups of copies, one per tile, all but the youngest `pending` are
 /// complete, for all threads.
-static void waitForOldest(ImplicitLocOpBuilder &b, int64_t stages) {
-  NVVM::CpAsyncWaitGroupOp::create(b, stages - 2);
+static void waitFor(ImplicitLocOpBuilder &b, int64_t pending) {
+  NVVM::CpAsyncWaitGroupOp::create(b, pending);
   NVVM::BarrierOp::create(b);
 }
 
@@ -51,27 +51,32 @@ void StageRing::fillIfThere(Value image, Value tile, Fill fill) {
 
 SmallVector<Value> StageRing::start(Fill fill) {
   Arithmetic a(b);
-  for (int64_t tile = 0; tile < stages - 1; ++tile) {
+  for (int64_t tile = 0; tile < stages; ++tile) {
     fillIfThere(a.offset(base, tile * stageBytes), a.i32(tile), fill);
     NVVM::CpAsyncCommitGroupOp::create(b);
   }
-  waitForOldest(b, stages);
+  waitFor(b, stages - 1);
   return {a.i32(0), a.i32((stages - 1) * stageBytes)};
+}
+
+SmallVector<Value> StageRing::advance(ValueRange state) {
+  waitFor(b, stages - 2);
+  return {next(state[0]), state[0]};
 }
 
 void StageRing::refill(ValueRange state, Value tile, Fill fill) {
   Arithmetic a(b);
   // With a known number of tiles that all began, nothing is left to fill.
   std::optional<int64_t> known = getConstantIntValue(numTiles);
-  if (!known || *known >= stages)
-    fillIfThere(getImageAt(state[1]), a.add(tile, stages - 1), fill);
+  if (!known || *known > stages) {
+    Value image = getImageAt(state[1]), ahead = a.add(tile, stages);
+    if (isOpen)
+      fill(image, ahead);
+    else
+      fillIfThere(image, ahead, fill);
+  }
   // Groups are counted: also where nothing is copied.
   NVVM::CpAsyncCommitGroupOp::create(b);
 }
 
-SmallVector<Value> StageRing::advance(ValueRange state) {
-  waitForOldest(b, stages);
-  return {next(state[0]), state[0]};
-}
-
-void StageRing::finish() { NVVM::BarrierOp::create(b); }
+void StageRing::finish() { waitFor(b, /*pending=*/0); }

@@ -5,14 +5,14 @@
 // A ring of stages in shared memory, each the image of one tile along K. It
 // orders copies and reads, and knows neither what is copied nor who reads.
 //
-//   state = start(fill)        copies of the first stages - 1 tiles begin, and
+//   state = start(fill)        copies of the first `stages` tiles begin, and
 //                              the first has arrived
 //   for t in 0 … tiles:        (the state is carried)
-//     refill(state, t, fill)   the copy of tile t + stages - 1 begins
 //     … reads getImage(state) …
-//     state = advance(state)   all threads have read tile t, and tile t + 1
-//                              has arrived
+//     state = advance(state)   all threads have read tile t, and tile t + 1 has
+//                              arrived
 //     … reads of tile t + 1 may begin …
+//     refill(state, t, fill)   the copy of tile t + stages begins
 //   finish()                   nobody reads any more: the memory is free
 //
 // This ring is `cp.async` groups and a barrier of the CTA.
@@ -28,14 +28,17 @@ namespace nvfp4 {
 
 class StageRing {
 public:
-  /// Begins the copies of tile `tile` (i32) to `image` (!llvm.ptr<3>).
+  /// Begins the copies of tile `tile` (i32) to `image` (!llvm.ptr<3>). There is
+  /// no tile `numTiles` and no later one, unless the ring is open: then `fill`
+  /// sees to it, by copying zeros, and the loop needs no branch.
   using Fill = llvm::function_ref<void(mlir::Value image, mlir::Value tile)>;
 
   /// `base` is shared memory of stages * stageBytes bytes.
   StageRing(mlir::ImplicitLocOpBuilder &builder, mlir::Value base,
-            int64_t stages, int64_t stageBytes, mlir::Value numTiles)
+            int64_t stages, int64_t stageBytes, mlir::Value numTiles,
+            bool isOpen)
       : b(builder), base(base), stages(stages), stageBytes(stageBytes),
-        numTiles(numTiles) {}
+        numTiles(numTiles), isOpen(isOpen) {}
 
   llvm::SmallVector<mlir::Value> start(Fill fill);
   void refill(mlir::ValueRange state, mlir::Value tile, Fill fill);
@@ -55,6 +58,7 @@ private:
   int64_t stages, stageBytes;
   /// i32.
   mlir::Value numTiles;
+  bool isOpen;
 };
 
 } // namespace nvfp4
