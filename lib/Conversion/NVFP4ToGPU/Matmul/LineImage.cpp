@@ -45,12 +45,25 @@ SmallVector<ImageUnit> nvfp4::getUnits(const CtaContext &cta,
   Arithmetic a(cta.b);
   int64_t total = image.getBytes() / unitBytes;
   int64_t threads = cta.config.threads;
+  // Where a pass of all threads is whole periods of the permutation, a thread's
+  // units are at one place in lines that are constants apart.
+  int64_t passBytes = threads * unitBytes;
+  int64_t period = std::max(image.lineBytes, kBankBytes) *
+                   std::max<int64_t>(1, kBankBytes / image.pieceBytes);
+  bool isRegular = passBytes % period == 0;
   SmallVector<ImageUnit> units;
   for (int64_t first = 0; first < total; first += threads) {
     Value number = a.add(cta.thread, first);
-    ImageUnit unit = getUnit(cta.b, image, unitBytes, number);
-    if (first + threads > total)
-      unit.exists = a.less(number, total);
+    ImageUnit unit;
+    if (isRegular && first > 0) {
+      int64_t bytes = first * unitBytes;
+      unit = units.front();
+      unit.line = a.add(unit.line, bytes / image.lineBytes);
+      unit.offset = a.add(unit.offset, bytes);
+    } else {
+      unit = getUnit(cta.b, image, unitBytes, number);
+    }
+    unit.exists = first + threads > total ? a.less(number, total) : Value();
     units.push_back(unit);
   }
   return units;

@@ -121,7 +121,8 @@ std::array<Value, 4> emitDecodeCodes(ImplicitLocOpBuilder &b,
     return arith::AndIOp::create(b, value, constant(b, bits));
   };
   auto multiply = [&](Value lhs, Value rhs) -> Value {
-    return arith::MulFOp::create(b, lhs, rhs);
+    // One instruction; `arith.mulf` would go through f32.
+    return LLVM::FMulOp::create(b, lhs, rhs);
   };
   Value even = mask(word, 0x0F0F0F0F);
   Value odd = mask(arith::ShRUIOp::create(b, word, constant(b, 4)), 0x0F0F0F0F);
