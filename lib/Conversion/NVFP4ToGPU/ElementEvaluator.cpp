@@ -558,8 +558,6 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
           return {operand.get(), *position};
     return {};
   }
-  if (auto op = tensor.getDefiningOp<DestinationStyleOpInterface>())
-    return {op.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim};
   if (auto cast = tensor.getDefiningOp<tensor::CastOp>())
     return {cast.getSource(), dim};
   // Global scales, codes, decoded and transformed elements have the rows of
@@ -572,6 +570,8 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
                 (isa_and_nonnull<QuantizeIntoOp>(op) &&
                  cast<OpResult>(tensor).getResultNumber() == 0)))
     return {op->getOperand(0), dim};
+  if (auto dps = dyn_cast_or_null<DestinationStyleOpInterface>(op))
+    return {dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim};
   auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>();
   if (!expand)
     return {};
@@ -584,31 +584,29 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
   return {};
 }
 
-std::pair<Value, unsigned> nvfp4::getExtentOrigin(Value tensor, unsigned dim) {
-  // An init has the extents of what is returned in it.
-  bool cameFromInit = false;
+/// Follows what has the same extent upward, not through inits.
+static std::pair<Value, unsigned> followOrigin(Value tensor, unsigned dim) {
   while (true) {
-    auto argument = dyn_cast<BlockArgument>(tensor);
-    Value returned = argument ? getReturnedValue(argument) : Value();
-    if (returned && cameFromInit)
-      return {tensor, dim};
     std::pair<Value, unsigned> next = getNextOrigin(tensor, dim);
-    if (returned && returned != tensor) {
-      next = {returned, dim};
-      cameFromInit = true;
-    }
-    if (!next.first) {
-      auto op = tensor.getDefiningOp<DestinationStyleOpInterface>();
-      if (!op)
-        return {tensor, dim};
-      Value init = op.getTiedOpOperand(cast<OpResult>(tensor))->get();
-      auto last = dyn_cast<BlockArgument>(init);
-      if (last && getReturnedValue(last) == tensor)
-        return {init, dim};
-      next = {init, dim};
-    }
+    if (!next.first)
+      return {tensor, dim};
     std::tie(tensor, dim) = next;
   }
+}
+
+std::pair<Value, unsigned> nvfp4::getExtentOrigin(Value tensor, unsigned dim) {
+  auto [origin, originDim] = followOrigin(tensor, dim);
+  auto argument = dyn_cast<BlockArgument>(origin);
+  Value returned = argument ? getReturnedValue(argument) : Value();
+  if (!returned)
+    return {origin, originDim};
+  // An init has the extents of what is returned in it. Only inputs end the
+  // search: other values may have the init's extent again.
+  auto [input, inputDim] = followOrigin(returned, originDim);
+  auto inputArgument = dyn_cast<BlockArgument>(input);
+  if (inputArgument && !getReturnedValue(inputArgument))
+    return {input, inputDim};
+  return {origin, originDim};
 }
 
 FailureOr<Value> Implementation::evaluateExtent(Value tensor, unsigned dim) {

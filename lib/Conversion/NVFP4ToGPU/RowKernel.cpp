@@ -123,28 +123,38 @@ getNumRowDims(ArrayRef<int64_t> type, const Shape &shape, bool asColumns) {
 // Combining
 //===----------------------------------------------------------------------===//
 
-/// The op that adds a term to the sum of result `number`: of two operands, one
-/// the sum so far, the other independent of all sums.
-static Operation *getCombiner(linalg::LinalgOp op, unsigned number) {
-  Block *body = op.getBlock();
-  ArrayRef<BlockArgument> sums = op.getRegionOutputArgs();
-  Operation *combiner =
-      body->getTerminator()->getOperand(number).getDefiningOp();
-  if (!combiner || combiner->getBlock() != body ||
-      combiner->getNumOperands() != 2 || combiner->getNumRegions() != 0 ||
-      !arith::getNeutralElement(combiner))
-    return nullptr;
-  bool isFirst = combiner->getOperand(0) == sums[number];
-  if (!isFirst && combiner->getOperand(1) != sums[number])
-    return nullptr;
-  SmallVector<Value> worklist{combiner->getOperand(isFirst ? 1 : 0)};
+/// Whether a value of the body depends on a sum.
+static bool dependsOnSums(linalg::LinalgOp op, Value value) {
+  SmallVector<Value> worklist{value};
   while (!worklist.empty()) {
-    Value value = worklist.pop_back_val();
-    if (llvm::is_contained(sums, value))
-      return nullptr;
+    value = worklist.pop_back_val();
+    if (llvm::is_contained(op.getRegionOutputArgs(), value))
+      return true;
     if (Operation *source = value.getDefiningOp())
-      if (source->getBlock() == body)
+      if (source->getBlock() == op.getBlock())
         llvm::append_range(worklist, source->getOperands());
+  }
+  return false;
+}
+
+/// The op that adds to the sum of result `number`: of two operands, one the sum
+/// so far, the other independent of all sums. Several terms are added by
+/// several ops of one kind.
+static Operation *getCombiner(linalg::LinalgOp op, unsigned number) {
+  Value sum = op.getRegionOutputArgs()[number];
+  Operation *combiner = nullptr;
+  Value value = op.getBlock()->getTerminator()->getOperand(number);
+  while (value != sum) {
+    Operation *source = value.getDefiningOp();
+    if (!source || source->getBlock() != op.getBlock() ||
+        source->getNumOperands() != 2 || !arith::getNeutralElement(source) ||
+        (combiner && combiner->getName() != source->getName()))
+      return nullptr;
+    bool isFirst = dependsOnSums(op, source->getOperand(0));
+    if (dependsOnSums(op, source->getOperand(isFirst ? 1 : 0)))
+      return nullptr;
+    combiner = source;
+    value = source->getOperand(isFirst ? 0 : 1);
   }
   return combiner;
 }
