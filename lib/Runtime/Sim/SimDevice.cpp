@@ -77,9 +77,6 @@ private:
 
   /// Host memory behind a range of the device; null when it is none.
   Result<char *> find(const void *pointer, uint64_t bytes) const;
-  /// Offset in the buffer around `pointer` of its first undefined byte, or -1,
-  /// and the offset of `pointer` itself.
-  std::pair<int64_t, uint64_t> findUndefined(const void *pointer) const;
 
   ptx::Options options;
   std::mutex mutex;
@@ -169,15 +166,6 @@ Result<char *> SimDevice::find(const void *pointer, uint64_t bytes) const {
                        address);
 }
 
-std::pair<int64_t, uint64_t>
-SimDevice::findUndefined(const void *pointer) const {
-  auto it = buffers.upper_bound(getAddress(pointer));
-  if (it == buffers.begin())
-    return {-1, 0};
-  --it;
-  return {memory.findUndefined(it->first), getAddress(pointer) - it->first};
-}
-
 Status SimDevice::copyIn(void *target, const void *source, uint64_t bytes) {
   if (bytes == 0)
     return Status();
@@ -197,13 +185,12 @@ Status SimDevice::copyOut(void *target, const void *source, uint64_t bytes) {
   Result<char *> data = find(source, bytes);
   if (!data)
     return data.getStatus();
-  auto [undefined, start] = findUndefined(source);
-  uint64_t offset = static_cast<uint64_t>(undefined) - start;
-  if (options.checkDefinedness && undefined >= 0 && offset < bytes)
+  int64_t undefined = memory.findUndefined(getAddress(source), bytes);
+  if (options.checkDefinedness && undefined >= 0)
     return Status::error("R11: expected " + std::to_string(bytes) +
                          " defined bytes to copy to the host, but got an "
                          "undefined one at offset " +
-                         std::to_string(offset));
+                         std::to_string(undefined));
   std::memcpy(target, *data, bytes);
   return Status();
 }
@@ -341,11 +328,8 @@ int32_t SimRun::copy(void *user, void *target, const void *source,
   if (!to || !from)
     return fail(user, Status::error("copy: " + (to ? from : to).getMessage()));
   std::memmove(*to, *from, bytes);
-  // Undefined bytes may be copied. What is known of a range is its first one,
-  // so a copy with any leaves the target as undefined as it was.
-  auto [undefined, start] = device.findUndefined(source);
-  if (undefined < 0 || static_cast<uint64_t>(undefined) >= start + bytes)
-    device.memory.markDefined(getAddress(target), bytes);
+  // Undefined bytes may be copied, and stay what they are.
+  device.memory.copyDefinedness(getAddress(target), getAddress(source), bytes);
   return 0;
 }
 

@@ -156,6 +156,11 @@ public:
   /// Offset of the first byte in the buffer at `address` that has an undefined
   /// bit, or -1: what an output must not have (rule R11).
   int64_t findUndefined(uint64_t address) const;
+  /// The same within `[address, address + bytes)`, counted from `address`.
+  int64_t findUndefined(uint64_t address, uint64_t bytes) const;
+  /// Makes the bytes at `target` as defined as those at `source`: for a host
+  /// that has copied them.
+  void copyDefinedness(uint64_t target, uint64_t source, uint64_t bytes);
 
   struct Impl;
   Impl &getImpl() const { return *impl; }

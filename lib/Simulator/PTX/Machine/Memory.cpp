@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace nvfp4::ptx {
 
@@ -121,17 +122,19 @@ void UndefinedBits::markUndefined(uint64_t offset, uint64_t bytes) {
   });
 }
 
-int64_t UndefinedBits::findFirst() const {
-  uint64_t numPages = (size + kPageBytes - 1) >> kPageShift;
-  for (uint64_t index = 0; !isClean() && index < numPages; ++index) {
-    const uint8_t *page = findPage(index);
-    if (!page)
-      continue;
-    uint64_t count = std::min(kPageBytes, size - (index << kPageShift));
-    const uint8_t *found = std::find_if(page, page + count,
-                                        [](uint8_t bits) { return bits != 0; });
-    if (found != page + count)
-      return int64_t((index << kPageShift) + (found - page));
+int64_t UndefinedBits::findFirst(uint64_t begin, uint64_t end) const {
+  while (!isClean() && begin < end) {
+    uint64_t index = begin >> kPageShift;
+    uint64_t next = std::min(end, (index + 1) << kPageShift);
+    if (const uint8_t *page = findPage(index)) {
+      const uint8_t *last = page + (next - (index << kPageShift));
+      const uint8_t *found =
+          std::find_if(page + (begin - (index << kPageShift)), last,
+                       [](uint8_t bits) { return bits != 0; });
+      if (found != last)
+        return int64_t((index << kPageShift) + (found - page));
+    }
+    begin = next;
   }
   return -1;
 }
@@ -198,7 +201,30 @@ void DeviceMemory::markDefined(uint64_t address, uint64_t bytes) {
 
 int64_t DeviceMemory::findUndefined(uint64_t address) const {
   const GlobalBuffer *buffer = impl->findBuffer(address);
-  return buffer ? buffer->undefined.findFirst() : -1;
+  return buffer ? buffer->undefined.findFirst(0, buffer->size) : -1;
+}
+
+int64_t DeviceMemory::findUndefined(uint64_t address, uint64_t bytes) const {
+  const GlobalBuffer *buffer = impl->findBuffer(address);
+  if (!buffer)
+    return -1;
+  uint64_t offset = address - buffer->address;
+  int64_t found = buffer->undefined.findFirst(
+      offset, offset + std::min(bytes, buffer->size - offset));
+  return found < 0 ? found : found - int64_t(offset);
+}
+
+void DeviceMemory::copyDefinedness(uint64_t target, uint64_t source,
+                                   uint64_t bytes) {
+  GlobalBuffer *to = impl->findBuffer(target);
+  const GlobalBuffer *from = impl->findBuffer(source);
+  if (!to || !from)
+    return;
+  std::vector<uint8_t> mask(bytes);
+  if (from->undefined.read(source - from->address, bytes, mask.data()))
+    to->undefined.write(target - to->address, bytes, mask.data());
+  else
+    to->undefined.markDefined(target - to->address, bytes);
 }
 
 } // namespace nvfp4::ptx

@@ -60,8 +60,8 @@ public:
   void write(uint64_t offset, uint64_t bytes, const uint8_t *mask);
   void markDefined(uint64_t offset, uint64_t bytes);
   void markUndefined(uint64_t offset, uint64_t bytes);
-  /// First byte with an undefined bit, or -1.
-  int64_t findFirst() const;
+  /// First byte of [begin, end) with an undefined bit, or -1.
+  int64_t findFirst(uint64_t begin, uint64_t end) const;
 
 private:
   static constexpr unsigned kPageShift = 12;
