@@ -47,6 +47,8 @@ class FormDispatchesPass final
       return func.emitError("expected an entry function of one block, but got ")
              << func.getBody().getBlocks().size();
     ExtentResolver extents(func);
+    if (failed(extents.readEntry()))
+      return failure();
     extents.replaceDims();
     DispatchPlan plan(func.getBody().front(), extents);
     if (failed(plan.run()))

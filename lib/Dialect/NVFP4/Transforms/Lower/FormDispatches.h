@@ -88,6 +88,9 @@ class ExtentResolver {
 public:
   explicit ExtentResolver(mlir::func::FuncOp func) : func(func) {}
 
+  /// Learns which extents of arguments are one dimension of the entry.
+  mlir::LogicalResult readEntry();
+
   /// Extent `dim` of `tensor`, visible wherever the tensor is.
   mlir::Value get(mlir::Value tensor, int64_t dim);
   /// The dynamic ones.

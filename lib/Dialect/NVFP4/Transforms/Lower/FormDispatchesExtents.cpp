@@ -10,6 +10,8 @@
 
 #include "FormDispatches.h"
 
+#include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -138,6 +140,26 @@ Value ExtentResolver::computeOfOp(Operation *op, Value tensor, int64_t dim) {
   if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
     return get(dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim);
   return Value();
+}
+
+LogicalResult ExtentResolver::readEntry() {
+  if (!func->hasAttr(kEntryAttrName))
+    return success();
+  FailureOr<EntryInterface> entry = EntryInterface::read(func);
+  if (failed(entry))
+    return failure();
+  llvm::DenseMap<unsigned, Value> dimensions;
+  for (auto [tensor, argument] :
+       llvm::zip(entry->arguments, func.getArguments()))
+    for (auto [dim, extent] : llvm::enumerate(tensor.shape)) {
+      if (!extent.dimension)
+        continue;
+      Value &value = dimensions[*extent.dimension];
+      if (!value)
+        value = get(argument, dim);
+      known[{argument, dim}] = value;
+    }
+  return success();
 }
 
 SmallVector<Value> ExtentResolver::getDynamic(Value tensor) {

@@ -60,7 +60,7 @@ private:
   void collectInputs(Operation *op);
   void collectInputs(Value tensor);
   void collectExtents(Value scalar);
-  void addExtents(ArrayRef<Value> tensors, unsigned position, bool quotients);
+  void addExtents(bool quotients);
   void addExtents();
   Value getExtent(OpBuilder &builder, Location loc, Value scalar);
   func::FuncOp createFunction(Location loc);
@@ -156,11 +156,10 @@ void KernelFunction::collectInputs(Value tensor) {
     collectInputs(op);
 }
 
-/// Remembers which extents arguments from `position` on have; or which extents
-/// a constant factor separates from those.
-void KernelFunction::addExtents(ArrayRef<Value> tensors, unsigned position,
-                                bool quotients) {
-  for (Value tensor : tensors) {
+/// Remembers which extents inputs have, or which ones a constant factor
+/// separates from those. Those of results follow from them.
+void KernelFunction::addExtents(bool quotients) {
+  for (auto [position, tensor] : llvm::enumerate(inputs)) {
     auto type = cast<RankedTensorType>(tensor.getType());
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
       if (!type.isDynamicDim(dim))
@@ -169,22 +168,21 @@ void KernelFunction::addExtents(ArrayRef<Value> tensors, unsigned position,
       auto product = extent.getDefiningOp<arith::MulIOp>();
       std::optional<int64_t> factor =
           product ? getConstantIntValue(product.getRhs()) : std::nullopt;
-      if (!quotients)
-        extentsOfArguments.insert({extent, {position, unsigned(dim), 1}});
-      else if (factor && *factor > 0)
-        extentsOfArguments.insert(
-            {product.getLhs(), {position, unsigned(dim), *factor}});
+      Extent place{unsigned(position), unsigned(dim), 1};
+      if (!quotients) {
+        extentsOfArguments.insert({extent, place});
+      } else if (factor && *factor > 0) {
+        place.divisor = *factor;
+        extentsOfArguments.insert({product.getLhs(), place});
+      }
     }
-    ++position;
   }
 }
 
 void KernelFunction::addExtents() {
   extentsOfArguments.clear();
-  for (bool quotients : {false, true}) {
-    addExtents(inputs.getArrayRef(), 0, quotients);
-    addExtents(results, inputs.size(), quotients);
-  }
+  for (bool quotients : {false, true})
+    addExtents(quotients);
 }
 
 /// An argument of the entry whose extent no argument of the kernel has is an
