@@ -106,16 +106,21 @@ static std::optional<Shape> getReducedShape(Operation *op) {
   return shape;
 }
 
-/// How many leading dimensions of a result are rows; nothing if none is. The
-/// others are one element, or the columns.
-static std::optional<unsigned>
-getNumRowDims(ArrayRef<int64_t> type, const Shape &shape, bool asColumns) {
-  for (unsigned dims = 0; dims <= type.size(); ++dims) {
-    Count rest = Count::of(type.drop_front(dims));
-    if (Count::of(type.take_front(dims)).mayEqual(shape.rows) &&
-        (asColumns ? rest == shape.columns : rest.isOne()))
-      return dims;
-  }
+/// How many leading dimensions of a result are rows, and whether the others are
+/// the columns; else they are one element. Nothing if no split fits. One that
+/// fits for sure wins over one that may: `?x4` of rows `?x4` is no `?` of rows
+/// of 4 columns.
+static std::optional<std::pair<unsigned, bool>>
+splitRows(ArrayRef<int64_t> type, const Shape &shape) {
+  for (bool isSure : {true, false})
+    for (bool asColumns : {true, false})
+      for (unsigned dims = 0; dims <= type.size(); ++dims) {
+        Count rows = Count::of(type.take_front(dims));
+        Count rest = Count::of(type.drop_front(dims));
+        if ((isSure ? rows == shape.rows : rows.mayEqual(shape.rows)) &&
+            (asColumns ? rest == shape.columns : rest.isOne()))
+          return std::pair(dims, asColumns);
+      }
   return std::nullopt;
 }
 
@@ -279,13 +284,12 @@ LogicalResult RowGenerator::planOutputs() {
     if (value.getDefiningOp<QuantizeIntoOp>())
       continue;
     ArrayRef<int64_t> extents = cast<ShapedType>(init.getType()).getShape();
-    std::optional<unsigned> whole = getNumRowDims(extents, shape, true);
-    std::optional<unsigned> reduced = getNumRowDims(extents, shape, false);
-    if (!whole && !reduced)
+    std::optional<std::pair<unsigned, bool>> split = splitRows(extents, shape);
+    if (!split)
       return body.emitError("expected results that split into the rows and "
                             "columns of the kernel's reduction, but got ")
              << init.getType();
-    outputs.push_back({init, value, whole ? *whole : *reduced, bool(whole)});
+    outputs.push_back({init, value, split->first, split->second});
   }
   return success();
 }

@@ -130,6 +130,11 @@ bool KernelFunction::isNeededOutside(Value value) {
 /// A result of the entry is written in its own shape, not through views: the
 /// caller's buffer is the destination. The value itself if it is none.
 Value KernelFunction::getReturnedView(Value value) {
+  // The thread that has the value of a row knows the row's number only.
+  auto alignment = group.alignments.find(value);
+  if (alignment != group.alignments.end() &&
+      alignment->second == Alignment::PerRow)
+    return value;
   Value view = value;
   while (view.hasOneUse()) {
     Operation *user = *view.user_begin();

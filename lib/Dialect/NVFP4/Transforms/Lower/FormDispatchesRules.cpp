@@ -123,9 +123,9 @@ DispatchPlan::Reason DispatchPlan::joinMatmul(Group &group, Operation *op) {
 // Rows
 //===----------------------------------------------------------------------===//
 
-/// Whether rows are the same before and after a reshape: the last dimension is
-/// no part of a larger or smaller one.
-static bool keepsRows(Operation *view) {
+/// Whether a reshape keeps each of the dimensions from `first` on apart from
+/// others, but for those of one element.
+static bool keepsDims(Operation *view, unsigned first) {
   SmallVector<ReassociationIndices> groups;
   RankedTensorType type;
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(view)) {
@@ -137,10 +137,21 @@ static bool keepsRows(Operation *view) {
   } else {
     return true;
   }
-  if (groups.empty())
-    return false;
-  return llvm::all_of(ArrayRef(groups.back()).drop_back(),
-                      [&](int64_t dim) { return type.getDimSize(dim) == 1; });
+  return llvm::all_of(ArrayRef(groups).drop_front(first),
+                      [&](ArrayRef<int64_t> group) {
+                        return llvm::count_if(group, [&](int64_t dim) {
+                                 return type.getDimSize(dim) != 1;
+                               }) <= 1;
+                      });
+}
+
+/// Whether rows are the same before and after a reshape: the last dimension is
+/// no part of a larger or smaller one.
+static bool keepsRows(Operation *view) {
+  auto type = cast<RankedTensorType>(isa<tensor::ExpandShapeOp>(view)
+                                         ? view->getOperand(0).getType()
+                                         : view->getResult(0).getType());
+  return type.getRank() > 0 && keepsDims(view, type.getRank() - 1);
 }
 
 Value DispatchPlan::getColumns(Operation *op) {
@@ -162,16 +173,17 @@ Value DispatchPlan::getColumns(Operation *op) {
 
 std::optional<Alignment> DispatchPlan::getAlignment(const Group &group,
                                                     Value value) {
-  bool isFull = true;
+  bool isFull = true, isPerRow = true;
   while (!group.alignments.contains(value)) {
     Operation *view = value.getDefiningOp();
     if (!view || getRole(view) != Role::View)
       return std::nullopt;
     isFull &= keepsRows(view);
+    isPerRow &= keepsDims(view, 0);
     value = view->getOperand(0);
   }
   Alignment alignment = group.alignments.at(value);
-  if (alignment == Alignment::Full && !isFull)
+  if (!(alignment == Alignment::Full ? isFull : isPerRow))
     return std::nullopt;
   return alignment;
 }
