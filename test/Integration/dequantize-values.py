@@ -2,6 +2,7 @@
 """Decoding, transposition, other layouts and the Hadamard transform give the golden bits.
 
 RUN: %python %s
+RUN: env NVFP4_TEST_TARGET=sm_120a %python %s
 REQUIRES: numpy
 """
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles modules with nvfp4-compile, runs them with nvfp4-run and compares bytes."""
+"""Compiles modules with nvfp4-compile, runs them with nvfp4-run and compares bytes.
+
+The environment variable NVFP4_TEST_TARGET may name a chip: programs are then compiled for it,
+and run on the device `sim`.
+"""
 
 from __future__ import annotations
 
@@ -88,6 +92,10 @@ def from_bf16(bits: np.ndarray) -> np.ndarray:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
+_TARGET = os.environ.get("NVFP4_TEST_TARGET")
+_TARGET_OPTIONS = [f"--target={_TARGET}"] if _TARGET else []
+_DEVICE_OPTIONS = ["--device=sim"] if _TARGET else []
+
 _counter = itertools.count()
 _folder = Path(tempfile.mkdtemp(prefix="nvfp4-test-"))
 
@@ -114,7 +122,7 @@ def compile_module(text: str, *arguments: object) -> Path:
     """Compiles the text of a module to a package."""
     source, package = temporary(".mlir"), temporary(".nvfp4pkg")
     source.write_text(text)
-    call("nvfp4-compile", source, "--quiet", "-o", package, *arguments)
+    call("nvfp4-compile", source, "--quiet", "-o", package, *_TARGET_OPTIONS, *arguments)
     return package
 
 
@@ -125,7 +133,7 @@ def run(
     given, got = temporary(".safetensors"), temporary(".safetensors")
     write_safetensors(given, inputs)
     select = [f"--entry={entry}"] if entry else []
-    call("nvfp4-run", package, "--input", given, "--output", got, *select, *options)
+    call("nvfp4-run", package, *_DEVICE_OPTIONS, "--input", given, "--output", got, *select, *options)
     return read_safetensors(got)
 
 

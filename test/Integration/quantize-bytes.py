@@ -2,6 +2,7 @@
 """Codes, scales and global scales of compiled quantizers equal the golden ones, byte for byte.
 
 RUN: %python %s
+RUN: env NVFP4_TEST_TARGET=sm_120a %python %s
 REQUIRES: numpy
 """
 

@@ -2,6 +2,7 @@
 """Stochastic rounding draws the bits that docs/Format.md, 3.6, says: the same bytes as Python's Philox.
 
 RUN: %python %s
+RUN: env NVFP4_TEST_TARGET=sm_120a %python %s
 REQUIRES: numpy
 """
 
