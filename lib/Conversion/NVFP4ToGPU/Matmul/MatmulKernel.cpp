@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MatmulKernel.h"
+#include "SiblingProducts.h"
 
 #include "Arithmetic.h"
 
@@ -175,7 +176,7 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
 
 /// The op of the body that the unit computes: a scaled matmul, or else a
 /// contraction of operands that units take as they are.
-static FailureOr<Operation *> getRoot(func::FuncOp body) {
+static SmallVector<Operation *> getRoots(func::FuncOp body) {
   SmallVector<Operation *> scaled, plain;
   for (Operation &op : body.front()) {
     if (isa<ScaledMatmulOp>(op))
@@ -186,28 +187,29 @@ static FailureOr<Operation *> getRoot(func::FuncOp body) {
         !getElementTypeOrSelf(op.getOperand(0)).isF32())
       plain.push_back(&op);
   }
-  ArrayRef<Operation *> roots = scaled.empty() ? plain : scaled;
-  if (roots.size() == 1)
-    return roots.front();
-  body.emitError("expected a body with one '")
-      << ScaledMatmulOp::getOperationName()
-      << "', or one contraction of bf16 or f16, but got " << roots.size();
-  return failure();
+  return scaled.empty() ? plain : scaled;
 }
 
 FailureOr<KernelVariant>
 nvfp4::generateMatmulKernel(const KernelRequest &request) {
   func::FuncOp body = request.body;
-  FailureOr<Operation *> root = getRoot(body);
-  if (failed(root))
+  SmallVector<Operation *> roots = getRoots(body);
+  if (roots.empty()) {
+    body.emitError("expected a body with a '")
+        << ScaledMatmulOp::getOperationName()
+        << "' or a contraction of bf16 or f16, but got none";
     return failure();
+  }
+  if (roots.size() > 1)
+    return generateSiblingProducts(request, roots, generateMatmulKernel);
+  Operation *root = roots.front();
   if (request.chip.mmaUnit != MmaUnit::WarpSync)
-    return (*root)->emitOpError("expected a chip that multiplies in warps, but "
-                                "got ")
+    return root->emitOpError("expected a chip that multiplies in warps, but "
+                             "got ")
            << request.chip.name;
-  auto scaled = dyn_cast<ScaledMatmulOp>(*root);
+  auto scaled = dyn_cast<ScaledMatmulOp>(root);
   if (!scaled)
-    return generateFloatMatmul(request, cast<linalg::LinalgOp>(*root));
+    return generateFloatMatmul(request, cast<linalg::LinalgOp>(root));
   if (!scaled.getLhsType() || !scaled.getRhsType())
     return generateWeightOnlyMatmul(request, scaled);
   if (!request.chip.hasBlockScaledMma)
