@@ -109,6 +109,7 @@ class Matmul:
         return "", product
 
     def text(self) -> str:
+        """The kernel and its dispatch. A schedule for few rows needs one for the others."""
         lead = "".join(f"{x}x" for x in self.lead)
         rlead = lead if self.rhs_batched else ""
         scale_cols = -(-self.k // BLOCK[self.form])
@@ -145,12 +146,13 @@ class Matmul:
         if wide:
             out = f"tensor<{lead}?x{self.n}xf32>"
         signature = ", ".join(f"%{name}: {type}" for name, type in args)
+        others = f", #nvfp4.kernel<matmul, {LARGE}>" if "max_rows" in self.schedule else ""
         buffers = ", ".join(f"%{name}: {type.replace('tensor', 'memref')}" for name, type in args)
         names = ", ".join(f"%{name}" for name, _ in args[:-1])
         types = ", ".join(type.replace("tensor", "memref") for _, type in args[:-1])
         return f"""module @kernels {{
 func.func @mm({signature}) -> {result}
-    attributes {{nvfp4.kernel = [#nvfp4.kernel<matmul, {self.schedule}>{self.fallback}]}} {{
+    attributes {{nvfp4.kernel = [#nvfp4.kernel<matmul, {self.schedule}>{others}]}} {{
 {empty}  %d = nvfp4.scaled_matmul lhs {a_type} rhs {b_type}
       ins({ins}) outs({init} : {out}) -> {out}
 {ops}  return {value} : {result}
@@ -161,11 +163,6 @@ func.func @main({buffers}) {{
   return
 }}
 """
-
-    @property
-    def fallback(self) -> str:
-        """A schedule for few rows needs one for the others."""
-        return f", #nvfp4.kernel<matmul, {LARGE}>" if "max_rows" in self.schedule else ""
 
     def signature(self) -> list[tuple[str, list[int]]]:
         """Arguments, and which of their extents are dynamic: (name, dims)."""
