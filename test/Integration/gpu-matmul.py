@@ -34,7 +34,10 @@ ORDERS = ("late", "early", "random:1", "random:2")
 REPRESENTATIVE = [
     (Layer("nvfp4-row", 136, 384, bias=True), (0, 1, 16, 129)),
     (Layer("nvfp4-row", 7, 80, element="bf16"), (5, 127)),
+    (Layer("nvfp4-row", 100, 48, batch=3, bias=True), (5, 32)),
     (Layer("nvfp4-row", 64, 64, view="misaligned"), (5,)),
+    (Layer("nvfp4-tensor", 64, 1040), (1, 32)),
+    (Layer("nvfp4-tensor", 8, 16, view="strided"), (32,)),
     (Layer("mxfp4", 100, 80, bias=True), (16, 128)),
     (Layer("mxfp4", 1, 48, element="bf16"), (5,)),
     (Layer("nvfp4-weight-only", 136, 80, bias=True), (1, 129)),

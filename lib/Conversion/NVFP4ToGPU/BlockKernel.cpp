@@ -14,8 +14,8 @@
 //   row 3      24   25    …   31
 //   row 4       0    1    …    7        second step
 //
-// A tile has 16 rows, or those of a block that is higher. Loads of a warp touch
-// whole sectors along rows, and whole sectors after four steps if the source is
+// A tile has 8 rows, or those of a block that is higher. Loads of a warp touch
+// whole sectors along rows, and after two steps those of an f32 source that is
 // transposed.
 //
 // Expects: a body whose results are those of one quantize_into.
@@ -36,13 +36,14 @@ using namespace nvfp4;
 /// Elements of a run, lanes along a row, columns of a tile.
 static constexpr int64_t kRun = 8, kRowLanes = 8, kTileColumns = 64;
 /// Lanes of a warp, rows of a warp at a time, rows of a tile at least.
-static constexpr int64_t kWarp = 32, kStepRows = 4, kMinTileRows = 16;
+static constexpr int64_t kWarp = 32, kStepRows = 4, kMinTileRows = 8;
 /// Largest extent of a grid's y.
 static constexpr int64_t kMaxGridY = 65535;
 
 namespace {
 
-/// Steps of a thread: through 16 rows, or through the block.
+/// Steps of a thread: through 8 rows, or through the block. More would be live
+/// across the divisions of scales than ptxas keeps in registers there.
 int64_t getNumSteps(FormatAttr format) {
   return std::max(kMinTileRows, format.getBlockRows()) / kStepRows;
 }

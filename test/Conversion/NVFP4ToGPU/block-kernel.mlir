@@ -9,11 +9,11 @@ module @kernels {
   }
 }
 
-/// Blocks cover 128 rows for each 128 that exist in part, 64 at a time.
+/// Blocks cover 128 rows for each 128 that exist in part, 32 at a time.
 // CHECK-LABEL: func.func @host(
 //       CHECK:   arith.divsi %{{.+}}, %c128
-//       CHECK:   %[[TWO:.+]] = arith.constant 2 : index
-//       CHECK:   %[[BLOCKS:.+]] = arith.muli %{{.+}}, %[[TWO]]
+//       CHECK:   %[[FOUR:.+]] = arith.constant 4 : index
+//       CHECK:   %[[BLOCKS:.+]] = arith.muli %{{.+}}, %[[FOUR]]
 //       CHECK:   gpu.launch_func @device::@tiled blocks in (%[[BLOCKS]],
 //       CHECK: gpu.func @tiled(%[[X:.+]]: !llvm.ptr<1>
 /// Two lanes share a block; rows that do not exist read the last one.
