@@ -60,6 +60,7 @@ def line(instruction: str) -> str:
 
 ENTRY = re.compile(rb"\.visible \.entry \w+\(.*?\n\}", re.S)
 BARRIER, WAIT, COMMIT = line(r"bar\.sync \t0"), line(r"cp\.async\.wait_group"), line(r"cp\.async\.commit_group")
+SCALES = r"(\n\tld\.shared\.b32 \t%r\d+, \[%rd\d+\+)(\d+)\];"
 MIN = r"min\.u64 (\t%rd\d+, %rd\d+), "
 TELLS = ("R4", "R6", "R11")
 MUTATIONS = [
@@ -77,10 +78,10 @@ MUTATIONS = [
     Mutation("no barrier before accumulators are read back", MANY_ROWS, BARRIER, "", TELLS, -1),
     Mutation("columns not clamped", MANY_ROWS, MIN + "99;", r"mov.u64 \1;", ("bounds",), -1),
     Mutation("a step of the operand read twice", MANY_ROWS, r"(xor\.b32 \t%r\d+, %r\d+, )32;", r"\g<1>0;", (VALUES,)),
-    Mutation("scales of another octet", MANY_ROWS, r"(\tld\.shared\.b32 \t%r\d+, \[%rd\d+\+)128\]", r"\g<1>0]", (VALUES,)),
+    Mutation("scales of another octet", MANY_ROWS, SCALES + SCALES, r"\1\2];\3\2];", (VALUES,)),
     Mutation("scales of another lane", MANY_ROWS, r"(%r\d+, \{(%rs\d+), )(?!\2)%rs\d+\}", r"\1\2}", (VALUES,)),
     Mutation("no swizzle of a copy", MANY_ROWS, r"xor\.b32 (\t%r\d+, %r\d+), %r\d+;", r"mov.b32 \1;", (VALUES, *TELLS)),
-    Mutation("no zeros beyond K", MANY_ROWS, r"selp\.b32 (\t%r\d+), 16, 0, %p\d+;", r"mov.b32 \1, 16;", (VALUES,), None),
+    Mutation("no zeros beyond K", MANY_ROWS, r"selp\.b32 (\t%r\d+), (8|16), 0, %p\d+;", r"mov.b32 \1, \2;", (VALUES,), None),
     Mutation("columns not clamped", FEW_ROWS, r"min\.u32 (\t%r\d+, %r\d+), 99;", r"mov.u32 \1;", ("bounds",), -1),
     Mutation("no wait for few rows", FEW_ROWS, WAIT, "", ("R6",), None),
     Mutation("results beyond the last column", FEW_ROWS, r"(setp\.gt\.u32 \t%p\d+, %r\d+, )99;", r"\g<1>-1;", (VALUES, "R4", "bounds")),
