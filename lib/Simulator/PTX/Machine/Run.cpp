@@ -54,10 +54,13 @@ void LaunchState::add(Finding finding) {
     return;
   }
   constexpr size_t kMaxFindings = 100;
-  if (findings.size() < kMaxFindings)
+  if (findings.size() < kMaxFindings) {
     findings.push_back(std::move(finding));
-  else
-    isStopped = true;
+    return;
+  }
+  // Other CTAs may find the same before they stop.
+  findingIndex.erase(it);
+  isStopped = true;
 }
 
 void LaunchState::add(Finding::Severity severity, const std::string &rule,
