@@ -687,7 +687,7 @@ def FormDispatchesPass : Pass<"nvfp4-form-dispatches", "::mlir::ModuleOp"> {
 
     | schedule | starts with | joined by |
     | --- | --- | --- |
-    | `matmul` | a block-scaled product; a contraction with `nvfp4.kernel` | products of the same left operand and types; what reads each element of the product once, in whatever order |
+    | `matmul` | a block-scaled product; a contraction with `nvfp4.kernel` | products of the same left operand and types; what reads each element of one product once, in whatever order |
     | `row` | a sum, maximum, … along the last dimension, global scales of rows, quantization along rows | what reads along the rows or one value per row; the elements that rows consist of |
     | `row` | a reduction to one element, global scales of tensors | nothing |
     | `block` | quantization of blocks that span rows | nothing |

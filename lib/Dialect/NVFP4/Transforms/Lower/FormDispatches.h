@@ -137,8 +137,15 @@ struct Group {
   bool sealed = false;
   /// Computes functions or sums, which should not be repeated.
   bool expensive = false;
-  /// Matmul: which order of the product's elements a value has.
-  llvm::DenseMap<mlir::Value, unsigned> placements;
+  /// Matmul: which order of a product's elements a value has, and which product
+  /// that is. Each of several has an epilogue of its own.
+  struct Placement {
+    unsigned root, order;
+    bool operator==(const Placement &other) const {
+      return root == other.root && order == other.order;
+    }
+  };
+  llvm::DenseMap<mlir::Value, Placement> placements;
   /// Row: how values lie on rows; a value that is missing is only read where
   /// an aligned one needs it.
   llvm::DenseMap<mlir::Value, Alignment> alignments;
@@ -196,9 +203,10 @@ private:
   Reason alignLinalg(const Group &group, mlir::linalg::LinalgOp op, Role role,
                      std::optional<Alignment> &result);
   std::optional<Alignment> getAlignment(const Group &group, mlir::Value value);
-  std::optional<unsigned> getPlacement(Group &group, mlir::Value value);
-  std::optional<unsigned> permute(unsigned placement, mlir::linalg::LinalgOp op,
-                                  mlir::OpOperand &operand);
+  std::optional<Group::Placement> getPlacement(Group &group, mlir::Value value);
+  std::optional<Group::Placement> permute(Group::Placement placement,
+                                          mlir::linalg::LinalgOp op,
+                                          mlir::OpOperand &operand);
   bool isOnlyReadBy(const Group &group, mlir::Value value,
                     mlir::Operation *reader);
 

@@ -167,8 +167,8 @@ void DispatchPlan::startMatmul(Operation *op) {
     group->kernels = op->getAttrOfType<ArrayAttr>(kKernelAttrName);
     candidates.push_back(group);
   }
+  group->placements[op->getResult(0)] = {unsigned(group->roots.size()), 0};
   group->roots.push_back(op);
-  group->placements[op->getResult(0)] = 0;
 }
 
 //===----------------------------------------------------------------------===//

@@ -52,9 +52,9 @@ getResultOrder(linalg::LinalgOp op) {
 //===----------------------------------------------------------------------===//
 
 /// The placement of what `op` computes from `operand`.
-std::optional<unsigned> DispatchPlan::permute(unsigned placement,
-                                              linalg::LinalgOp op,
-                                              OpOperand &operand) {
+std::optional<Group::Placement>
+DispatchPlan::permute(Group::Placement placement, linalg::LinalgOp op,
+                      OpOperand &operand) {
   std::optional<SmallVector<unsigned>> from = getLoopOrder(op, operand);
   std::optional<SmallVector<unsigned>> to = getResultOrder(op);
   if (!from || !to || from->size() != to->size() ||
@@ -73,11 +73,14 @@ std::optional<unsigned> DispatchPlan::permute(unsigned placement,
     key.push_back(llvm::find(*to, loop) - to->begin());
   }
   unsigned next = permutations.size() + 1;
-  return permutations.try_emplace({placement, std::move(key)}, next)
-      .first->second;
+  placement.order =
+      permutations.try_emplace({placement.order, std::move(key)}, next)
+          .first->second;
+  return placement;
 }
 
-std::optional<unsigned> DispatchPlan::getPlacement(Group &group, Value value) {
+std::optional<Group::Placement> DispatchPlan::getPlacement(Group &group,
+                                                           Value value) {
   value = skipReshapes(value);
   if (auto it = group.placements.find(value); it != group.placements.end())
     return it->second;
@@ -85,7 +88,7 @@ std::optional<unsigned> DispatchPlan::getPlacement(Group &group, Value value) {
   if (!mover || getRole(mover) != Role::Mover)
     return std::nullopt;
   OpOperand &source = *mover.getDpsInputOperand(0);
-  std::optional<unsigned> placement = getPlacement(group, source.get());
+  std::optional<Group::Placement> placement = getPlacement(group, source.get());
   return placement ? permute(*placement, mover, source) : std::nullopt;
 }
 
@@ -105,13 +108,14 @@ DispatchPlan::Reason DispatchPlan::joinMatmul(Group &group, Operation *op) {
       getOperandsOf(*this, group, op);
   if (!operands)
     return "it gathers";
-  std::optional<unsigned> placement;
+  std::optional<Group::Placement> placement;
   for (OpOperand *operand : *operands) {
-    std::optional<unsigned> source = getPlacement(group, operand->get());
-    std::optional<unsigned> target =
+    std::optional<Group::Placement> source =
+        getPlacement(group, operand->get());
+    std::optional<Group::Placement> target =
         source ? permute(*source, linalgOp, *operand) : std::nullopt;
-    if (!target || (placement && placement != target))
-      return "it does not read each element of the product once";
+    if (!target || (placement && !(*placement == *target)))
+      return "it does not read each element of one product once";
     placement = target;
   }
   for (Value result : op->getResults())

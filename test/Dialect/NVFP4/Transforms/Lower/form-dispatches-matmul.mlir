@@ -48,16 +48,17 @@ func.func @epilogue(%x: tensor<?x16xi8>, %xs: tensor<?x2xi8>, %xg: tensor<f32>, 
 
 // -----
 
-/// Products of one left operand are one kernel, and what combines them is its
-/// epilogue; a product of another one is not.
+/// Products of one left operand are one kernel, each with an epilogue of its
+/// own: what combines them is another kernel, as is a product of another operand.
 // CHECK-LABEL: func.func @matmul_2x64x32(
 //       CHECK:   nvfp4.scaled_matmul
 //       CHECK:   nvfp4.scaled_matmul
-//       CHECK:   linalg.mul
-//       CHECK:   return %{{[0-9]+}} : tensor<8x64xf32>
+//   CHECK-NOT:   linalg.mul
+//       CHECK:   return %{{[0-9]+}}, %{{[0-9]+}} : tensor<8x64xf32>, tensor<8x64xf32>
 // CHECK-LABEL: func.func @siblings(
-//       CHECK:   nvfp4.dispatch @kernels::@matmul_2x64x32
+//       CHECK:   %[[PQ:.+]]:2 = nvfp4.dispatch @kernels::@matmul_2x64x32
 //       CHECK:   nvfp4.dispatch @kernels::@matmul_64x32
+//       CHECK:   nvfp4.dispatch @kernels::@element_8x64 ins(%[[PQ]]#0, %[[PQ]]#1
 func.func @siblings(%x: tensor<8x16xi8>, %xs: tensor<8x2xi8>, %y: tensor<8x16xi8>, %g: tensor<f32>,
                     %u: tensor<64x16xi8>, %v: tensor<64x16xi8>, %ws: tensor<64x2xi8>) -> (tensor<8x64xf32>, tensor<8x64xf32>) {
   %e = tensor.empty() : tensor<8x64xf32>
