@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 from golden import F32, MXFP4, Format, global_scale, pack_codes, quantize, tile_scales
-from harness import expect_bytes, finish, from_bf16, group, to_bf16
-from kernels import THREADS, Array, Cases
+from harness import expect_bytes, finish, from_bf16, to_bf16
+from kernel_harness import Kernels
 
 UE5M3 = Format("nvfp4_ue5m3", bound=61440)
+THREADS = 128
 STATE = (0x123456789ABCDEF0, 0xFFFFFFFFFFFFFFFE)
 
 
@@ -26,7 +27,6 @@ class Case:
 
     def __init__(
         self,
-        cases: Cases,
         form: Format,
         shape: tuple,
         element: str = "f32",
@@ -36,14 +36,13 @@ class Case:
         threads: int = THREADS,
         sizes: list[tuple[int, ...]] | None = None,
     ) -> None:
-        self.cases, self.form, self.element, self.tiled = cases, form, element, tiled
-        self.stochastic, self.transposed, self.threads = stochastic, transposed, threads
+        self.form, self.element, self.tiled = form, element, tiled
+        self.stochastic, self.transposed = stochastic, transposed
         self.sizes = sizes or [shape]
-        self.name = f"quantize_{len(cases)}"
         self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed}"
         *lead, rows, columns = shape
         blocks = lambda extent, size: extent if extent == "?" else -(-extent // size)  # noqa: E731
-        source = Array("x", f"tensor<{dims(*shape)}{element}>")
+        source = f"tensor<{dims(*shape)}{element}>"
         if tiled:
             codes = f"tensor<{dims(*lead, rows, -(-columns // 64) * 32)}i8>"
             run = "?" if rows == "?" else -(-rows // 128) * 128 * (-(-columns // form.columns // 4) * 4)
@@ -51,38 +50,33 @@ class Case:
         else:
             codes = f"tensor<{dims(*lead, rows, blocks(columns, 2))}i8>"
             scales = f"tensor<{dims(*lead, blocks(rows, form.rows), blocks(columns, form.columns))}i8>"
-        outputs = [Array("codes", codes), Array("scales", scales)]
-        operands = [source]
+        operands = {"x": source}
         if form.has_global_scale:
             kept = {"tensor": [], "slice": lead, "row": [*lead, rows]}[form.granularity]
-            operands.append(Array("g", f"tensor<{dims(*kept)}f32>"))
+            operands["g"] = f"tensor<{dims(*kept)}f32>"
         if stochastic:
-            operands.append(Array("state", "tensor<2xi64>"))
-        body, inputs = "", operands
+            operands["state"] = "tensor<2xi64>"
+        body, arguments = "", {**operands, "codes": codes, "scales": scales}
         if transposed:
-            stored = Array("stored", f"tensor<{dims(*lead, columns, rows)}{element}>")
-            inputs = [stored, *operands[1:]]
+            stored = f"tensor<{dims(*lead, columns, rows)}{element}>"
+            arguments["x"] = stored
             permutation = [*range(len(lead)), len(lead) + 1, len(lead)]
             body = f"""
-      %empty = tensor.empty() : {source.type}
-      %x = linalg.transpose ins(%stored : {stored.type}) outs(%empty : {source.type}) permutation = {permutation}"""
+    %empty = tensor.empty() : {source}
+    %turned = linalg.transpose ins(%x : {stored}) outs(%empty : {source}) permutation = {permutation}"""
         layout = ", layout = tiled" if tiled else ""
         rounding = " rounding<stochastic>" if stochastic else ""
-        body += f"""
-      %q:2 = nvfp4.quantize_into as !nvfp4.tensor<{dims(*shape)[:-1]}, {form.text()}{layout}>{rounding}
-          ins({", ".join("%" + array.name for array in operands)} : {", ".join(array.type for array in operands)})
-          outs(%codes, %scales : {codes}, {scales}) -> {codes}, {scales}"""
-        cases.add(self.name, inputs, outputs, body, "%q#0, %q#1", "block", threads)
+        names = ["%turned" if transposed else "%x", *(f"%{name}" for name in list(operands)[1:])]
+        self.kernels = Kernels(f"""
+  func.func @quantize({", ".join(f"%{name}: {type_}" for name, type_ in arguments.items())}) -> ({codes}, {scales})
+      attributes {{nvfp4.kernel = [#nvfp4.kernel<block, threads = {threads}>]}} {{{body}
+    %q:2 = nvfp4.quantize_into as !nvfp4.tensor<{dims(*shape)[:-1]}, {form.text()}{layout}>{rounding}
+        ins({", ".join(names)} : {", ".join(operands.values())})
+        outs(%codes, %scales : {codes}, {scales}) -> {codes}, {scales}
+    return %q#0, %q#1 : {codes}, {scales}
+  }}""")
 
-    def grid(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """A warp has 16 rows, or those of a block, and 64 columns; padding has threads, too."""
-        *lead, rows, columns = shape
-        if self.tiled:
-            rows, columns = -(-rows // 128) * 128, -(-columns // self.form.columns // 4) * 4 * self.form.columns
-        block_rows = self.threads // 32 * max(16, self.form.rows)
-        return (int(np.prod(lead, initial=1)) * -(-rows // block_rows), -(-columns // 64), 1)
-
-    def check(self, ptx, what: str, x: np.ndarray) -> None:
+    def check(self, what: str, x: np.ndarray) -> None:
         stored = x
         if self.element == "bf16":
             stored = to_bf16(x)
@@ -91,21 +85,19 @@ class Case:
             with np.errstate(over="ignore"):
                 stored = x.astype(np.float16)
             x = stored.astype(F32)
-        inputs = {"x": stored}
-        if self.transposed:
-            inputs = {"stored": np.ascontiguousarray(np.swapaxes(stored, -1, -2))}
+        inputs = [np.ascontiguousarray(np.swapaxes(stored, -1, -2)) if self.transposed else stored]
         g = None
         if self.form.has_global_scale:
-            g = inputs["g"] = np.asarray(global_scale(x, self.form), F32)
+            g = np.asarray(global_scale(x, self.form), F32)
+            inputs.append(g)
         if self.stochastic:
-            inputs["state"] = np.array(STATE, np.uint64).view(np.int64)
+            inputs.append(np.array(STATE, np.uint64).view(np.int64))
         golden = quantize(x, self.form, g, STATE if self.stochastic else None)
         codes = pack_codes(golden.codes, self.tiled)
         scales = tile_scales(golden.scales, self.form.rows) if self.tiled else golden.scales
-        outputs = {"codes": (codes.shape, "U8"), "scales": (scales.shape, "U8")}
-        got = self.cases.run(ptx, self.name, inputs, outputs, self.grid(x.shape))
-        expect_bytes(f"{self.what} {x.shape} {what}: codes", got["codes"], codes)
-        expect_bytes(f"{self.what} {x.shape} {what}: scales", got["scales"], scales)
+        got = self.kernels.run("quantize", inputs, [(codes.shape, np.uint8), (scales.shape, np.uint8)])
+        expect_bytes(f"{self.what} {x.shape} {what}: codes", got[0], codes)
+        expect_bytes(f"{self.what} {x.shape} {what}: scales", got[1], scales)
 
 
 def inputs(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -127,10 +119,13 @@ def inputs(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.nda
 
 
 def main() -> None:
-    cases, every = Cases(), []
+    rng = np.random.default_rng(1)
 
     def add(*arguments, **options) -> None:
-        every.append(Case(cases, *arguments, **options))
+        case = Case(*arguments, **options)
+        for size in case.sizes:
+            for what, x in inputs(rng, size).items():
+                case.check(what, x)
 
     for tiled in [False, True]:
         for shape in [(5, 48), (144, 272)]:
@@ -154,15 +149,6 @@ def main() -> None:
         add(form, ("?", "?"), sizes=[(3, 16), (65, 144)])
     for threads in [32, 256]:
         add(Format(), (100, 64), tiled=True, threads=threads)
-
-    rng = np.random.default_rng(1)
-    with group("lower"):
-        ptx = cases.lower()
-        for case in every:
-            for size in case.sizes:
-                for what, x in inputs(rng, size).items():
-                    with group(case.what):
-                        case.check(ptx, what, x)
     finish()
 
 
