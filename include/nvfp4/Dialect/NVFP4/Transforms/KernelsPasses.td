@@ -60,7 +60,7 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
     | | small M | large M |
     | --- | --- | --- |
     | matrix unit's M side | columns of the result (`swapped`) | rows |
-    | warps | share K, up to four | 2 x 2; 2 x 4 where weights alone are block-scaled, because decoding takes registers |
+    | warps | share K, up to four | 2 x 2; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
     | tile of M and N | 16 x 64 | up to 128 x 128, less where the product is smaller |
     | tile of K | one instruction or more per warp | 128 bytes of 16-bit elements, 64 of 4-bit ones |
     | stages | up to four, as shared memory permits | |

@@ -98,15 +98,17 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
                                     const Product &product,
                                     const ChipModel &chip) {
   constexpr int64_t kSide = 2; // warps along M and N
-  // Decoding weights takes registers: warps with half of the results.
+  // Decoded weights, and activations of 64 elements along K, take so many
+  // registers that a warp has 32 x 32 results.
   bool isDecoded = !product.lhs.blockColumns && product.rhs.blockColumns;
-  int64_t warpsN = isDecoded ? 2 * kSide : kSide;
+  int64_t warpsM = isDecoded ? 2 * kSide : kSide;
+  int64_t mostColumns = isDecoded ? kMaxTile / 2 : kMaxTile;
   // 64 bytes of codes, 128 of wider elements, in a row of a tile.
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
   int64_t mostDepth =
       std::max<int64_t>(product.stepDepth, widest == 4 ? 128 : 64);
-  Tile tile = {cover(product.rows, kSide * kWarpTile, kMaxTile),
-               cover(product.columns, warpsN * kWarpTile, kMaxTile),
+  Tile tile = {cover(product.rows, warpsM * kWarpTile, kMaxTile),
+               cover(product.columns, kSide * kWarpTile, mostColumns),
                cover(product.depth, std::max<int64_t>(product.stepDepth, 32),
                      mostDepth)};
   int64_t stages = chooseStages(product, tile, chip);
@@ -116,8 +118,8 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
   }
   if (!stages)
     return {};
-  return KernelAttr::get(context, KernelSchedule::Matmul, 32 * kSide * warpsN,
-                         {tile.m, tile.n, tile.k}, {kSide, warpsN, 1}, stages,
+  return KernelAttr::get(context, KernelSchedule::Matmul, 32 * warpsM * kSide,
+                         {tile.m, tile.n, tile.k}, {warpsM, kSide, 1}, stages,
                          /*swapped=*/false, /*maxRows=*/0);
 }
 
