@@ -66,9 +66,9 @@ def other():
         yield FloatMatmul(extent, extent, rhs="kn", batch=2), [67]
     yield FloatMatmul(128, 256, schedule="threads = 128, tile = 128x128x64, warps = 2x2x1, stages = 3", chip="sm_121a"), [200]
     yield FloatMatmul(64, 256, schedule="threads = 256, tile = 64x64x128, warps = 2x2x2, stages = 2"), [60]
-    # All codes with all finite scales, exactly; NaN scales have a test of their own.
+    # All codes with all scales, exactly: rows of A pick one weight each.
     for form, schedule in ("nvfp4", WEIGHTS), ("mxfp4", MX_WEIGHTS):
-        yield WeightOnly(384, 256, form=form, schedule=schedule, any_scale=True, one_hot=True), [256]
+        yield WeightOnly(384, 256, form=form, schedule=schedule, every_scale=True, one_hot=True), [256]
 
 
 def weights(rows: list[int], schedules: dict[str, str]):

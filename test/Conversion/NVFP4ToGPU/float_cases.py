@@ -182,10 +182,25 @@ class WeightOnly(Matmul):
     activations: str = "f32"
     # Rows of A are one-hot: results are the weights themselves.
     one_hot: bool = False
+    # All scale bytes whose products are finite in turn; no batch.
+    every_scale: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.activations} x {super().name}"
+
+    def operand(self, rng, rows: int, batched: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if not self.every_scale:
+            return super().operand(rng, rows, batched)
+        block = BLOCK[self.form]
+        codes = rng.integers(0, 16, (1, rows, self.k)).astype(np.uint8)
+        # Below 2^126 for e8m0, and below NaN for e4m3.
+        count = {"nvfp4": 0x7F, "mxfp4": 253}[self.form]
+        scales = np.arange(rows * -(-self.k // block)).reshape(1, rows, -1) % count
+        dense = E2M1[codes].astype(np.float64) * VALUES[self.form][scales].astype(np.float64).repeat(block, 2)[..., : self.k]
+        packed = np.zeros((1, rows, self.pitch), np.uint8)
+        packed[..., : self.k // 2] = pack_nibbles(codes)
+        return packed, tile_scales(scales[0].astype(np.uint8))[None], dense
 
     def text(self) -> str:
         lead = "".join(f"{x}x" for x in self.lead)
