@@ -14,7 +14,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -404,74 +403,6 @@ FailureOr<ElementEvaluator::Run> Implementation::evaluateOp(Operation *op,
           return evaluateElementwise(other, tensor, index, count);
         return other->emitError("expected an op whose elements a kernel can "
                                 "compute one by one, but got '")
-               << other->getName() << "'";
-      });
-}
-
-FailureOr<Value> Implementation::evaluateExtentOfOp(Operation *op, Value tensor,
-                                                    unsigned dim) {
-  using Result = FailureOr<Value>;
-  return TypeSwitch<Operation *, Result>(op)
-      .Case([&](DestinationStyleOpInterface dps) {
-        return evaluateExtent(
-            dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim);
-      })
-      .Case([&](tensor::ExpandShapeOp view) {
-        return getIndex(view.getMixedOutputShape()[dim]);
-      })
-      .Case([&](tensor::CollapseShapeOp view) -> Result {
-        Value product = self.constant(1);
-        for (int64_t source : view.getReassociationIndices()[dim]) {
-          Result extent = evaluateExtent(view.getSrc(), source);
-          if (failed(extent))
-            return failure();
-          product = self.mul(product, *extent);
-        }
-        return product;
-      })
-      .Case([&](tensor::ExtractSliceOp slice) {
-        SmallVector<OpFoldResult> sizes = slice.getMixedSizes();
-        llvm::SmallBitVector dropped = slice.getDroppedDims();
-        unsigned source = 0;
-        for (unsigned kept = 0; dropped.test(source) || kept++ != dim; ++source)
-          ;
-        return getIndex(sizes[source]);
-      })
-      .Case([&](tensor::PadOp pad) -> Result {
-        Result extent = evaluateExtent(pad.getSource(), dim);
-        Result low = getIndex(pad.getMixedLowPad()[dim]);
-        Result high = getIndex(pad.getMixedHighPad()[dim]);
-        if (failed(extent) || failed(low) || failed(high))
-          return failure();
-        return self.add(self.add(*extent, *low), *high);
-      })
-      .Case([&](tensor::ConcatOp concat) -> Result {
-        if (dim != concat.getDim())
-          return evaluateExtent(concat.getInputs()[0], dim);
-        Value sum = self.constant(0);
-        for (Value input : concat.getInputs()) {
-          Result extent = evaluateExtent(input, dim);
-          if (failed(extent))
-            return failure();
-          sum = self.add(sum, *extent);
-        }
-        return sum;
-      })
-      .Case([&](tensor::EmptyOp empty) {
-        return getIndex(empty.getMixedSizes()[dim]);
-      })
-      .Case<tensor::CastOp, tensor::InsertSliceOp>([&](Operation *same) {
-        return evaluateExtent(isa<tensor::CastOp>(same) ? same->getOperand(0)
-                                                        : same->getOperand(1),
-                              dim);
-      })
-      .Default([&](Operation *other) -> Result {
-        if (OpTrait::hasElementwiseMappableTraits(other))
-          for (Value operand : other->getOperands())
-            if (isa<TensorType>(operand.getType()))
-              return evaluateExtent(operand, dim);
-        return other->emitError("expected an op whose extents follow from its "
-                                "operands, but got '")
                << other->getName() << "'";
       });
 }

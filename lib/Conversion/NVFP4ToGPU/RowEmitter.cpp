@@ -178,10 +178,11 @@ Value RowEmitter::shuffle(Value value, int32_t distance) {
 
 Value RowEmitter::combineThreads(
     Value value, llvm::function_ref<Value(Value, Value)> combine) {
-  for (int32_t distance = kWarp / 2; distance > 0; distance /= 2)
+  for (int32_t distance = std::min(sharing.threadsPerRow, kWarp) / 2;
+       distance > 0; distance /= 2)
     value = combine(value, shuffle(value, distance));
   int64_t warps = sharing.threadsPerRow / kWarp;
-  if (warps == 1)
+  if (warps <= 1)
     return value;
 
   // One slot per warp, used once: whoever reads it is behind the barrier.

@@ -331,6 +331,11 @@ LogicalResult RowGenerator::planSharing() {
   bool isWarp = !shape.rows.isOne() &&
                 (!isStatic || shape.columns.factor <= kMaxWarpColumns);
   sharing.threadsPerRow = isWarp ? kWarp : threads;
+  // Short rows share a warp, unless lanes must cover padding of blocks.
+  if (isWarp && isStatic && quantizations.empty())
+    sharing.threadsPerRow = std::min<int64_t>(
+        kWarp, llvm::bit_ceil(uint64_t(llvm::divideCeil(
+                   std::max<int64_t>(shape.columns.factor, 1), length))));
   sharing.rowsPerBlock = threads / sharing.threadsPerRow;
   sharing.runLength = length;
   sharing.isUnrolled =

@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A row is what a warp or a CTA computes together. Its columns are dealt out in
-// runs of neighbours: lane after lane, then step after step.
+// A row is what some lanes of a warp, a warp or a CTA compute together. Its
+// columns are dealt out in runs of neighbours: lane after lane, then step after
+// step.
 //
 //       step 0                          step 1
 //     | lane 0 | lane 1 | … | lane T-1 | lane 0 | lane 1 | …
@@ -30,7 +31,7 @@ namespace nvfp4 {
 struct RowSharing {
   /// Columns of a run, a power of two.
   int64_t runLength;
-  /// 32, or all threads of a CTA.
+  /// A power of two up to 32, or all threads of a CTA.
   int64_t threadsPerRow;
   int64_t rowsPerBlock;
   /// Whether columns stay in registers between the steps of a chain.
