@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""all-MiniLM-L6-v2 on a simulated chip: end to end it differs from the CPU's no more than two right runs do, and layer
+by layer, given the same activations, it is right.
+
+    gpu-minilm.py WEIGHTS                      two sentences end to end, and the linear layers of one block
+    gpu-minilm.py WEIGHTS --sentences 64       more of them; about 10 s each
+    gpu-minilm.py WEIGHTS --blocks 6           the linear layers of all blocks
+
+RUN: %python %s %minilm_weights
+REQUIRES: numpy, minilm-weights
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from harness import call, expect, finish, group, inputs_folder, read_safetensors, run, temporary
+
+
+def load_model() -> ModuleType:
+    """bench/accuracy/minilm_numpy.py. The quantizer beside it has the name of ours, which is therefore imported later."""
+    folder = str(inputs_folder().parents[1] / "bench" / "accuracy")
+    sys.path.insert(0, folder)
+    module = importlib.import_module("minilm_numpy")
+    sys.path.remove(folder)
+    del sys.modules["golden"]
+    return module
+
+
+minilm_numpy = load_model()
+from gpu_layers import CHIPS, Compiled, Layer  # noqa: E402
+
+# docs/Accuracy.md: 1 - cosine of a sentence's embeddings in two right runs, on average and at worst, and what their mean
+# cosine to FP32 differs by over 64 sentences.
+BAND_MEAN, BAND_WORST, FIDELITY = 2.52e-3, 1.52e-2, 1e-3
+SLACK = 1.25
+
+
+def compile_minilm(weights: Path, target: str) -> Path:
+    package, model = temporary(".nvfp4pkg"), inputs_folder() / "minilm.mlir"
+    call("nvfp4-compile", model, "--weights", weights, "--policy=inference", f"--target={target}", "--quiet", "-o", package)
+    return package
+
+
+def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray) -> None:
+    mask, count = inputs["attention_mask"], len(exact)
+    expected = run(compile_minilm(weights, "cpu"), inputs)["last_hidden_state"]
+    package = compile_minilm(weights, CHIPS[0])
+    begin = time.monotonic()
+    got = run(package, inputs, None, ["--device=sim"])["last_hidden_state"]
+    embeddings = {name: minilm_numpy.embed(hidden, mask) for name, hidden in (("cpu", expected), ("sim", got))}
+    fidelity = {name: (rows * exact).sum(axis=1) for name, rows in embeddings.items()}
+    loss = 1 - (embeddings["cpu"].astype(np.float64) * embeddings["sim"]).sum(axis=1)
+    print(f"{count} sentences in {time.monotonic() - begin:.1f} s; 1 - cosine to the CPU's: {loss.mean():.2e}, worst {loss.max():.2e};", end=" ")
+    print(f"mean cosine to FP32 {fidelity['sim'].mean():.5f}, the CPU's {fidelity['cpu'].mean():.5f}")
+    # The mean of a few sentences may be as bad as the worst of many.
+    bound = BAND_MEAN if count == 64 else BAND_WORST
+    expect("end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= 2 * BAND_WORST, loss)
+    apart = abs(fidelity["sim"].mean() - fidelity["cpu"].mean())
+    expect("end to end, to FP32", apart <= (FIDELITY if count == 64 else BAND_WORST), apart)
+
+
+def capture(tensors: dict[str, np.ndarray], inputs: dict[str, np.ndarray], blocks: int) -> dict[str, np.ndarray]:
+    """Activations of linear layers by the weight's name, as the golden model computes them."""
+    seen: dict[str, np.ndarray] = {}
+    make = minilm_numpy.make_matmul
+
+    def spy(tensors, mode):
+        matmul = make(tensors, mode)
+
+        def record(x: np.ndarray, name: str) -> np.ndarray:
+            seen[name] = x
+            return matmul(x, name)
+
+        return record
+
+    minilm_numpy.make_matmul = spy
+    minilm_numpy.encode(tensors, inputs["input_ids"], inputs["attention_mask"], "w4a4-row")
+    wanted = tuple(f"encoder.layer.{index}." for index in range(blocks))
+    return {name: x for name, x in seen.items() if name.startswith(wanted)}
+
+
+def check_layers(weights: Path, inputs: dict[str, np.ndarray], blocks: int) -> None:
+    tensors = read_safetensors(weights)
+    for name, x in capture(tensors, inputs, blocks).items():
+        with group(name):
+            n, k = tensors[name].shape
+            layer = Layer("nvfp4-row", n, k)
+            Compiled(layer, np.random.default_rng(0), CHIPS[0], weight=tensors[name]).run_on(x, name, "late")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--sentences", type=int, default=2)
+    parser.add_argument("--blocks", type=int, default=1)
+    options = parser.parse_args()
+    inputs = read_safetensors(inputs_folder() / "minilm_input.safetensors")
+    exact = read_safetensors(inputs_folder() / "minilm_embeddings.safetensors")["embeddings"][: options.sentences]
+    with group("end to end"):
+        check_model(options.weights, {name: array[: options.sentences] for name, array in inputs.items()}, exact)
+    check_layers(options.weights, {name: array[:2] for name, array in inputs.items()}, options.blocks)
+    finish()
+
+
+main()
