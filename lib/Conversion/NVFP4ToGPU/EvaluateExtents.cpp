@@ -31,7 +31,9 @@ FailureOr<Value> Implementation::evaluateExtentOfOp(Operation *op, Value tensor,
       })
       .Case([&](tensor::CollapseShapeOp view) -> Result {
         Value product = self.constant(1);
-        for (int64_t source : view.getReassociationIndices()[dim]) {
+        SmallVector<ReassociationIndices> groups =
+            view.getReassociationIndices();
+        for (int64_t source : groups[dim]) {
           Result extent = evaluateExtent(view.getSrc(), source);
           if (failed(extent))
             return failure();
@@ -138,6 +140,16 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
     return {op->getOperand(0), dim};
   if (auto dps = dyn_cast_or_null<DestinationStyleOpInterface>(op))
     return {dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim};
+  if (auto collapse = tensor.getDefiningOp<tensor::CollapseShapeOp>()) {
+    SmallVector<ReassociationIndices> groups =
+        collapse.getReassociationIndices();
+    auto isLong = [&](int64_t source) {
+      return collapse.getSrcType().getDimSize(source) != 1;
+    };
+    if (llvm::count_if(groups[dim], isLong) != 1)
+      return {};
+    return {collapse.getSrc(), *llvm::find_if(groups[dim], isLong)};
+  }
   auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>();
   if (!expand)
     return {};
