@@ -135,6 +135,16 @@ static IntegerSet getServedSet(KernelBuilder &kernel,
                          {config.maxRows - extents.mExpr}, {false});
 }
 
+/// What an instruction gives, where it stands: LLVM knows nothing about it.
+static Value emitRead(ImplicitLocOpBuilder &b, StringRef instruction) {
+  return LLVM::InlineAsmOp::create(b, b.getI32Type(), ValueRange(), instruction,
+                                   "=r", /*has_side_effects=*/true,
+                                   /*is_align_stack=*/false,
+                                   LLVM::TailCallKind::None,
+                                   LLVM::AsmDialectAttr(), ArrayAttr())
+      .getResult(0);
+}
+
 FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
                                               const MatmulConfig &config,
                                               Epilogue &epilogue,
@@ -150,7 +160,7 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
   const MatmulExtents &extents = parts.extents;
   TileScheduler scheduler(config, extents);
   CtaContext cta(b, config, kernel.getThreadId());
-  MatmulTile tile = scheduler.emitTile(kernel);
+  MatmulTile tile = scheduler.emitTile(kernel, kernel.getBlockId(0));
   parts.lhs->begin(cta, {tile.m, extents.m, tile.slice});
   parts.rhs->begin(
       cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
@@ -166,8 +176,13 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
                steps)
           .emit();
   ring.finish();
-  if (failed(epilogue.emit(kernel, cta, *parts.atom, accumulators, extents,
-                           tile, *parts.finish, shared)))
+  // Where the tile is and who the thread is are computed again: the loop has no
+  // registers to keep them in.
+  CtaContext sameCta(b, config, emitRead(b, "mov.u32 $0, %tid.x;"));
+  MatmulTile sameTile =
+      scheduler.emitTile(kernel, emitRead(b, "mov.u32 $0, %ctaid.x;"));
+  if (failed(epilogue.emit(kernel, sameCta, *parts.atom, accumulators, extents,
+                           sameTile, *parts.finish, shared)))
     return failure();
   return KernelVariant{kernel.getFunction(), scheduler.getGrid(kernel),
                        getServedSet(kernel, config, extents), config.threads,

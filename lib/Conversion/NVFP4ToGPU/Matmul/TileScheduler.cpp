@@ -24,9 +24,8 @@ AffineMap TileScheduler::getGrid(KernelBuilder &kernel) const {
   return kernel.getGrid(x, one, one);
 }
 
-MatmulTile TileScheduler::emitTile(KernelBuilder &kernel) const {
+MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {
   Arithmetic a(kernel.getBuilder());
-  Value id = kernel.getBlockId(0);
   Value tilesM = a.toI32(a.ceilDiv(extents.m, config.tileM));
   Value tilesN = a.toI32(a.ceilDiv(extents.n, config.tileN));
 

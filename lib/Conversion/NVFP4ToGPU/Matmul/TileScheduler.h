@@ -46,7 +46,8 @@ public:
       : config(config), extents(extents) {}
 
   mlir::AffineMap getGrid(KernelBuilder &kernel) const;
-  MatmulTile emitTile(KernelBuilder &kernel) const;
+  /// `id` is the block in x.
+  MatmulTile emitTile(KernelBuilder &kernel, mlir::Value id) const;
 
 private:
   const MatmulConfig &config;
