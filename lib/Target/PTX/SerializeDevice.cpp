@@ -70,7 +70,7 @@ class SerializeDevicePass final
       return failure();
     OpBuilder builder(device);
     Attribute target = NVVM::NVVMTargetAttr::get(
-        &getContext(), /*optLevel=*/3, "nvptx64-nvidia-cuda", model.name,
+        &getContext(), /*optLevel=*/2, "nvptx64-nvidia-cuda", model.name,
         "+ptx" + std::to_string(model.ptxVersion));
     SmallVector<Attribute> objects{gpu::ObjectAttr::get(
         target, gpu::CompilationTarget::Assembly, builder.getStringAttr(*ptx))};
