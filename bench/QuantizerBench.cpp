@@ -5,9 +5,12 @@
 // How fast a matrix that does not fit the caches is quantized and dequantized:
 // vectors, the scalar reference, and, as the limit, a plain copy of the source.
 // Bytes per second count source bytes (target bytes for dequantization), so the
-// rows compare. One thread.
+// rows compare. One thread. With `--shares`, and nothing else, the shares of
+// QuantizerShares.cpp.
 //
 //===----------------------------------------------------------------------===//
+
+#include "QuantizerShares.h"
 
 #include "nvfp4/Support/Quantize.h"
 #include "nvfp4/Support/ScaleLayout.h"
@@ -161,4 +164,15 @@ BENCHMARK_CAPTURE(quantizeScalar, nvfp4_bf16, FloatType::BF16, kNVFP4);
 BENCHMARK_CAPTURE(dequantizeVectors, f32, FloatType::F32);
 BENCHMARK_CAPTURE(dequantizeVectors, bf16, FloatType::BF16);
 
-BENCHMARK_MAIN();
+int main(int argc, char **argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--shares") == 0) {
+    printQuantizerShares();
+    return 0;
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv))
+    return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

@@ -62,6 +62,14 @@ struct F32Access {
   static HWY_INLINE VF load(const uint8_t *address) {
     return hn::LoadU(DF(), reinterpret_cast<const float *>(address));
   }
+  /// Two vectors of neighbours, those at even places apart from the others.
+  static HWY_INLINE void loadPairs(const uint8_t *address, VF &even, VF &odd) {
+    const DF d;
+    VF low = load(address);
+    VF high = load(address + hn::Lanes(d) * sizeof(float));
+    even = hn::ConcatEven(d, high, low);
+    odd = hn::ConcatOdd(d, high, low);
+  }
   static HWY_INLINE void store(VF value, uint8_t *address) {
     hn::StoreU(value, DF(), reinterpret_cast<float *>(address));
   }
@@ -74,6 +82,12 @@ struct BF16Access {
   static HWY_INLINE VF load(const uint8_t *address) {
     auto half = hn::LoadU(DU16(), reinterpret_cast<const uint16_t *>(address));
     return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(DU(), half)));
+  }
+  static HWY_INLINE void loadPairs(const uint8_t *address, VF &even, VF &odd) {
+    const DU d;
+    VU pairs = hn::LoadU(d, reinterpret_cast<const uint32_t *>(address));
+    even = hn::BitCast(DF(), hn::ShiftLeft<16>(pairs));
+    odd = hn::BitCast(DF(), hn::And(pairs, hn::Set(d, 0xFFFF0000)));
   }
   static HWY_INLINE void store(VF value, uint8_t *address) {
     const DU d;
@@ -93,12 +107,20 @@ struct F16Access {
   using Bits = int16_t;
   static constexpr FloatType kType = FloatType::F16;
   static constexpr Bits kInfinity = 0x7C00;
+  static HWY_INLINE VF load(const uint8_t *address) {
+    auto half = hn::LoadU(DU16(), reinterpret_cast<const uint16_t *>(address));
+    return decode(hn::PromoteTo(DU(), half));
+  }
+  static HWY_INLINE void loadPairs(const uint8_t *address, VF &even, VF &odd) {
+    const DU d;
+    VU pairs = hn::LoadU(d, reinterpret_cast<const uint32_t *>(address));
+    even = decode(hn::And(pairs, hn::Set(d, 0xFFFF)));
+    odd = decode(hn::ShiftRight<16>(pairs));
+  }
   /// Moves the fields into place and corrects the exponent by a multiplication
   /// with 2^112, which also normalises subnormals.
-  static HWY_INLINE VF load(const uint8_t *address) {
+  static HWY_INLINE VF decode(VU bits) {
     const DU d;
-    auto half = hn::LoadU(DU16(), reinterpret_cast<const uint16_t *>(address));
-    VU bits = hn::PromoteTo(d, half);
     VU magnitude = hn::And(bits, hn::Set(d, 0x7FFF));
     VU sign = hn::ShiftLeft<16>(hn::Xor(bits, magnitude));
     VU fields = hn::ShiftLeft<13>(magnitude);
@@ -169,6 +191,48 @@ template <bool kIsFinite = false> HWY_INLINE VI encodeE2M1(VF value) {
   code = hn::Min(code, roundToSpacing<4>(a, 0x1p24f));
   code = hn::Min(code, hn::Set(DI(), 7));
   return hn::Or(code, codeSign<kIsFinite>(value, magnitude));
+}
+
+/// A number whose lowest byte is the code of a magnitude, which is no NaN. As
+/// above, but the constants are moved so that no subtraction is left: a sum
+/// with 2^23 + 2 ends with the bits of RNE(a) + 2.
+HWY_INLINE VU encodeMagnitude(VF magnitude) {
+  const DF d;
+  const VF a = hn::Min(magnitude, hn::Set(d, 6.0f));
+  const auto add = [&](float magic) HWY_ATTR {
+    return bitsOf(hn::Add(a, hn::Set(d, magic)));
+  };
+  if constexpr (!HWY_HAVE_SCALABLE && hn::MaxLanes(DF()) == 16) {
+    // RNE(2a), 0 to 12, says which of the three sums is the smallest.
+    alignas(64) static constexpr float kMagic[16] = {
+        0x1p22f,     0x1p22f,     0x1p22f,     0x1p22f,
+        0x1p22f,     0x1p23f + 2, 0x1p23f + 2, 0x1p23f + 2,
+        0x1p23f + 2, 0x1p24f + 8, 0x1p24f + 8, 0x1p24f + 8,
+        0x1p24f + 8, 0x1p24f + 8, 0x1p24f + 8, 0x1p24f + 8};
+    auto index =
+        hn::IndicesFromVec(d, hn::And(add(0x1p22f), hn::Set(DI(), 0xF)));
+    VF magic = hn::TableLookupLanes(hn::Load(d, kMagic), index);
+    return hn::BitCast(DU(), hn::Add(a, magic));
+  }
+  // The exponents differ, but end above the lower half.
+  const hn::Repartition<uint16_t, DF> d16;
+  auto code = hn::Min(hn::BitCast(d16, add(0x1p22f)),
+                      hn::BitCast(d16, add(0x1p23f + 2)));
+  code = hn::Min(code, hn::BitCast(d16, add(0x1p24f + 8)));
+  return hn::BitCast(DU(), code);
+}
+
+/// encodeE2M1 of values that are no NaN, two to a lane: a byte of codes in the
+/// lowest bits of each lane, and anything above.
+HWY_INLINE VU encodeE2M1Pairs(VF even, VF odd) {
+  const DU d;
+  VU evenSign =
+      hn::And(hn::ShiftRight<28>(hn::BitCast(d, even)), hn::Set(d, 8));
+  VU oddSign =
+      hn::And(hn::ShiftRight<24>(hn::BitCast(d, odd)), hn::Set(d, 0x80));
+  VU codes = hn::Or(encodeMagnitude(hn::Abs(even)),
+                    hn::ShiftLeft<4>(encodeMagnitude(hn::Abs(odd))));
+  return hn::Or(codes, hn::Or(evenSign, oddSign));
 }
 
 /// encodeE2M1Stochastic with the random bits in the low byte of each lane.

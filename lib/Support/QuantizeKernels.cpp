@@ -26,6 +26,7 @@
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include <algorithm>
+#include <hwy/cache_control.h>
 #include <limits>
 
 HWY_BEFORE_NAMESPACE();
@@ -45,28 +46,6 @@ static void quantizeImpl(const QuantizeOptions &options,
 //===----------------------------------------------------------------------===//
 // Step 1: largest magnitudes
 //===----------------------------------------------------------------------===//
-
-/// Replaces `count` values, `width` neighbours at a time, by the largest of
-/// each. What lies behind them, up to four vectors, is overwritten.
-template <typename Bits>
-static void reduceNeighbours(Bits *values, int64_t count, int64_t width) {
-  const hn::CappedTag<Bits, kMaxVectorBytes / sizeof(Bits)> d;
-  using V = hn::Vec<decltype(d)>;
-  const int64_t lanes = hn::Lanes(d);
-  std::memset(values + count, 0, sizeof(Bits) * 4 * lanes);
-  for (; width % 4 == 0; width /= 4, count /= 4)
-    for (int64_t i = 0; i < count; i += 4 * lanes) {
-      V a, b, c, e;
-      hn::LoadInterleaved4(d, values + i, a, b, c, e);
-      hn::StoreU(hn::Max(hn::Max(a, b), hn::Max(c, e)), d, values + i / 4);
-    }
-  if (width == 2)
-    for (int64_t i = 0; i < count; i += 2 * lanes) {
-      V a, b;
-      hn::LoadInterleaved2(d, values + i, a, b);
-      hn::StoreU(hn::Max(a, b), d, values + i / 2);
-    }
-}
 
 /// Largest magnitude of a block without its NaNs, as bits.
 template <class Access>
@@ -89,12 +68,12 @@ static typename Access::Bits findAmaxWithoutNaN(const Chunk &chunk,
   return amax;
 }
 
-/// Largest magnitudes of one block, or of parts of it, one per lane. Magnitudes
-/// are compared as bits of the source's own type, which are ordered as the
-/// values are, NaN being largest.
+/// Largest magnitudes of the columns of one block, or of two if they fit a
+/// vector, folded to one vector. Magnitudes are compared as bits of the
+/// source's own type, which are ordered as the values are, NaN being largest.
 template <class Access, int64_t kCols, class D>
-HWY_INLINE hn::Vec<D> maximizeBlock(D d, const Chunk &chunk,
-                                    const uint8_t *address) {
+HWY_INLINE hn::Vec<D> foldBlock(D d, const Chunk &chunk,
+                                const uint8_t *address) {
   using Bits = typename Access::Bits;
   const auto mask = hn::Set(d, std::numeric_limits<Bits>::max());
   auto largest = hn::Zero(d);
@@ -109,25 +88,106 @@ HWY_INLINE hn::Vec<D> maximizeBlock(D d, const Chunk &chunk,
   }
 }
 
+/// The larger of neighbours, those of `a` and `b` alternating: half as many
+/// lanes per vector, within 128 bits each.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V maximizeNeighbours(D d, V a, V b) {
+  return hn::Max(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+}
+
+/// Stores the lowest 128 bits of a vector.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void storeLowest128(D d, hn::Vec<D> value, T *address) {
+  if constexpr (!HWY_HAVE_SCALABLE && hn::MaxLanes(D()) * sizeof(T) > 16) {
+    const hn::Half<D> half;
+    storeLowest128(half, hn::LowerHalf(half, value), address);
+  } else {
+    hn::StoreU(value, d, address);
+  }
+}
+
+/// What `maximizeGroup` works with. Where the length of vectors is not known
+/// here, 128 bits are.
+template <class Access, int64_t kCols> struct Group {
+  using Bits = typename Access::Bits;
+  static constexpr size_t kBytes =
+      HWY_HAVE_SCALABLE ? 16 : HWY_MIN(size_t(HWY_MAX_BYTES), kMaxVectorBytes);
+  using D = hn::CappedTag<Bits, kBytes / sizeof(Bits)>;
+  static constexpr size_t kBlockBytes = size_t(kCols) * sizeof(Bits);
+  static constexpr size_t kBlocksPerVector =
+      kBytes > kBlockBytes ? kBytes / kBlockBytes : 1;
+  static constexpr size_t kVectors = 16 / sizeof(Bits);
+  static constexpr int64_t kBlocks = int64_t(kVectors * kBlocksPerVector);
+};
+
+/// Writes the largest magnitude of each block of a group. A tree: as many
+/// vectors as 128 bits have lanes become one, lane by lane in order, and then
+/// its 128-bit parts become one.
+template <class Access, int64_t kCols, class G = Group<Access, kCols>>
+HWY_INLINE void maximizeGroup(const Chunk &chunk, const uint8_t *address,
+                              typename Access::Bits *maxima) {
+  using D = typename G::D;
+  const D d;
+  const auto load = [&](size_t i) HWY_ATTR {
+    return foldBlock<Access, kCols>(
+        d, chunk, address + i * G::kBlocksPerVector * G::kBlockBytes);
+  };
+  const auto loadTwo = [&](size_t i) HWY_ATTR {
+    return maximizeNeighbours(d, load(i), load(i + G::kVectors / 2));
+  };
+  auto largest = maximizeNeighbours(d, loadTwo(0), loadTwo(G::kVectors / 4));
+  if constexpr (G::kVectors == 8)
+    largest = maximizeNeighbours(d, largest,
+                                 maximizeNeighbours(d, loadTwo(1), loadTwo(3)));
+
+  if constexpr (G::kBytes >= 32)
+    largest = hn::Max(largest, hn::SwapAdjacentBlocks(largest));
+  if constexpr (G::kBlocksPerVector == 2) {
+    const hn::Half<D> half;
+    auto even = hn::LowerHalf(half, largest);
+    auto odd = hn::UpperHalf(half, largest);
+    storeLowest128(half, hn::InterleaveLower(half, even, odd), maxima);
+    storeLowest128(half, hn::InterleaveUpper(half, even, odd),
+                   maxima + G::kVectors);
+  } else {
+    if constexpr (G::kBytes == 64)
+      largest = hn::Max(largest, hn::ConcatLowerUpper(d, largest, largest));
+    storeLowest128(d, largest, maxima);
+  }
+}
+
 /// Writes the largest magnitude of each block and returns whether all elements
 /// are finite.
 template <class Access, int64_t kCols>
 static bool computeBlockAmax(const Chunk &chunk, float *amax) {
   using Bits = typename Access::Bits;
-  const hn::CappedTag<Bits, 16> d;
-  const int64_t lanes = hn::Lanes(d);
-  alignas(64) Bits maxima[kChunkBlocks * 16 + 4 * kMaxVectorBytes];
-  auto all = hn::Zero(d);
-  const uint8_t *address = chunk.source;
-  for (int64_t block = 0; block < chunk.numBlocks; ++block) {
-    auto largest = maximizeBlock<Access, kCols>(d, chunk, address);
-    all = hn::Max(all, largest);
-    hn::StoreU(largest, d, maxima + block * lanes);
-    address += kCols * sizeof(Bits);
+  using G = Group<Access, kCols>;
+  alignas(64) Bits maxima[kChunkLanes];
+  if (HWY_LIKELY(chunk.numBlocks >= G::kBlocks)) {
+    // The last group may look at blocks again.
+    for (int64_t end = G::kBlocks;; end += G::kBlocks) {
+      int64_t block = std::min(end, chunk.numBlocks) - G::kBlocks;
+      maximizeGroup<Access, kCols>(
+          chunk, chunk.source + size_t(block) * G::kBlockBytes, maxima + block);
+      if (end >= chunk.numBlocks)
+        break;
+    }
+  } else {
+    const hn::CappedTag<Bits, 16> d;
+    alignas(64) Bits lanes[16];
+    for (int64_t block = 0; block < chunk.numBlocks; ++block) {
+      hn::Store(foldBlock<Access, kCols>(
+                    d, chunk, chunk.source + size_t(block) * G::kBlockBytes),
+                d, lanes);
+      maxima[block] = *std::max_element(lanes, lanes + hn::Lanes(d));
+    }
   }
-  const bool isFinite =
-      hn::AllFalse(d, hn::Gt(all, hn::Set(d, Bits(Access::kInfinity - 1))));
-  reduceNeighbours(maxima, chunk.numBlocks * lanes, lanes);
+  std::memset(maxima + chunk.numBlocks, 0, sizeof(Bits) * hn::Lanes(DF()));
+
+  Bits largest = 0;
+  for (int64_t block = 0; block < chunk.numBlocks; ++block)
+    largest = std::max(largest, maxima[block]);
+  const bool isFinite = largest < Access::kInfinity;
   if (HWY_UNLIKELY(!isFinite))
     for (int64_t block = 0; block < chunk.numBlocks; ++block)
       if (maxima[block] > Access::kInfinity)
@@ -185,6 +245,46 @@ HWY_INLINE void storeFourCodes(VI codes0, VI codes1, VI codes2, VI codes3,
   hn::StoreU(bytes, d8, address);
 }
 
+/// The factors of two vectors of neighbours, of which each lane has two.
+template <int64_t kCols>
+HWY_INLINE VF getPairFactors(const Scales &scales, int64_t element) {
+  const DF d;
+  const float *encode = scales.encode + element / kCols;
+  VF factors = hn::Set(d, encode[0]);
+  if constexpr (hn::MaxLanes(DF()) * 2 > size_t(kCols))
+    if (int64_t(hn::Lanes(d)) * 2 > kCols)
+      factors = hn::IfThenElse(hn::FirstN(d, kCols / 2), factors,
+                               hn::Set(d, encode[1]));
+  return factors;
+}
+
+/// How far ahead the source is asked for. While codes are computed the source
+/// is in the first cache and nothing else would keep memory busy. Found by
+/// trying: a quarter of it is slower, and from bf16 twice of it is.
+constexpr int64_t kPrefetchElements = 4096;
+constexpr int64_t kLineBytes = 64;
+
+/// Codes of one row of finite elements to nearest even, two vectors at a time.
+/// Returns how many elements that were.
+template <class Access, int64_t kCols>
+static int64_t encodePairs(const uint8_t *source, int64_t count,
+                           const Scales &scales, uint8_t *codes) {
+  constexpr int64_t kBytes = sizeof(typename Access::Bits);
+  const int64_t lanes = hn::Lanes(DF());
+  int64_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    const uint8_t *address = source + i * kBytes;
+    for (int64_t line = 0; line < 2 * lanes * kBytes; line += kLineBytes)
+      hwy::Prefetch(address + kPrefetchElements * kBytes + line);
+    VF even, odd;
+    Access::loadPairs(address, even, odd);
+    VF factors = getPairFactors<kCols>(scales, i);
+    VU bytes = encodeE2M1Pairs(hn::Mul(even, factors), hn::Mul(odd, factors));
+    hn::StoreU(hn::TruncateTo(DU8(), bytes), DU8(), codes + i / 2);
+  }
+  return i;
+}
+
 /// Codes of one row to nearest even. `kCols` is the number of columns of a
 /// block; `kIsFinite` promises that no element is infinite or NaN.
 template <class Access, int64_t kCols, bool kIsFinite>
@@ -194,18 +294,16 @@ static void encodeRow(const Chunk &chunk, int64_t row, const Scales &scales) {
   const uint8_t *source = chunk.source + row * chunk.sourcePitch;
   uint8_t *codes = chunk.codes + row * chunk.codePitch;
   const int64_t count = chunk.numBlocks * kCols;
-  const auto encode = [&](int64_t i) HWY_ATTR {
+  int64_t i = 0;
+  if constexpr (kIsFinite)
+    i = encodePairs<Access, kCols>(source, count, scales, codes);
+  for (; i < count; i += lanes) {
     VF value =
         Access::load(source + i * int64_t(sizeof(typename Access::Bits)));
-    return encodeE2M1<kIsFinite>(
+    VI code = encodeE2M1<kIsFinite>(
         hn::Mul(value, hn::Set(d, scales.encode[i / kCols])));
-  };
-  int64_t i = 0;
-  for (; i + 4 * lanes <= count; i += 4 * lanes)
-    storeFourCodes(encode(i), encode(i + lanes), encode(i + 2 * lanes),
-                   encode(i + 3 * lanes), codes + i / 2);
-  for (; i < count; i += lanes)
-    storeCodes(encode(i), codes + i / 2);
+    storeCodes(code, codes + i / 2);
+  }
 }
 
 /// The same with stochastic rounding.
