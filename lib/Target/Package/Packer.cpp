@@ -6,11 +6,14 @@
 // scale, which also finds NaN and infinity before a byte is written, and one
 // that quantizes. Bytes equal those of Support's quantizer on the whole matrix,
 // because with a known global scale no panel of whole blocks depends on
-// another.
+// another. Panels are made on all threads and handed on in order; sums over
+// panels are formed in order too, so nothing depends on the number of threads.
 //
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Target/Package/Packer.h"
+
+#include "PanelPipeline.h"
 
 #include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Support/Quantize.h"
@@ -41,11 +44,39 @@ static std::string describeSources(const PackingPlan &plan) {
   return text;
 }
 
+static void addTo(PackingStats &stats, const AmaxResult &found) {
+  stats.amax = std::max(stats.amax, found.amax);
+  stats.numNaN += found.numNaN;
+  stats.numInf += found.numInf;
+}
+
 //===----------------------------------------------------------------------===//
 // Quantized tensors
 //===----------------------------------------------------------------------===//
 
 namespace {
+
+/// What the first pass learns from a panel.
+struct FoundPanel {
+  AmaxResult found;
+  int64_t scale = 0;
+};
+
+/// What the second pass makes of one, in the layout of the tensor.
+struct QuantizedPanel {
+  std::vector<uint8_t> codes, scales;
+  AmaxResult found;
+  double signal = 0.0, error = 0.0;
+  int64_t elements = 0;
+};
+
+struct PanelScratch {
+  ViewReader::Scratch reading;
+  std::vector<char> source;
+  /// In linear layout.
+  std::vector<uint8_t> codes, scales;
+  std::vector<float> values;
+};
 
 /// The work on one quantized tensor.
 class QuantizedPacking {
@@ -57,17 +88,22 @@ public:
   Status run();
 
 private:
-  int64_t getPanelRows(int64_t cols) const;
-  Status findGlobalScales(const PackingRead &read);
+  int64_t getPanelRows() const;
+  Status findGlobalScales();
   Status checkFinite() const;
-  Status quantizeSlice(ViewReader &reader, int64_t slice);
+  Status quantizePanels();
   Status quantizePanel(ViewReader &reader, int64_t slice, int64_t firstRow,
-                       int64_t panelRows);
-  void addErrors(const MatrixRef &source, const QuantizedRef &panel,
-                 const float *globalScale);
+                       int64_t panelRows, QuantizedPanel &panel,
+                       PanelScratch &scratch) const;
+  const float *getGlobalScale(int64_t slice, int64_t row) const;
+  void addErrors(const MatrixRef &source, const QuantizedRef &codes,
+                 const float *globalScale, QuantizedPanel &panel,
+                 std::vector<float> &values) const;
 
   const PackingPlan &plan;
   const PackingQuantize &how;
+  /// Those of the plan, without widenings.
+  PackingRead read, scaleRead;
   const std::vector<WeightTensor> &tensors;
   const PackerOptions &options;
   const PackingSink &sink;
@@ -77,20 +113,26 @@ private:
   int64_t slices = 1, rows = 0, cols = 0;
   std::vector<float> globalScales;
   std::vector<uint8_t> scales; // of the whole tensor, in its layout
-  std::vector<char> panel;
-  std::vector<uint8_t> codes, packedCodes, panelScales;
-  std::vector<float> values, original;
   double signal = 0.0, error = 0.0;
 };
 
 } // namespace
 
+/// The quantizer and the search for the largest magnitude widen by themselves,
+/// exactly, and narrow elements are less to move.
+static PackingRead withoutWidening(PackingRead read) {
+  if (!read.casts.empty() && read.casts.back() == DType::F32)
+    read.casts.pop_back();
+  return read;
+}
+
 QuantizedPacking::QuantizedPacking(const PackingPlan &plan,
                                    const std::vector<WeightTensor> &tensors,
                                    const PackerOptions &options,
                                    const PackingSink &sink, PackingStats &stats)
-    : plan(plan), how(*plan.quantize), tensors(tensors), options(options),
-      sink(sink), stats(stats) {
+    : plan(plan), how(*plan.quantize), read(withoutWidening(plan.read)),
+      scaleRead(how.scaleRead ? withoutWidening(*how.scaleRead) : read),
+      tensors(tensors), options(options), sink(sink), stats(stats) {
   Extents shape = plan.read.view.getShape();
   cols = shape.back();
   rows = shape[shape.size() - 2];
@@ -105,7 +147,7 @@ QuantizedPacking::QuantizedPacking(const PackingPlan &plan,
 }
 
 /// Rows of a panel: whole tiles of scales, hence whole blocks.
-int64_t QuantizedPacking::getPanelRows(int64_t cols) const {
+int64_t QuantizedPacking::getPanelRows() const {
   int64_t wanted = options.panelElements / std::max<int64_t>(cols, 1);
   return std::max(wanted / kScaleTileRows, int64_t(1)) * kScaleTileRows;
 }
@@ -114,16 +156,13 @@ Status QuantizedPacking::run() {
   if (Status status = verifyQuantizeOptions(quantizeOptions); !status)
     return status;
   if (how.format.hasGlobalScale) {
-    const PackingRead &read = how.scaleRead ? *how.scaleRead : plan.read;
-    if (Status status = findGlobalScales(read); !status)
+    if (Status status = findGlobalScales(); !status)
       return status;
     if (Status status = checkFinite(); !status)
       return status;
   }
-  ViewReader reader(plan.read, tensors);
-  for (int64_t slice = 0; slice < slices; ++slice)
-    if (Status status = quantizeSlice(reader, slice); !status)
-      return status;
+  if (Status status = quantizePanels(); !status)
+    return status;
   if (Status status = checkFinite(); !status)
     return status;
   if (Status status = sink(plan.components[1], scales.data(), scales.size());
@@ -140,9 +179,10 @@ Status QuantizedPacking::run() {
 }
 
 /// The first pass. The granularity says over what maxima are taken; slices and
-/// rows are those of `read`, which IR verification made equal to the tensor's.
-Status QuantizedPacking::findGlobalScales(const PackingRead &read) {
-  int64_t count = read.view.getNumElements();
+/// rows are those of the read, which IR verification made equal to the
+/// tensor's.
+Status QuantizedPacking::findGlobalScales() {
+  int64_t count = scaleRead.view.getNumElements();
   int64_t width = cols, perScale = count; // a matrix is `width` wide
   std::vector<float> amax(1, 0.0f);
   if (how.granularity == GlobalScaleGranularity::Slice) {
@@ -150,35 +190,45 @@ Status QuantizedPacking::findGlobalScales(const PackingRead &read) {
     perScale = slices ? count / slices : 0;
   } else if (how.granularity == GlobalScaleGranularity::Row) {
     amax.assign(slices * rows, 0.0f);
-    width = read.view.getShape().back();
+    width = scaleRead.view.getShape().back();
     perScale = width;
   }
   bool perRow = how.granularity == GlobalScaleGranularity::Row;
   int64_t step = std::max(options.panelElements, int64_t(1));
-  if (perRow)
+  if (perRow) {
     step = std::max(step / std::max<int64_t>(width, 1), int64_t(1)) * width;
+    perScale = count; // panels may hold rows of several scales
+  }
+  int64_t panelsPerScale = perScale ? ceilDiv(perScale, step) : 0;
+  int64_t numPanels = perScale ? count / perScale * panelsPerScale : 0;
 
-  ViewReader reader(read, tensors);
-  FloatType type = *getFloatType(read.getDType());
-  for (int64_t begin = 0; begin < count;) {
-    int64_t end = std::min(begin + step, count);
-    if (!perRow)
-      end = std::min(end, (begin / perScale + 1) * perScale);
-    panel.resize((end - begin) * reader.getElementBytes());
-    if (Status status = reader.readElements(begin, end, panel.data()); !status)
+  ViewReader reader(scaleRead, tensors);
+  FloatType type = *getFloatType(scaleRead.getDType());
+  auto look = [&](int64_t index, FoundPanel &panel, PanelScratch &scratch) {
+    panel.scale = index / panelsPerScale;
+    int64_t begin = panel.scale * perScale + index % panelsPerScale * step;
+    int64_t end = std::min(begin + step, (panel.scale + 1) * perScale);
+    scratch.source.resize((end - begin) * reader.getElementBytes());
+    if (Status status = reader.readElements(begin, end, scratch.source.data(),
+                                            scratch.reading);
+        !status)
       return status;
     int64_t panelWidth = perRow ? width : end - begin;
     int64_t panelRows = (end - begin) / panelWidth;
-    AmaxResult found =
-        computeAmax({panel.data(), type, panelRows, panelWidth, panelWidth},
-                    perRow ? &amax[begin / width] : nullptr);
+    panel.found = computeAmax(
+        {scratch.source.data(), type, panelRows, panelWidth, panelWidth},
+        perRow ? &amax[begin / width] : nullptr);
+    return Status();
+  };
+  auto note = [&](const FoundPanel &panel) {
     if (!perRow)
-      amax[begin / perScale] = std::max(amax[begin / perScale], found.amax);
-    stats.amax = std::max(stats.amax, found.amax);
-    stats.numNaN += found.numNaN;
-    stats.numInf += found.numInf;
-    begin = end;
-  }
+      amax[panel.scale] = std::max(amax[panel.scale], panel.found.amax);
+    addTo(stats, panel.found);
+    return Status();
+  };
+  PanelPipeline<FoundPanel, PanelScratch> pipeline(options.pool);
+  if (Status status = pipeline.run(numPanels, look, note); !status)
+    return status;
   for (float value : amax)
     globalScales.push_back(
         globalScaleFromAmax(value, how.convention, how.format.scaleBound));
@@ -197,90 +247,154 @@ Status QuantizedPacking::checkFinite() const {
                        std::to_string(plan.getNumElements()));
 }
 
-Status QuantizedPacking::quantizeSlice(ViewReader &reader, int64_t slice) {
-  int64_t step = getPanelRows(cols);
-  for (int64_t row = 0; row < rows; row += step)
-    if (Status status =
-            quantizePanel(reader, slice, row, std::min(step, rows - row));
-        !status)
-      return status;
-  return {};
+const float *QuantizedPacking::getGlobalScale(int64_t slice,
+                                              int64_t row) const {
+  switch (how.granularity) {
+  case GlobalScaleGranularity::None:
+    return nullptr;
+  case GlobalScaleGranularity::Tensor:
+    return globalScales.data();
+  case GlobalScaleGranularity::Slice:
+    return &globalScales[slice];
+  case GlobalScaleGranularity::Row:
+    return &globalScales[slice * rows + row];
+  }
+  __builtin_unreachable();
+}
+
+/// The second pass.
+Status QuantizedPacking::quantizePanels() {
+  int64_t step = getPanelRows();
+  int64_t panelsPerSlice = ceilDiv(rows, step);
+  ViewReader reader(read, tensors);
+  auto make = [&](int64_t index, QuantizedPanel &panel, PanelScratch &scratch) {
+    int64_t row = index % panelsPerSlice * step;
+    return quantizePanel(reader, index / panelsPerSlice, row,
+                         std::min(step, rows - row), panel, scratch);
+  };
+  auto use = [&](const QuantizedPanel &panel) {
+    addTo(stats, panel.found);
+    signal += panel.signal;
+    error += panel.error;
+    scales.insert(scales.end(), panel.scales.begin(), panel.scales.end());
+    if (options.progress)
+      options.progress(plan, panel.elements *
+                                 getDTypeBits(plan.read.sourceDType) / 8);
+    return sink(plan.components[0], panel.codes.data(), panel.codes.size());
+  };
+  PanelPipeline<QuantizedPanel, PanelScratch> pipeline(options.pool);
+  return pipeline.run(slices * panelsPerSlice, make, use);
 }
 
 Status QuantizedPacking::quantizePanel(ViewReader &reader, int64_t slice,
-                                       int64_t firstRow, int64_t panelRows) {
+                                       int64_t firstRow, int64_t panelRows,
+                                       QuantizedPanel &panel,
+                                       PanelScratch &scratch) const {
+  panel.elements = panelRows * cols;
   int64_t begin = (slice * rows + firstRow) * cols;
-  panel.resize(panelRows * cols * reader.getElementBytes());
+  scratch.source.resize(panel.elements * reader.getElementBytes());
   if (Status status =
-          reader.readElements(begin, begin + panelRows * cols, panel.data());
+          reader.readElements(begin, begin + panel.elements,
+                              scratch.source.data(), scratch.reading);
       !status)
     return status;
-  MatrixRef source = {panel.data(), *getFloatType(plan.read.getDType()),
+  MatrixRef source = {scratch.source.data(), *getFloatType(read.getDType()),
                       panelRows, cols, cols};
-  if (!how.format.hasGlobalScale || how.scaleRead) {
-    // The first pass did not see these values.
-    AmaxResult found = computeAmax(source);
-    stats.amax = std::max(stats.amax, found.amax);
-    stats.numNaN += found.numNaN;
-    stats.numInf += found.numInf;
-  }
+  // If the first pass did not see these values.
+  panel.found = {};
+  if (!how.format.hasGlobalScale || how.scaleRead)
+    panel.found = computeAmax(source);
 
   // The panel in linear layout, then in the tensor's.
   StorageLayout linear =
       getStorageLayout(how.format, BlockLayout::Linear, panelRows, cols);
   StorageLayout packed =
       getStorageLayout(how.format, how.layout, panelRows, cols);
-  codes.resize(linear.codeBytes);
-  panelScales.resize(linear.scaleBytes);
-  QuantizedRef target = {codes.data(), linear.codePitch, panelScales.data(),
-                         linear.scaleCols};
-  const float *globalScale = nullptr;
-  if (how.granularity == GlobalScaleGranularity::Tensor)
-    globalScale = globalScales.data();
-  else if (how.granularity == GlobalScaleGranularity::Slice)
-    globalScale = &globalScales[slice];
-  else if (how.granularity == GlobalScaleGranularity::Row)
-    globalScale = &globalScales[slice * rows + firstRow];
+  scratch.codes.resize(linear.codeBytes);
+  scratch.scales.resize(linear.scaleBytes);
+  QuantizedRef target = {scratch.codes.data(), linear.codePitch,
+                         scratch.scales.data(), linear.scaleCols};
+  const float *globalScale = getGlobalScale(slice, firstRow);
   quantize(quantizeOptions, source, globalScale, target);
-  addErrors(source, target, globalScale);
+  addErrors(source, target, globalScale, panel, scratch.values);
 
-  size_t scalesBefore = scales.size();
-  scales.resize(scalesBefore + packed.scaleBytes);
-  packScales(packed, panelScales.data(), linear.scaleCols,
-             scales.data() + scalesBefore);
-  packedCodes.resize(packed.codeBytes);
-  packCodes(packed, codes.data(), linear.codePitch, packedCodes.data());
-  if (options.progress)
-    options.progress(plan, panelRows * cols *
-                               getDTypeBits(plan.read.sourceDType) / 8);
-  return sink(plan.components[0], packedCodes.data(), packedCodes.size());
+  panel.scales.resize(packed.scaleBytes);
+  packScales(packed, scratch.scales.data(), linear.scaleCols,
+             panel.scales.data());
+  panel.codes.resize(packed.codeBytes);
+  packCodes(packed, scratch.codes.data(), linear.codePitch, panel.codes.data());
+  return {};
 }
 
-/// Adds the panel to signal and error power. A row is summed in f32 pieces of a
-/// block, pieces in f64: exact enough for decibels, and it vectorizes.
-void QuantizedPacking::addErrors(const MatrixRef &source,
-                                 const QuantizedRef &panel,
-                                 const float *globalScale) {
-  values.resize(source.rows * source.cols);
-  dequantize(
-      quantizeOptions,
-      {panel.codes, panel.codePitch, panel.scales, panel.scalePitch},
-      globalScale,
-      {values.data(), FloatType::F32, source.rows, source.cols, source.cols});
-  int64_t count = source.rows * source.cols;
-  const float *x = static_cast<const float *>(source.data);
-  if (source.type != FloatType::F32) {
-    original.resize(count);
-    const uint16_t *halves = static_cast<const uint16_t *>(source.data);
-    for (int64_t i = 0; i < count; ++i)
-      original[i] = source.type == FloatType::BF16 ? decodeBF16(halves[i])
-                                                   : decodeF16(halves[i]);
-    x = original.data();
+/// Adds the squares of `count` values and of what they lost. Several sums each,
+/// in a fixed order: one sum would wait for every addition.
+template <typename Load>
+static void addSquares(int64_t count, Load load, const float *decoded,
+                       double &signal, double &error) {
+  constexpr int64_t kSums = 8;
+  double signals[kSums] = {}, errors[kSums] = {};
+  auto add = [&](int64_t i, int64_t j) {
+    double value = load(i), difference = value - decoded[i];
+    signals[j] += value * value;
+    errors[j] += difference * difference;
+  };
+  int64_t i = 0;
+  for (; i + kSums <= count; i += kSums)
+    for (int64_t j = 0; j < kSums; ++j)
+      add(i + j, j);
+  for (; i < count; ++i)
+    add(i, 0);
+  for (int64_t j = 0; j < kSums; ++j) {
+    signal += signals[j];
+    error += errors[j];
   }
-  for (int64_t i = 0; i < count; ++i) {
-    double value = x[i], difference = value - values[i];
-    signal += value * value;
-    error += difference * difference;
+}
+
+/// Computes signal and error power of a panel, some rows at a time, so that the
+/// decoded values stay in the cache.
+void QuantizedPacking::addErrors(const MatrixRef &source,
+                                 const QuantizedRef &codes,
+                                 const float *globalScale,
+                                 QuantizedPanel &panel,
+                                 std::vector<float> &values) const {
+  constexpr int64_t kElements = int64_t(1) << 14;
+  int64_t blockRows = how.format.blockRows;
+  int64_t step =
+      std::max(kElements / std::max<int64_t>(cols * blockRows, 1), int64_t(1)) *
+      blockRows;
+  bool isPerRow = how.granularity == GlobalScaleGranularity::Row;
+  panel.signal = panel.error = 0.0;
+  for (int64_t row = 0; row < source.rows; row += step) {
+    int64_t count = std::min(step, source.rows - row) * cols;
+    values.resize(step * cols);
+    dequantize(quantizeOptions,
+               {codes.codes + row * codes.codePitch, codes.codePitch,
+                codes.scales + row / blockRows * codes.scalePitch,
+                codes.scalePitch},
+               isPerRow ? globalScale + row : globalScale,
+               {values.data(), FloatType::F32,
+                count / std::max<int64_t>(cols, 1), cols, cols});
+    const char *data = static_cast<const char *>(source.data) +
+                       row * cols * getFloatTypeBytes(source.type);
+    auto run = [&](auto load) {
+      addSquares(count, load, values.data(), panel.signal, panel.error);
+    };
+    const auto *halves = reinterpret_cast<const uint16_t *>(data);
+    switch (source.type) {
+    case FloatType::F32:
+      run([x = reinterpret_cast<const float *>(data)](int64_t i) {
+        return x[i];
+      });
+      break;
+    case FloatType::BF16:
+      run([halves](int64_t i) {
+        return floatOfBits(uint32_t(halves[i]) << 16);
+      });
+      break;
+    case FloatType::F16:
+      run([halves](int64_t i) { return decodeF16(halves[i]); });
+      break;
+    }
   }
 }
 
@@ -288,27 +402,50 @@ void QuantizedPacking::addErrors(const MatrixRef &source,
 // Plain tensors
 //===----------------------------------------------------------------------===//
 
-/// Counts NaN and infinity of `bytes` bytes of a float dtype; no-op on others.
-static void inspect(DType dtype, const char *data, uint64_t bytes,
-                    PackingStats &stats) {
+namespace {
+
+struct PlainPanel {
+  std::vector<char> bytes;
+  AmaxResult found;
+  uint64_t bytesBefore = 0;
+};
+
+} // namespace
+
+/// Looks for NaN and infinity in `bytes` bytes of a float dtype; finds nothing
+/// in others.
+static AmaxResult inspect(DType dtype, const char *data, uint64_t bytes) {
   if (std::optional<FloatType> type = getFloatType(dtype)) {
     int64_t count = bytes / getFloatTypeBytes(*type);
-    AmaxResult found = computeAmax({data, *type, 1, count, count});
-    stats.amax = std::max(stats.amax, found.amax);
-    stats.numNaN += found.numNaN;
-    stats.numInf += found.numInf;
-    return;
+    return computeAmax({data, *type, 1, count, count});
   }
+  AmaxResult found;
   if (dtype != DType::F64)
-    return;
+    return found;
   for (uint64_t i = 0; i + 8 <= bytes; i += 8) {
     double value;
     std::memcpy(&value, data + i, 8);
-    stats.numNaN += std::isnan(value);
-    stats.numInf += std::isinf(value);
+    found.numNaN += std::isnan(value);
+    found.numInf += std::isinf(value);
     if (!std::isnan(value))
-      stats.amax = std::max(stats.amax, static_cast<float>(std::fabs(value)));
+      found.amax = std::max(found.amax, static_cast<float>(std::fabs(value)));
   }
+  return found;
+}
+
+/// Hands on the panels of a tensor that is not quantized.
+template <typename Make>
+static Status copyPanels(int64_t count, Make make, const PackingPlan &plan,
+                         const PackerOptions &options, const PackingSink &sink,
+                         PackingStats &stats) {
+  auto use = [&](const PlainPanel &panel) {
+    addTo(stats, panel.found);
+    if (options.progress)
+      options.progress(plan, panel.bytesBefore);
+    return sink(plan.components[0], panel.bytes.data(), panel.bytes.size());
+  };
+  PanelPipeline<PlainPanel, ViewReader::Scratch> pipeline(options.pool);
+  return pipeline.run(count, make, use);
 }
 
 /// Carries a tensor byte for byte, whatever its dtype.
@@ -316,19 +453,19 @@ static Status copyBytes(const PackingPlan &plan, const WeightTensor &tensor,
                         const PackerOptions &options, const PackingSink &sink,
                         PackingStats &stats) {
   // A multiple of every element size.
-  constexpr uint64_t kChunkBytes = uint64_t(4) << 20;
-  std::vector<char> chunk(std::min(kChunkBytes, tensor.bytes));
-  for (uint64_t begin = 0; begin < tensor.bytes; begin += kChunkBytes) {
-    uint64_t bytes = std::min(kChunkBytes, tensor.bytes - begin);
-    if (Status status = tensor.read(chunk.data(), begin, bytes); !status)
-      return status;
-    inspect(tensor.dtype, chunk.data(), bytes, stats);
-    if (Status status = sink(plan.components[0], chunk.data(), bytes); !status)
-      return status;
-    if (options.progress)
-      options.progress(plan, bytes);
-  }
-  return {};
+  constexpr uint64_t kPanelBytes = uint64_t(1) << 20;
+  auto make = [&](int64_t index, PlainPanel &panel, ViewReader::Scratch &) {
+    uint64_t begin = index * kPanelBytes;
+    panel.bytesBefore = std::min(kPanelBytes, tensor.bytes - begin);
+    panel.bytes.resize(panel.bytesBefore);
+    Status status = tensor.read(panel.bytes.data(), begin, panel.bytesBefore);
+    if (status)
+      panel.found =
+          inspect(tensor.dtype, panel.bytes.data(), panel.bytesBefore);
+    return status;
+  };
+  int64_t count = ceilDiv(int64_t(tensor.bytes), int64_t(kPanelBytes));
+  return copyPanels(count, make, plan, options, sink, stats);
 }
 
 static Status copyElements(const PackingPlan &plan,
@@ -336,26 +473,24 @@ static Status copyElements(const PackingPlan &plan,
                            const PackerOptions &options,
                            const PackingSink &sink, PackingStats &stats) {
   ViewReader reader(plan.read, tensors);
-  std::vector<char> panel;
-  int64_t count = plan.getNumElements();
+  int64_t elements = plan.getNumElements();
   // Whole rows: a panel that ends inside one would need more boxes.
   Extents shape = plan.read.view.getShape();
   int64_t width = shape.empty() ? 1 : std::max<int64_t>(shape.back(), 1);
   int64_t step = std::max(options.panelElements / width, int64_t(1)) * width;
-  for (int64_t begin = 0; begin < count; begin += step) {
-    int64_t end = std::min(begin + step, count);
-    panel.resize((end - begin) * reader.getElementBytes());
-    if (Status status = reader.readElements(begin, end, panel.data()); !status)
-      return status;
-    inspect(plan.read.getDType(), panel.data(), panel.size(), stats);
-    if (Status status = sink(plan.components[0], panel.data(), panel.size());
-        !status)
-      return status;
-    if (options.progress)
-      options.progress(plan,
-                       (end - begin) * getDTypeBits(plan.read.sourceDType) / 8);
-  }
-  return {};
+  auto make = [&](int64_t index, PlainPanel &panel,
+                  ViewReader::Scratch &scratch) {
+    int64_t begin = index * step, end = std::min(begin + step, elements);
+    panel.bytesBefore = (end - begin) * getDTypeBits(plan.read.sourceDType) / 8;
+    panel.bytes.resize((end - begin) * reader.getElementBytes());
+    Status status =
+        reader.readElements(begin, end, panel.bytes.data(), scratch);
+    if (status)
+      panel.found =
+          inspect(plan.read.getDType(), panel.bytes.data(), panel.bytes.size());
+    return status;
+  };
+  return copyPanels(ceilDiv(elements, step), make, plan, options, sink, stats);
 }
 
 //===----------------------------------------------------------------------===//

@@ -200,23 +200,43 @@ unsigned ViewReader::getElementBytes() const {
   return getDTypeBits(read.getDType()) / 8;
 }
 
-Status ViewReader::readElements(int64_t begin, int64_t end, void *out) {
+Status ViewReader::readElements(int64_t begin, int64_t end, void *out,
+                                Scratch &scratch) {
   char *target = static_cast<char *>(out);
   if (!read.casts.empty()) {
-    uncast.resize((end - begin) * sourceElementBytes);
-    target = uncast.data();
+    scratch.uncast.resize((end - begin) * sourceElementBytes);
+    target = scratch.uncast.data();
   }
   for (const IndexBox &box : splitRange(read.view.getFactors(), begin, end))
-    if (Status status = readBox(box, begin, target); !status)
+    if (Status status = readBox(box, begin, target, scratch.part); !status)
       return status;
   if (!read.casts.empty())
     applyCasts(end - begin, target, static_cast<char *>(out));
   return {};
 }
 
+/// True if the loops copy `count` neighbours in order.
+static bool isPlain(const std::vector<Loop> &loops, int64_t count,
+                    int64_t span) {
+  return span + 1 == count &&
+         std::all_of(loops.begin(), loops.end(), [](const Loop &loop) {
+           return loop.extent == 1 || loop.sourceStride == loop.targetStride;
+         });
+}
+
+/// True if elements [first, first + span] of a source, of which `count` are
+/// needed, are worth reading: some bytes in vain beat holding the whole tensor.
+static bool isClose(int64_t span, int64_t count, uint64_t elementBytes) {
+  constexpr int64_t kMaxWaste = 8;
+  constexpr uint64_t kMaxPartBytes = uint64_t(16) << 20;
+  return (span + 1) / kMaxWaste <= count &&
+         ((span + 1) * elementBytes <= kMaxPartBytes || span + 1 <= count);
+}
+
 /// Reads what each segment contributes to a box of the result. Element `begin`
 /// of the result goes to `out`.
-Status ViewReader::readBox(const IndexBox &box, int64_t begin, char *out) {
+Status ViewReader::readBox(const IndexBox &box, int64_t begin, char *out,
+                           std::vector<char> &part) {
   size_t rank = box.origin.size();
   for (const ViewSegment &segment : read.view.getSegments()) {
     std::vector<Loop> loops(rank);
@@ -234,46 +254,44 @@ Status ViewReader::readBox(const IndexBox &box, int64_t begin, char *out) {
     if (count == 0)
       continue;
     const WeightTensor &tensor = tensors[segment.source];
-    const char *data = nullptr;
-    if (Status status = getBytes(tensor, segment.source, first,
-                                 first + span + 1, count, data);
-        !status)
-      return status;
-    copyElements(tensor.dtype, read.sourceDType, data,
-                 out + target * sourceElementBytes, std::move(loops));
+    uint64_t elementBytes = getDTypeBits(tensor.dtype) / 8;
+    uint64_t offset = first * elementBytes;
+    char *to = out + target * sourceElementBytes;
+    if (elementBytes == sourceElementBytes && isPlain(loops, count, span)) {
+      if (Status status = tensor.read(to, offset, count * elementBytes);
+          !status)
+        return status;
+    } else if (isClose(span, count, elementBytes)) {
+      part.resize((span + 1) * elementBytes);
+      if (Status status = tensor.read(part.data(), offset, part.size());
+          !status)
+        return status;
+      copyElements(tensor.dtype, read.sourceDType, part.data(), to,
+                   std::move(loops));
+    } else {
+      std::lock_guard<std::mutex> lock(wholeMutex);
+      if (Status status = loadWhole(tensor, segment.source); !status)
+        return status;
+      copyElements(tensor.dtype, read.sourceDType, whole.data() + offset, to,
+                   std::move(loops));
+    }
   }
   return {};
 }
 
-/// Makes elements [first, last) of a source available, of which `count` are
-/// needed.
-Status ViewReader::getBytes(const WeightTensor &tensor, int64_t source,
-                            int64_t first, int64_t last, int64_t count,
-                            const char *&data) {
-  // Reading some bytes in vain beats holding the whole tensor.
-  constexpr int64_t kMaxWaste = 8;
-  constexpr uint64_t kMaxPartBytes = uint64_t(16) << 20;
-  uint64_t elementBytes = getDTypeBits(tensor.dtype) / 8;
-  uint64_t bytes = (last - first) * elementBytes;
-  bool isClose = (last - first) / kMaxWaste <= count &&
-                 (bytes <= kMaxPartBytes || last - first <= count);
-  if (isClose && wholeSource != source) {
-    part.resize(bytes);
-    data = part.data();
-    return tensor.read(part.data(), first * elementBytes, bytes);
-  }
-  if (wholeSource != source) {
-    wholeSource = -1;
-    whole.resize(tensor.bytes);
-    if (Status status = tensor.read(whole.data(), 0, tensor.bytes); !status)
-      return status;
-    wholeSource = source;
-  }
-  data = whole.data() + first * elementBytes;
+/// Makes a source the one that is kept.
+Status ViewReader::loadWhole(const WeightTensor &tensor, int64_t source) {
+  if (wholeSource == source)
+    return {};
+  wholeSource = -1;
+  whole.resize(tensor.bytes);
+  if (Status status = tensor.read(whole.data(), 0, tensor.bytes); !status)
+    return status;
+  wholeSource = source;
   return {};
 }
 
-void ViewReader::applyCasts(int64_t count, char *data, char *out) {
+void ViewReader::applyCasts(int64_t count, const char *data, char *out) const {
   auto load = [&](int64_t i) {
     uint16_t half;
     switch (read.sourceDType) {
@@ -289,6 +307,15 @@ void ViewReader::applyCasts(int64_t count, char *data, char *out) {
       return value;
     }
   };
+  if (read.sourceDType == DType::BF16 &&
+      read.casts == std::vector<DType>{DType::F32}) {
+    // The common cast, in a loop that vectorizes.
+    const auto *from = reinterpret_cast<const uint16_t *>(data);
+    auto *to = reinterpret_cast<uint32_t *>(out);
+    for (int64_t i = 0; i < count; ++i)
+      to[i] = uint32_t(from[i]) << 16;
+    return;
+  }
   for (int64_t i = 0; i < count; ++i) {
     float value = load(i);
     uint16_t half = 0;

@@ -16,6 +16,7 @@
 
 #include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Runtime/PackageWriter.h"
+#include "nvfp4/Runtime/ThreadPool.h"
 
 #include <algorithm>
 #include <map>
@@ -192,7 +193,9 @@ Result<FileDigest> WeightsFile::write(const std::string &path,
     return writer.getStatus();
 
   ProgressBar bar(options.showProgress, total);
+  ThreadPool pool(options.numThreads);
   PackerOptions packerOptions;
+  packerOptions.pool = &pool;
   packerOptions.panelElements = options.panelElements;
   packerOptions.progress = [&](const PackingPlan &plan, uint64_t bytes) {
     bar.advance(bytes, plan.name);

@@ -155,8 +155,8 @@ TEST(Packer, QuantizedBytesAreThoseOfTheReference) {
             Packed expected = quantizeWhole(weights, reference);
             for (int64_t panelElements : {1, 1 << 20}) {
               Packed packed;
-              auto stats =
-                  packInto(packed, plan, weights.getSource(), panelElements);
+              auto stats = packInto(packed, plan, weights.getSource(),
+                                    panelElements, panelElements == 1 ? 3 : 1);
               ASSERT_TRUE(stats.ok()) << stats.getMessage();
               EXPECT_EQ(packed, expected)
                   << kSources[i].first << " layout " << int(layout)
@@ -168,6 +168,52 @@ TEST(Packer, QuantizedBytesAreThoseOfTheReference) {
               EXPECT_LT(stats->sqnr, 30.0);
             }
           }
+}
+
+/// Bytes, sums and progress; panels of 128 rows, in several batches.
+TEST(Packer, NothingDependsOnTheNumberOfThreads) {
+  Weights weights;
+  weights.addRandom("w", DType::BF16, {4000, 96});
+  for (bool isQuantized : {false, true}) {
+    PackingPlan plan = makePlan("w", DType::BF16, {4000, 96});
+    plan.read.addCast(DType::F32);
+    plan.components[0].dtype = DType::F32;
+    if (isQuantized)
+      makeQuantized(plan, {});
+    Packed expected;
+    auto alone = packInto(expected, plan, weights.getSource(), 1 << 12);
+    ASSERT_TRUE(alone.ok()) << alone.getMessage();
+    for (unsigned numThreads : {2u, 5u}) {
+      Packed packed;
+      auto stats =
+          packInto(packed, plan, weights.getSource(), 1 << 12, numThreads);
+      ASSERT_TRUE(stats.ok()) << stats.getMessage();
+      EXPECT_EQ(packed, expected);
+      EXPECT_EQ(stats->amax, alone->amax);
+      EXPECT_EQ(stats->sqnr, alone->sqnr);
+    }
+  }
+}
+
+TEST(Packer, StopsAtTheFirstErrorOfTheSink) {
+  Weights weights;
+  weights.addRandom("w", DType::F32, {8000, 16});
+  PackingPlan plan = makePlan("w", DType::F32, {8000, 16});
+  makeQuantized(plan, {});
+  for (unsigned numThreads : {1u, 3u}) {
+    ThreadPool pool(numThreads);
+    PackerOptions options;
+    options.pool = &pool;
+    options.panelElements = 1;
+    int calls = 0;
+    auto stats =
+        Packer(weights.getSource(), options)
+            .pack(plan, [&](const TensorSpec &, const void *, uint64_t) {
+              return ++calls < 20 ? Status() : Status::error("disk is full");
+            });
+    EXPECT_EQ(stats.getMessage(), "disk is full");
+    EXPECT_EQ(calls, 20);
+  }
 }
 
 TEST(Packer, ViewsCastsAndSharedScales) {

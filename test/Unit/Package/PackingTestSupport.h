@@ -7,6 +7,7 @@
 #ifndef NVFP4_TEST_UNIT_PACKAGE_PACKINGTESTSUPPORT_H
 #define NVFP4_TEST_UNIT_PACKAGE_PACKINGTESTSUPPORT_H
 
+#include "nvfp4/Runtime/ThreadPool.h"
 #include "nvfp4/Support/Codecs.h"
 #include "nvfp4/Support/Quantize.h"
 #include "nvfp4/Target/Package/Packer.h"
@@ -116,8 +117,11 @@ using Packed = std::map<std::string, std::string>;
 
 inline Result<PackingStats> packInto(Packed &packed, const PackingPlan &plan,
                                      const WeightSource &source,
-                                     int64_t panelElements = 1 << 20) {
+                                     int64_t panelElements = 1 << 20,
+                                     unsigned numThreads = 1) {
+  ThreadPool pool(numThreads);
   PackerOptions options;
+  options.pool = &pool;
   options.panelElements = panelElements;
   return Packer(source, options)
       .pack(plan, [&](const TensorSpec &component, const void *data,

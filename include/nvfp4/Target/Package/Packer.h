@@ -4,7 +4,8 @@
 //
 // Makes packed tensors of weights, panel by panel: a strided read of the
 // source, then the quantizer of Support. Memory is bounded by one source
-// tensor, one panel, and the scales of one packed tensor.
+// tensor, some panels (lib/Target/Package/PanelPipeline.h), and the scales of
+// one packed tensor.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,6 +20,8 @@
 #include <vector>
 
 namespace nvfp4 {
+
+class ThreadPool;
 
 /// What became of one packed tensor.
 struct PackingStats {
@@ -45,17 +48,20 @@ struct PackingStats {
 
 /// Receives the bytes of components, each in one or many pieces. Pieces of
 /// different components do not alternate: codes, then scales, then the global
-/// scale.
+/// scale. Called on any thread of the pool, by one at a time.
 using PackingSink = std::function<Status(const TensorSpec &component,
                                          const void *data, uint64_t bytes)>;
-/// Called after each panel with its bytes before packing.
+/// Called for each panel with its bytes before packing, as the sink is.
 using PackingProgress =
     std::function<void(const PackingPlan &plan, uint64_t bytes)>;
 
 struct PackerOptions {
-  /// Elements that are worked on at once, rounded to rows as needed.
-  int64_t panelElements = int64_t(1) << 20;
+  /// Elements of a panel, rounded to rows as needed. What is made does not
+  /// depend on it.
+  int64_t panelElements = int64_t(1) << 18;
   PackingProgress progress;
+  /// Threads that share the work, or null. Outlives the packer.
+  ThreadPool *pool = nullptr;
 };
 
 /// Carries out plans against one source of weights, which outlives it.

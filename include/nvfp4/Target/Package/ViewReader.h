@@ -5,7 +5,7 @@
 // Reads any range of a view's elements. What a box of the range needs is read
 // from the source in one piece if it lies close together; otherwise (a
 // transpose) the whole source is read once and kept. At most one whole source
-// is kept.
+// is kept, and one thread at a time reads from it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,7 @@
 #include "nvfp4/Target/Package/PackingPlan.h"
 #include "nvfp4/Target/Package/WeightSource.h"
 
+#include <mutex>
 #include <vector>
 
 namespace nvfp4 {
@@ -30,29 +31,34 @@ Status checkSource(const PackingSource &expected, const WeightTensor &actual);
 /// `tensors`: for each source of the plan its tensor, already checked.
 class ViewReader {
 public:
+  /// Buffers of one read at a time, worth keeping for the next.
+  struct Scratch {
+    std::vector<char> part, uncast;
+  };
+
   ViewReader(const PackingRead &read, const std::vector<WeightTensor> &tensors);
 
   /// Bytes of one element of `read.getDType()`.
   unsigned getElementBytes() const;
   /// Writes elements [begin, end) of the view, in row-major order and after all
-  /// casts, to `out`.
-  Status readElements(int64_t begin, int64_t end, void *out);
+  /// casts, to `out`. Safe from several threads, each with its own scratch.
+  Status readElements(int64_t begin, int64_t end, void *out, Scratch &scratch);
 
 private:
-  Status readBox(const IndexBox &box, int64_t begin, char *out);
-  Status getBytes(const WeightTensor &tensor, int64_t source, int64_t first,
-                  int64_t last, int64_t count, const char *&data);
-  void applyCasts(int64_t count, char *data, char *out);
+  Status readBox(const IndexBox &box, int64_t begin, char *out,
+                 std::vector<char> &part);
+  Status loadWhole(const WeightTensor &tensor, int64_t source);
+  void applyCasts(int64_t count, const char *data, char *out) const;
 
   const PackingRead &read;
   const std::vector<WeightTensor> &tensors;
   /// In the graph's dtype, before casts.
   unsigned sourceElementBytes;
   Extents resultStrides;
+  /// Guards the two below.
+  std::mutex wholeMutex;
   int64_t wholeSource = -1;
   std::vector<char> whole;
-  std::vector<char> part;
-  std::vector<char> uncast;
 };
 
 } // namespace nvfp4

@@ -39,8 +39,11 @@ struct PackageContents {
 struct WritePackageOptions {
   /// Draw a progress bar on stderr, if that is a terminal.
   bool showProgress = true;
-  /// Elements that are worked on at once.
-  int64_t panelElements = int64_t(1) << 20;
+  /// Elements of a panel; several are worked on at once.
+  int64_t panelElements = int64_t(1) << 18;
+  /// Threads; 0 means one per hardware thread. The package does not depend on
+  /// it.
+  unsigned numThreads = 0;
   /// Receives what a user may want to know: float weights that were widened,
   /// NaN and infinity in tensors that are not quantized.
   std::function<void(const std::string &)> note;
