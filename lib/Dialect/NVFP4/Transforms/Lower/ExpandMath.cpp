@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Replaces every op that LLVM would turn into a call of the mathematics library
-// by arithmetic (F64Math), and guards integer divisions, which kill the process
-// on x86 when the divisor is zero.
+// by arithmetic (F32Math, F64Math), and guards integer divisions, which kill
+// the process on x86 when the divisor is zero.
 //
 // Expects: f32 or f64 functions; narrower types are extended first
 //          (`math-extend-to-supported-types`).
@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "F32Math.h"
 #include "F64Math.h"
 
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
@@ -64,6 +65,22 @@ struct ExpandFunction final : OpRewritePattern<OpTy> {
     if (element.isF32())
       result = arith::TruncFOp::create(builder, type, result);
     rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+/// Replaces a frequent function of an f32 by its F32Math counterpart.
+template <typename OpTy, auto Method>
+struct ExpandF32Function final : OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpTy op,
+                                PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "expected f32");
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    F32Math math(builder, op.getType());
+    rewriter.replaceOp(op, (math.*Method)(op.getOperand()));
     return success();
   }
 };
@@ -124,6 +141,10 @@ struct SplitSincos final : OpRewritePattern<math::SincosOp> {
 } // namespace
 
 static void populateFunctionPatterns(RewritePatternSet &patterns) {
+  patterns.add<ExpandF32Function<math::ExpOp, &F32Math::exp>,
+               ExpandF32Function<math::TanhOp, &F32Math::tanh>,
+               ExpandF32Function<math::ErfOp, &F32Math::erf>>(
+      patterns.getContext(), /*benefit=*/2);
   patterns.add<ExpandFunction<math::ExpOp, &F64Math::exp>,
                ExpandFunction<math::Exp2Op, &F64Math::exp2>,
                ExpandFunction<math::ExpM1Op, &F64Math::expm1>,

@@ -6,29 +6,29 @@
 // compare and bit operations, so that no program needs a mathematics library
 // and LLVM can vectorise every loop.
 //
-// f64 is also how f32 functions are computed: with the exponent and mantissa to
-// spare, short polynomials and simple range reductions are accurate to the last
-// bit of f32 or next to it, without the cases that f32 code needs.
+// f64 is also how most f32 functions are computed: with the exponent and
+// mantissa to spare, short polynomials and simple range reductions are accurate
+// to the last bit of f32 or next to it, without the cases that f32 code needs.
+// The few that models spend their time in are in F32Math.h.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_LOWER_F64MATH_H
 #define NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_LOWER_F64MATH_H
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "FloatBuilder.h"
 
 namespace nvfp4 {
 
 /// Builds functions of f64 scalars, or of vectors of them, at the insertion
 /// point of a builder. Domains, infinities, NaN and signed zeros are those of
 /// C.
-class F64Math {
+class F64Math : FloatBuilder {
 public:
   /// `type` is f64 or a vector of f64. `isPrecise`: relative errors near 1e-14
   /// instead of near 1e-9, which is what a result rounded to f32 needs.
   F64Math(mlir::ImplicitLocOpBuilder &builder, mlir::Type type, bool isPrecise)
-      : b(builder), type(type), isPrecise(isPrecise) {}
+      : FloatBuilder(builder, type), isPrecise(isPrecise) {}
 
   mlir::Value exp(mlir::Value x);
   mlir::Value exp2(mlir::Value x);
@@ -60,27 +60,6 @@ public:
   mlir::Value fmod(mlir::Value x, mlir::Value y);
 
 private:
-  using Predicate = mlir::arith::CmpFPredicate;
-
-  mlir::Value constant(double value);
-  mlir::Value bitsConstant(int64_t value);
-  mlir::Type withElement(mlir::Type element);
-  mlir::Value add(mlir::Value x, mlir::Value y);
-  mlir::Value sub(mlir::Value x, mlir::Value y);
-  mlir::Value mul(mlir::Value x, mlir::Value y);
-  mlir::Value div(mlir::Value x, mlir::Value y);
-  mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z);
-  mlir::Value neg(mlir::Value x);
-  mlir::Value abs(mlir::Value x);
-  mlir::Value sqrt(mlir::Value x);
-  mlir::Value withSign(mlir::Value magnitude, mlir::Value sign);
-  mlir::Value compare(Predicate predicate, mlir::Value x, double y);
-  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
-  mlir::Value toBits(mlir::Value x);
-  mlir::Value fromBits(mlir::Value bits);
-  mlir::Value clamp(mlir::Value x, double low, double high);
-  mlir::Value polynomial(mlir::Value x, llvm::ArrayRef<double> coefficients);
-
   /// Rounds to the nearest integer; `bits` receives an i64 whose low bits are
   /// that integer's. |x| < 2^51.
   mlir::Value roundToInteger(mlir::Value x, mlir::Value &bits);
@@ -98,8 +77,6 @@ private:
   /// erf for |x| < 0.5.
   mlir::Value smallErf(mlir::Value x);
 
-  mlir::ImplicitLocOpBuilder &b;
-  mlir::Type type;
   bool isPrecise;
 };
 

@@ -1,12 +1,24 @@
 // RUN: nvfp4-opt %s --nvfp4-expand-math --split-input-file | FileCheck %s
 
 /// An f32 function is computed in f64 and rounded once.
-// CHECK-LABEL: func.func @tanh(
+// CHECK-LABEL: func.func @log(
 //  CHECK-SAME:     %[[X:.+]]: f32)
 //       CHECK:   arith.extf %[[X]] : f32 to f64
-//   CHECK-NOT:   math.{{tanh|exp}}
+//   CHECK-NOT:   math.log
 //       CHECK:   %[[Y:.+]] = arith.truncf %{{.+}} : f64 to f32
 //       CHECK:   return %[[Y]]
+func.func @log(%x: f32) -> f32 {
+  %y = math.log %x : f32
+  return %y : f32
+}
+
+// -----
+
+/// Frequent ones stay in f32.
+// CHECK-LABEL: func.func @tanh(
+//   CHECK-NOT:   f64
+//   CHECK-NOT:   math.{{tanh|exp}}
+//       CHECK:   return %{{.+}} : f32
 func.func @tanh(%x: f32) -> f32 {
   %y = math.tanh %x : f32
   return %y : f32
@@ -15,8 +27,10 @@ func.func @tanh(%x: f32) -> f32 {
 // -----
 
 // CHECK-LABEL: func.func @vector(
-//       CHECK:   arith.extf %{{.+}} : vector<8xf32> to vector<8xf64>
-//       CHECK:   arith.truncf %{{.+}} : vector<8xf64> to vector<8xf32>
+//   CHECK-NOT:   f64
+//       CHECK:   math.fma %{{.+}} : vector<8xf32>
+//   CHECK-NOT:   math.{{erf|exp}}
+//       CHECK:   return %{{.+}} : vector<8xf32>
 func.func @vector(%x: vector<8xf32>) -> vector<8xf32> {
   %y = math.erf %x : vector<8xf32>
   return %y : vector<8xf32>

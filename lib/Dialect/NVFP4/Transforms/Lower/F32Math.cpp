@@ -1,0 +1,83 @@
+//===- F32Math.cpp - Frequent functions in f32 ----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Polynomials are least-maximum fits at 4000 Chebyshev nodes of the interval
+// that is named with each, weighted by what an error there costs in the result.
+//
+//===----------------------------------------------------------------------===//
+
+#include "F32Math.h"
+
+using namespace mlir;
+
+namespace nvfp4 {
+
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2: relative error of e^r 3e-9.
+static constexpr double kExp[] = {1.0,
+                                  1.0,
+                                  0.4999999403953552,
+                                  0.1666651964187622,
+                                  0.041668396443128586,
+                                  0.008368797600269318,
+                                  0.0013814427657052875};
+
+Value F32Math::exp(Value x) {
+  // Beyond, the result is 0 or infinity, which the two factors below give.
+  Value limited = clamp(x, -104.0, 89.0);
+  // Adding 1.5 * 2^23 leaves no bits for a fraction; the sum's low bits are n.
+  constexpr double kMagic = 12582912.0;
+  Value sum = fma(limited, constant(1.4426950408889634), constant(kMagic));
+  Value n = sub(sum, constant(kMagic));
+  // ln 2 in two parts; the first has 9 trailing zeros, so n times it is exact.
+  Value r = fma(n, constant(-0x1.62e4p-1), limited);
+  r = fma(n, constant(-0x1.7f7d1cp-20), r);
+
+  // 2^n as two factors that are normal numbers: e^x may be subnormal.
+  Value exponent =
+      arith::SubIOp::create(b, toBits(sum), bitsConstant(0x4B400000));
+  Value half = arith::ShRSIOp::create(b, exponent, bitsConstant(1));
+  auto power = [&](Value k) {
+    return fromBits(arith::ShLIOp::create(
+        b, arith::AddIOp::create(b, k, bitsConstant(127)), bitsConstant(23)));
+  };
+  Value scaled = mul(polynomial(r, kExp), power(half));
+  return mul(scaled, power(arith::SubIOp::create(b, exponent, half)));
+}
+
+/// (tanh(x) / x - 1) / x^2 in x^2 for |x| <= 0.625: relative error 4e-9.
+static constexpr double kTanh[] = {-0.3333328366279602, 0.133314847946167,
+                                   -0.0537429042160511, 0.020648550242185593,
+                                   -0.005714663304388523};
+
+Value F32Math::tanh(Value x) {
+  Value m = abs(x), square = mul(m, m);
+  Value small = fma(mul(polynomial(square, kTanh), square), m, m);
+  // 1 - 2 / (e^2x + 1); beyond 10 it is 1.
+  Value limited = clamp(m, 0.0, 10.0);
+  Value divisor = add(exp(add(limited, limited)), constant(1.0));
+  Value large = sub(constant(1.0), div(constant(2.0), divisor));
+  return withSign(select(compare(Predicate::OLT, m, 0.625), small, large), x);
+}
+
+/// erf(x) / x - 1 in x^2 for |x| <= 0.9375: error 5e-10.
+static constexpr double kErf[] = {0.12837916612625122,  -0.37612631916999817,
+                                  0.11283686012029648,  -0.026858823373913765,
+                                  0.005199533887207508, -0.0008125071763060987,
+                                  8.293564314953983e-05};
+/// log(erfc(x)) for 0.9375 <= x <= 4: error of erfc 3e-11.
+static constexpr double kLogErfc[] = {
+    0.0001713186939014122,  -1.129491925239563,      -0.6334120035171509,
+    -0.10817939788103104,   0.02502574771642685,     -0.004117213189601898,
+    0.00041574088390916586, -1.7489779565948993e-05, -2.947894586213806e-07};
+
+Value F32Math::erf(Value x) {
+  Value m = abs(x);
+  Value small = fma(polynomial(mul(m, m), kErf), m, m);
+  // Beyond 4 the result is 1.
+  Value complement = exp(polynomial(clamp(m, 0.0, 4.0), kLogErfc));
+  Value large = sub(constant(1.0), complement);
+  return withSign(select(compare(Predicate::OLT, m, 0.9375), small, large), x);
+}
+
+} // namespace nvfp4
