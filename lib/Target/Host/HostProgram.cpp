@@ -10,6 +10,8 @@
 #include "HostMachine.h"
 #include "SharedObject.h"
 
+#include "../OptimizeLLVM.h"
+
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -96,7 +98,7 @@ FailureOr<std::string> emitHostLLVM(ModuleOp module,
   std::unique_ptr<llvm::Module> llvmModule = translate(module, context, *host);
   if (!llvmModule)
     return failure();
-  optimize(*llvmModule, *host->machine);
+  optimizeLLVM(*llvmModule, *host->machine);
   std::string text;
   llvm::raw_string_ostream(text) << *llvmModule;
   return text;

@@ -10,9 +10,10 @@
 
 #include "SharedObject.h"
 
+#include "../OptimizeLLVM.h"
+
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Object/ELFObjectFile.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -32,26 +33,10 @@ static constexpr StringLiteral kLinkerNames[] = {"ld.lld-22", "ld.lld"};
 static constexpr StringLiteral kPermittedImports[] = {"memcpy", "memset",
                                                       "memmove"};
 
-void optimize(llvm::Module &llvmModule, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager callGraph;
-  llvm::ModuleAnalysisManager modules;
-
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(callGraph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, callGraph, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(llvmModule, modules);
-}
-
 FailureOr<SmallVector<char, 0>> compileToObject(ModuleOp module,
                                                 llvm::Module &llvmModule,
                                                 llvm::TargetMachine &machine) {
-  optimize(llvmModule, machine);
+  optimizeLLVM(llvmModule, machine);
 
   SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);

@@ -20,9 +20,6 @@ mlir::FailureOr<llvm::SmallVector<char, 0>>
 compileToObject(mlir::ModuleOp module, llvm::Module &llvmModule,
                 llvm::TargetMachine &machine);
 
-/// Runs LLVM's O2 pipeline, tuned for `machine`.
-void optimize(llvm::Module &llvmModule, llvm::TargetMachine &machine);
-
 /// Fails, and names the symbols, if an object needs anything from outside but
 /// `memcpy`, `memset` and `memmove`.
 mlir::LogicalResult checkImports(mlir::ModuleOp module,

@@ -12,6 +12,8 @@
 
 #include "EmitPTX.h"
 
+#include "../OptimizeLLVM.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/DiagnosticInfo.h"
@@ -23,7 +25,6 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -97,23 +98,6 @@ static void markConvergent(llvm::Module &module) {
     }
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager callGraph;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(callGraph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, callGraph, modules);
-  // O3 unrolls what generators have left rolled: longer epilogues, whose values
-  // ptxas then keeps at the same time and spills.
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
-}
-
 FailureOr<std::string> emitPTX(Operation *module, const ChipModel &chip) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(chip);
   if (!machine)
@@ -131,7 +115,7 @@ FailureOr<std::string> emitPTX(Operation *module, const ChipModel &chip) {
   llvmModule->setTargetTriple(machine->getTargetTriple());
   llvmModule->setDataLayout(machine->createDataLayout());
   markConvergent(*llvmModule);
-  optimize(*llvmModule, *machine);
+  optimizeLLVM(*llvmModule, *machine);
 
   SmallString<0> text;
   llvm::raw_svector_ostream stream(text);

@@ -410,15 +410,7 @@ void WorkspacePlanner::lowerRecordError(RecordErrorOp op, Value word,
   Location loc = op.getLoc();
   Value status = memref::LoadOp::create(builder, loc, op.getStatus());
   Value old = memref::LoadOp::create(builder, loc, word);
-  Value zero = arith::ConstantIntOp::create(builder, loc, 0, 32);
-  Value offset = arith::ConstantIntOp::create(builder, loc, base, 32);
-  Value isFirst =
-      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, old, zero);
-  Value isBad = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
-                                      status, zero);
-  Value both = arith::AndIOp::create(builder, loc, isFirst, isBad);
-  Value number = arith::AddIOp::create(builder, loc, status, offset);
-  Value next = arith::SelectOp::create(builder, loc, both, number, old);
+  Value next = emitNextErrorWord(builder, loc, status, old, base);
   memref::StoreOp::create(builder, loc, next, word);
 }
 

@@ -26,9 +26,8 @@ static ModuleOp getKernels(ModuleOp module) {
   return ModuleOp::create(builder, module.getLoc(), kKernelsName);
 }
 
-/// What the word becomes.
-static Value emitNext(OpBuilder &builder, Location loc, Value status, Value old,
-                      int64_t base) {
+Value emitNextErrorWord(OpBuilder &builder, Location loc, Value status,
+                        Value old, int64_t base) {
   Value zero = arith::ConstantIntOp::create(builder, loc, 0, /*width=*/32);
   Value offset = arith::ConstantIntOp::create(builder, loc, base, 32);
   Value isFirst =
@@ -60,7 +59,8 @@ static func::FuncOp createKernel(ModuleOp kernels, StringRef name, Location loc,
       ArrayRef<utils::IteratorType>{},
       [&](OpBuilder &nested, Location loc, ValueRange values) {
         linalg::YieldOp::create(
-            nested, loc, emitNext(nested, loc, values[0], values[1], base));
+            nested, loc,
+            emitNextErrorWord(nested, loc, values[0], values[1], base));
       });
   func::ReturnOp::create(builder, loc, generic.getResults());
   return kernel;

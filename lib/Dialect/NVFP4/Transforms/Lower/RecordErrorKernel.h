@@ -11,8 +11,14 @@
 
 namespace nvfp4 {
 
-/// Dispatches, in place of `op`, a kernel that writes `base` plus the status to
-/// `word` (`memref<i32>`), if the status is not 0 and the word is. `op` stays.
+/// What the error word `old` (i32) becomes: `base` plus `status`, if `status`
+/// is not 0 and the word is.
+mlir::Value emitNextErrorWord(mlir::OpBuilder &builder, mlir::Location loc,
+                              mlir::Value status, mlir::Value old,
+                              int64_t base);
+
+/// Dispatches, in place of `op`, a kernel that does so with its status and
+/// `word` (`memref<i32>`). `op` stays.
 void dispatchRecordError(RecordErrorOp op, mlir::Value word, int64_t base);
 
 } // namespace nvfp4
