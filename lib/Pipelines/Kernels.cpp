@@ -17,8 +17,10 @@ using namespace mlir;
 void nvfp4::buildKernelsPipeline(OpPassManager &manager,
                                  const KernelsOptions &options) {
   manager.addPass(createAssignLayoutsPass());
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createFoldTransposesPass());
   // Two relayouts of one value are one.
-  manager.addNestedPass<func::FuncOp>(createCSEPass());
+  functions.addPass(createCSEPass());
   SelectKernelsPassOptions select;
   select.chip = options.chip;
   manager.addPass(createSelectKernelsPass(select));

@@ -3,12 +3,13 @@
 
 // PASSES:      nvfp4-assign-layouts
 // PASSES-NEXT: func.func(
+// PASSES-NEXT: nvfp4-fold-transposes
 // PASSES-NEXT: cse
 // PASSES:      nvfp4-select-kernels{chip=sm_120a}
 // PASSES-NEXT: nvfp4-verify-stage{stage=kernels}
 
 // What was chosen outlives the first passes of Lower: on the kernel-level op,
-// and on contractions that become generic and take over transpositions.
+// and on contractions that become generic and lose their transpositions.
 
 // CHECK-LABEL: func private @main
 // CHECK: nvfp4.scaled_matmul {{.*}}nvfp4.kernel = [#nvfp4.kernel<matmul

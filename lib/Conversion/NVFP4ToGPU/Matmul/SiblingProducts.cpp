@@ -69,6 +69,21 @@ private:
 
 } // namespace
 
+/// Moves an op to the end of its block, behind whatever it uses there.
+static void moveToEnd(Operation *op,
+                      llvm::SmallPtrSetImpl<Operation *> &moved) {
+  if (!moved.insert(op).second)
+    return;
+  Block *block = op->getBlock();
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      if (Operation *used = operand.getDefiningOp())
+        if (used->getBlock() == block)
+          moveToEnd(used, moved);
+  });
+  op->moveBefore(block, block->end());
+}
+
 /// A function that computes some results of the whole body, and nothing else.
 /// Inits of other results, whose extents may be read, become inputs.
 Part SiblingProducts::makePart(ArrayRef<unsigned> results) {
@@ -109,6 +124,10 @@ Part SiblingProducts::makePart(ArrayRef<unsigned> results) {
   for (Operation *op : llvm::reverse(ops))
     if (isOpTriviallyDead(op))
       op->erase();
+  // What siblings share stood before the first of them: in the order of uses,
+  // equal parts look alike.
+  llvm::SmallPtrSet<Operation *, 16> moved;
+  moveToEnd(block->getTerminator(), moved);
 
   llvm::BitVector unused(part.arguments.size());
   for (unsigned i = 0; i < firstInit; ++i)

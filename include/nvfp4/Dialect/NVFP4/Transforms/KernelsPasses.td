@@ -50,6 +50,58 @@ def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
   ];
 }
 
+def FoldTransposesPass : Pass<"nvfp4-fold-transposes", "::mlir::func::FuncOp"> {
+  let summary = "Lets contractions read operands as they were before a transpose";
+  let description = [{
+    Models write q·kᵀ as a product with a transposed k. Where K is the last
+    dimension but one of a bf16 or f16 operand, and a transpose, views and
+    conversions that nothing else reads lead to it, their last two dimensions are
+    swapped, and so are those of the contraction's indexing map. Only transposes
+    that move the innermost dimension are touched: afterwards it is innermost, so
+    that the result of a product is stored in its own order, query, key and value
+    alike, and a matrix unit finds K last. Loops and the order of sums stay.
+
+    Needs: contractions with rounded operands. Leaves: the same values. Comes
+    before `nvfp4-select-kernels`.
+
+    Before:
+
+    ```mlir
+    func.func @before(%q: tensor<4x32x64xbf16>, %k: tensor<4x32x64xf32>, %zeros: tensor<4x32x32xf32>) -> tensor<4x32x32xf32> {
+      %0 = tensor.empty() : tensor<4x64x32xf32>
+      %t = linalg.transpose ins(%k : tensor<4x32x64xf32>) outs(%0 : tensor<4x64x32xf32>) permutation = [0, 2, 1]
+      %b = arith.truncf %t : tensor<4x64x32xf32> to tensor<4x64x32xbf16>
+      %s = linalg.batch_matmul ins(%q, %b : tensor<4x32x64xbf16>, tensor<4x64x32xbf16>)
+          outs(%zeros : tensor<4x32x32xf32>) -> tensor<4x32x32xf32>
+      return %s : tensor<4x32x32xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @after(%q: tensor<4x32x64xbf16>, %k: tensor<4x32x64xf32>, %zeros: tensor<4x32x32xf32>) -> tensor<4x32x32xf32> {
+      %b = arith.truncf %k : tensor<4x32x64xf32> to tensor<4x32x64xbf16>
+      %s = linalg.generic {indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>, affine_map<(b, m, n, k) -> (b, n, k)>,
+              affine_map<(b, m, n, k) -> (b, m, n)>], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+          ins(%q, %b : tensor<4x32x64xbf16>, tensor<4x32x64xbf16>) outs(%zeros : tensor<4x32x32xf32>) {
+      ^bb0(%x: bf16, %y: bf16, %sum: f32):
+        %wide_x = arith.extf %x : bf16 to f32
+        %wide_y = arith.extf %y : bf16 to f32
+        %product = arith.mulf %wide_x, %wide_y : f32
+        %next = arith.addf %sum, %product : f32
+        linalg.yield %next : f32
+      } -> tensor<4x32x32xf32>
+      return %s : tensor<4x32x32xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numFolded", "num-folded", "Operands read as before a transpose">,
+  ];
+}
+
 def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
   let summary = "Chooses how each matrix product is computed on a chip";
   let description = [{
