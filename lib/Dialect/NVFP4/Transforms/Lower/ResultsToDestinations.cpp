@@ -20,9 +20,11 @@
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Utils/Utils.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 namespace nvfp4 {
@@ -44,6 +46,71 @@ static void duplicateEmptyTensors(func::FuncOp func) {
     for (OpOperand *use : llvm::drop_begin(uses, uses.empty() ? 0 : 1)) {
       OpBuilder builder(empty);
       use->set(builder.clone(*empty)->getResult(0));
+    }
+  }
+}
+
+/// The operand whose buffer the op that computes `value` overwrites; null if
+/// there is none.
+static OpOperand *getOverwritten(Value value) {
+  auto result = dyn_cast<OpResult>(value);
+  if (!result)
+    return nullptr;
+  if (auto loop = dyn_cast<scf::ForOp>(result.getOwner()))
+    return loop.getTiedLoopInit(result);
+  if (auto dps = dyn_cast<DestinationStyleOpInterface>(result.getOwner()))
+    return dps.getTiedOpOperand(result);
+  return nullptr;
+}
+
+/// Whether an op computes its only result from scalars alone.
+static bool isFill(Operation *op) {
+  auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
+  return linalgOp && op->getNumResults() == 1 &&
+         linalgOp.isAllParallelLoops() &&
+         llvm::none_of(linalgOp.getDpsInputs(), [](Value input) {
+           return isa<TensorType>(input.getType());
+         });
+}
+
+/// Gives the op of an operand a tensor to overwrite that nothing else uses.
+static void separate(OpOperand &overwritten) {
+  Value shared = overwritten.get();
+  Operation *user = overwritten.getOwner();
+  OpBuilder builder(user);
+  if (isFill(shared.getDefiningOp())) {
+    builder.setInsertionPoint(shared.getDefiningOp());
+    overwritten.set(builder.clone(*shared.getDefiningOp())->getResult(0));
+    return;
+  }
+  Location loc = user->getLoc();
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, shared),
+      cast<RankedTensorType>(shared.getType()).getElementType());
+  overwritten.set(
+      linalg::CopyOp::create(builder, loc, shared, empty).getResult(0));
+}
+
+/// Makes the tensors that a result overwrites, one after the other, its own.
+/// They all live in the caller's buffer. Bufferization does not see that the
+/// write to that buffer, at the end, ends what another result keeps there.
+static void separateDestinations(Value result) {
+  OpOperand *overwritten = nullptr;
+  for (Value value = result; value;) {
+    if (overwritten && !value.hasOneUse() &&
+        !value.getDefiningOp<tensor::EmptyOp>()) {
+      separate(*overwritten);
+      value = overwritten->get();
+    }
+    if (OpOperand *next = getOverwritten(value)) {
+      overwritten = next;
+      value = next->get();
+    } else if (Operation *op = value.getDefiningOp();
+               isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
+                               tensor::CollapseShapeOp>(op)) {
+      value = op->getOperand(0);
+    } else {
+      return;
     }
   }
 }
@@ -199,6 +266,11 @@ namespace {
 class ResultsToDestinationsPass final
     : public nvfp4::impl::ResultsToDestinationsPassBase<
           ResultsToDestinationsPass> {
+  void getDependentDialects(DialectRegistry &registry) const override {
+    ResultsToDestinationsPassBase::getDependentDialects(registry);
+    registry.insert<linalg::LinalgDialect>();
+  }
+
   void runOnOperation() override {
     func::FuncOp func = getOperation();
     if (!nvfp4::isEntryFunction(func))
@@ -213,6 +285,9 @@ class ResultsToDestinationsPass final
       return signalPassFailure();
     }
 
+    for (Value result : func.getBody().front().back().getOperands())
+      if (isa<TensorType>(result.getType()))
+        separateDestinations(result);
     duplicateEmptyTensors(func);
     writeLoopResultsInPlace(func);
 

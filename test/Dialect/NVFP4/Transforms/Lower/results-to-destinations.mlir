@@ -50,6 +50,42 @@ func.func @shared_empty(%x: tensor<6xf32>) -> (tensor<6xf32>, tensor<6xf32>) {
 
 // -----
 
+/// Nor for what is left of a shared tensor when another op has overwritten it:
+/// the writes at the end follow each other. A fill is repeated…
+// CHECK-LABEL: func.func @shared_fill(
+//   CHECK-DAG:   %[[E0:.+]] = tensor.empty()
+//   CHECK-DAG:   %[[E1:.+]] = tensor.empty()
+//   CHECK-DAG:   %[[Z0:.+]] = linalg.fill {{.*}} outs(%[[E0]]
+//   CHECK-DAG:   %[[Z1:.+]] = linalg.fill {{.*}} outs(%[[E1]]
+//       CHECK:   linalg.reduce {{.*}} outs(%[[Z1]]
+//       CHECK:   linalg.reduce {{.*}} outs(%[[Z0]]
+func.func @shared_fill(%x: tensor<6x8xf32>) -> (tensor<6xf32>, tensor<6xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<6xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<6xf32>) -> tensor<6xf32>
+  %sum = linalg.reduce {arith.addf} ins(%x : tensor<6x8xf32>) outs(%z : tensor<6xf32>) dimensions = [1]
+  %max = linalg.reduce {arith.maximumf} ins(%x : tensor<6x8xf32>) outs(%z : tensor<6xf32>) dimensions = [1]
+  return %sum, %max : tensor<6xf32>, tensor<6xf32>
+}
+
+// -----
+
+/// …and what costs more is copied.
+// CHECK-LABEL: func.func @shared_init(
+//       CHECK:   %[[Y:.+]] = linalg.exp
+//       CHECK:   %[[COPY:.+]] = linalg.copy ins(%[[Y]] : tensor<?xf32>)
+//       CHECK:   linalg.reduce {{.*}} outs(%[[COPY]]
+func.func @shared_init(%x: tensor<?x8xf32>, %b: tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %b, %c0 : tensor<?xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %y = linalg.exp ins(%b : tensor<?xf32>) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.reduce {arith.addf} ins(%x : tensor<?x8xf32>) outs(%y : tensor<?xf32>) dimensions = [1]
+  return %sum, %y : tensor<?xf32>, tensor<?xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @loop(
 //       CHECK:   scf.for {{.*}} iter_args(%[[CARRIED:.+]] = %
 //       CHECK:     %[[NEXT:.+]] = linalg.exp
