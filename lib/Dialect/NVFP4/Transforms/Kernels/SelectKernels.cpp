@@ -5,9 +5,8 @@
 // Writes `nvfp4.kernel` on matrix products and changes nothing else.
 //
 // Expects: tiled operands of block-scaled matmuls.
-// Leaves:  `nvfp4.kernel` on every `nvfp4.matmul` and on contractions of bf16
-// or
-//          f16 operands.
+// Leaves:  `nvfp4.kernel` on every `nvfp4.matmul`, and on contractions of bf16
+//          or f16 operands.
 // Source:  shapes of mma.sync: PTX ISA, matrix instructions for mma.
 //
 //===----------------------------------------------------------------------===//
@@ -197,6 +196,16 @@ LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
   return success();
 }
 
+/// Says so where a product rounds more than its types show.
+void remarkRounding(MatmulOp op) {
+  Type type = getElementTypeOrSelf(op.getLhs().getType());
+  if (isa<BlockTensorType>(op.getLhs().getType()) || type.isBF16())
+    return;
+  remark::missed(op.getLoc(), getRemarkOpts())
+      << "the matrix unit decodes weights to bf16: activations of " +
+             describe(type) + " are rounded to bf16, too";
+}
+
 /// A kernel that a user wrote, or nothing after an error.
 LogicalResult verifyWritten(Operation *op, const Product &product,
                             const ChipModel &chip) {
@@ -261,6 +270,7 @@ LogicalResult SelectKernelsPass::visit(Operation *op) {
   if (auto matmul = dyn_cast<MatmulOp>(op)) {
     if (failed(verifyMatmul(matmul, *model)))
       return failure();
+    remarkRounding(matmul);
     return select(op, describeMatmul(matmul));
   }
   std::optional<ContractionInfo> info = analyzeContraction(op);
