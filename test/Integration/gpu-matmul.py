@@ -38,6 +38,7 @@ REPRESENTATIVE = [
     (Layer("nvfp4-row", 64, 64, view="misaligned"), (5,)),
     (Layer("nvfp4-tensor", 64, 1040), (1, 32)),
     (Layer("nvfp4-tensor", 8, 16, view="strided"), (32,)),
+    (Layer("nvfp4-tensor", 8, 64, batch=3, view="misaligned"), (5,)),
     (Layer("mxfp4", 100, 80, bias=True), (16, 128)),
     (Layer("mxfp4", 1, 48, element="bf16"), (5,)),
     (Layer("nvfp4-weight-only", 136, 80, bias=True), (1, 129)),

@@ -18,6 +18,15 @@ using namespace nvfp4;
 
 using Implementation = ElementEvaluator::Implementation;
 
+/// The size that became dimension `dim` of a slice.
+static OpFoldResult getSize(tensor::ExtractSliceOp slice, unsigned dim) {
+  llvm::SmallBitVector dropped = slice.getDroppedDims();
+  unsigned source = 0;
+  for (unsigned kept = 0; dropped.test(source) || kept++ != dim; ++source)
+    ;
+  return slice.getMixedSizes()[source];
+}
+
 FailureOr<Value> Implementation::evaluateExtentOfOp(Operation *op, Value tensor,
                                                     unsigned dim) {
   using Result = FailureOr<Value>;
@@ -42,12 +51,7 @@ FailureOr<Value> Implementation::evaluateExtentOfOp(Operation *op, Value tensor,
         return product;
       })
       .Case([&](tensor::ExtractSliceOp slice) {
-        SmallVector<OpFoldResult> sizes = slice.getMixedSizes();
-        llvm::SmallBitVector dropped = slice.getDroppedDims();
-        unsigned source = 0;
-        for (unsigned kept = 0; dropped.test(source) || kept++ != dim; ++source)
-          ;
-        return getIndex(sizes[source]);
+        return getIndex(getSize(slice, dim));
       })
       .Case([&](tensor::PadOp pad) -> Result {
         Result extent = evaluateExtent(pad.getSource(), dim);
@@ -114,6 +118,16 @@ static Value getReturnedValue(BlockArgument argument) {
   return end->getOperand(argument.getArgNumber() - numInputs);
 }
 
+/// The dimension of a tensor that a size is, if it is one.
+static std::pair<Value, unsigned> getDimension(OpFoldResult size) {
+  auto value = dyn_cast<Value>(size);
+  auto dim = value ? value.getDefiningOp<tensor::DimOp>() : tensor::DimOp();
+  std::optional<int64_t> index = dim ? dim.getConstantIndex() : std::nullopt;
+  if (!index)
+    return {};
+  return {dim.getSource(), *index};
+}
+
 /// One step toward the origin of an extent; null where it is.
 static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
   if (auto op = tensor.getDefiningOp<linalg::LinalgOp>()) {
@@ -128,6 +142,8 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
   }
   if (auto cast = tensor.getDefiningOp<tensor::CastOp>())
     return {cast.getSource(), dim};
+  if (auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>())
+    return getDimension(getSize(slice, dim));
   // Global scales, codes, decoded and transformed elements have the rows of
   // what they come from.
   Operation *op = tensor.getDefiningOp();
