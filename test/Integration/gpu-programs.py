@@ -220,6 +220,25 @@ def check_linear(rng: np.random.Generator) -> None:
         check(f"linear, {rows} rows", LINEAR, {"x": x}, "--policy=inference", f"--weights={weights}", tolerance=1e-5)
 
 
+CONVOLUTION = """
+func.func @main(%x: tensor<2x3x9x9xf32> {nvfp4.name = "x"}, %w: tensor<4x3x3x3xf32> {nvfp4.weight = "w"}) -> (tensor<2x4x4x4xf32> {nvfp4.name = "y"}) {
+  %zero = arith.constant 0.0 : f32
+  %init = tensor.empty() : tensor<2x4x4x4xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%init : tensor<2x4x4x4xf32>) -> tensor<2x4x4x4xf32>
+  %y = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %w : tensor<2x3x9x9xf32>, tensor<4x3x3x3xf32>)
+      outs(%zeros : tensor<2x4x4x4xf32>) -> tensor<2x4x4x4xf32>
+  return %y : tensor<2x4x4x4xf32>
+}
+"""
+
+
+def check_convolution(rng: np.random.Generator) -> None:
+    weights = temporary(".safetensors")
+    write_safetensors(weights, {"w": rng.standard_normal((4, 3, 3, 3)).astype(np.float32)})
+    x = rng.standard_normal((2, 3, 9, 9)).astype(np.float32)
+    check("convolution", CONVOLUTION, {"x": x}, "--policy=inference", f"--weights={weights}", tolerance=1e-6)
+
+
 def check_errors() -> None:
     with group("wrong suffix"):
         source = temporary(".mlir")
@@ -239,6 +258,7 @@ def main() -> None:
     check_gather(rng)
     check("softmax", SOFTMAX, {"x": 3 * rng.standard_normal((9, 200)).astype(np.float32)}, tolerance=1e-6)
     check_linear(rng)
+    check_convolution(rng)
     check_errors()
     finish()
 

@@ -179,9 +179,30 @@ static std::string typeClause(Type type) {
   return text;
 }
 
+/// A convolution stays the op that it is, and so do its types.
+static std::optional<std::string> whyNotRoundedInPlace(linalg::LinalgOp op) {
+  auto typeOf = [](Value value) {
+    return getElementTypeOrSelf(value.getType());
+  };
+  bool fits = typeOf(op.getDpsInits().front()).isF32() &&
+              llvm::all_of(op.getDpsInputs(), [&](Value input) {
+                return typeOf(input).isF32() || typeOf(input).isBF16();
+              });
+  if (fits)
+    return std::nullopt;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "expected a convolution of f32 or bf16 with sums of f32, but got ";
+  llvm::interleaveComma(op->getOperands(), os,
+                        [&](Value value) { os << typeOf(value); });
+  return text;
+}
+
 std::optional<std::string> whyNotBF16(Operation *op) {
   if (Type foreign = findForeignType(op))
     return typeClause(foreign);
+  if (isConvolution(op))
+    return whyNotRoundedInPlace(cast<linalg::LinalgOp>(op));
   return std::nullopt;
 }
 

@@ -472,6 +472,21 @@ LogicalResult rewriteFloat(ContractionInfo &info, Type elementType) {
   return success();
 }
 
+/// Rounds the operands of a convolution to bf16 and keeps the op, whose
+/// products and sums are those of f32.
+LogicalResult roundConvolution(linalg::LinalgOp op) {
+  if (std::optional<std::string> reason = whyNotBF16(op))
+    return op->emitError(*reason);
+  OpBuilder builder(op);
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    Value value = input->get();
+    Type type = getElementTypeOrSelf(value.getType());
+    value = convertElements(builder, op.getLoc(), value, builder.getBF16Type());
+    input->set(convertElements(builder, op.getLoc(), value, type));
+  }
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
@@ -513,6 +528,10 @@ private:
       // An embedding or a convolution in f32 is what it was.
       if (precision.isF32())
         return success();
+      if (precision.isBF16() && isConvolution(op)) {
+        ++numBF16;
+        return roundConvolution(cast<linalg::LinalgOp>(op));
+      }
       return op->emitError("expected a contraction for ") << precision;
     }
     if (precision.isBlockScaled()) {

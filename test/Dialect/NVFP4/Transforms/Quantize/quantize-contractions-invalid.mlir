@@ -39,6 +39,15 @@ func.func @integers(%x: tensor<8x64xi32>, %w: tensor<64x32xi32> {nvfp4.weight = 
 
 // -----
 
+func.func @convolution(%x: tensor<1x10x16xf16>, %w: tensor<3x16x32xf16>, %init: tensor<1x8x32xf16>) -> tensor<1x8x32xf16> {
+  // expected-error@below {{expected a convolution of f32 or bf16 with sums of f32, but got f16, f16, f16}}
+  %y = linalg.conv_1d_nwc_wcf {nvfp4.precision = #nvfp4.precision<bf16>}
+      ins(%x, %w : tensor<1x10x16xf16>, tensor<3x16x32xf16>) outs(%init : tensor<1x8x32xf16>) -> tensor<1x8x32xf16>
+  return %y : tensor<1x8x32xf16>
+}
+
+// -----
+
 func.func @no_contraction(%x: tensor<8x64xf32>, %init: tensor<8x64xf32>) -> tensor<8x64xf32> {
   // expected-error@below {{expected a contraction for #nvfp4.precision<nvfp4>}}
   %y = linalg.exp {nvfp4.precision = #nvfp4.precision<nvfp4>} ins(%x : tensor<8x64xf32>) outs(%init : tensor<8x64xf32>) -> tensor<8x64xf32>

@@ -220,3 +220,18 @@ func.func @negative_matmul_keep(%x: tensor<8x64xf32>, %w: tensor<64x32xf32> {nvf
   %z = linalg.matmul ins(%x, %w : tensor<8x64xf32>, tensor<64x32xf32>) outs(%y : tensor<8x32xf32>) -> tensor<8x32xf32>
   return %z : tensor<8x32xf32>
 }
+
+// -----
+
+/// A convolution stays what it is; its operands are rounded.
+// CHECK-LABEL: func.func @convolution(
+//       CHECK:   arith.truncf %{{.+}} : f32 to bf16
+//       CHECK:   %[[X:.+]] = linalg.generic
+//       CHECK:   arith.extf %{{.+}} : bf16 to f32
+//   CHECK-NOT:   arith.truncf
+//       CHECK:   linalg.conv_1d_nwc_wcf ins(%[[X]], %arg1 : tensor<1x10x16xf32>, tensor<3x16x32xbf16>)
+func.func @convolution(%x: tensor<1x10x16xf32>, %w: tensor<3x16x32xbf16>, %init: tensor<1x8x32xf32>) -> tensor<1x8x32xf32> {
+  %y = linalg.conv_1d_nwc_wcf {nvfp4.precision = #nvfp4.precision<bf16>}
+      ins(%x, %w : tensor<1x10x16xf32>, tensor<3x16x32xbf16>) outs(%init : tensor<1x8x32xf32>) -> tensor<1x8x32xf32>
+  return %y : tensor<1x8x32xf32>
+}
