@@ -30,6 +30,10 @@ namespace {
 class FormDispatchesPass final
     : public nvfp4::impl::FormDispatchesPassBase<FormDispatchesPass> {
   void runOnOperation() override {
+    if (Operation *other = getOperation().lookupSymbol(kKernelsName)) {
+      other->emitError("expected no symbol '") << kKernelsName << "' yet";
+      return signalPassFailure();
+    }
     KernelOutliner outliner(getOperation());
     SmallVector<func::FuncOp> entries;
     for (auto func : getOperation().getOps<func::FuncOp>())

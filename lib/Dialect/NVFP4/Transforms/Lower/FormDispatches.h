@@ -233,6 +233,9 @@ private:
 // Functions
 //===----------------------------------------------------------------------===//
 
+/// The module that the functions are in.
+constexpr llvm::StringLiteral kKernelsName = "kernels";
+
 /// Makes functions of groups and calls them.
 class KernelOutliner {
 public:

@@ -23,9 +23,6 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Where the functions are.
-constexpr llvm::StringLiteral kKernelsName = "kernels";
-
 //===----------------------------------------------------------------------===//
 // One function
 //===----------------------------------------------------------------------===//
