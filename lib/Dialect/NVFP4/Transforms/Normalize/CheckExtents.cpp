@@ -47,6 +47,7 @@ public:
 
 private:
   LogicalResult checkLinalg(linalg::LinalgOp op);
+  LogicalResult checkElementwise(Operation *op);
   LogicalResult checkIndex(linalg::LinalgOp op, OpOperand &operand, int64_t dim,
                            AffineExpr expr);
   LogicalResult checkSlice(OffsetSizeAndStrideOpInterface op, Value whole);
@@ -411,9 +412,24 @@ LogicalResult OpChecker::checkComponents(Operation *op, Value tensor,
   return success();
 }
 
+LogicalResult OpChecker::checkElementwise(Operation *op) {
+  Value first;
+  for (Value operand : op->getOperands()) {
+    if (!isa<RankedTensorType>(operand.getType()))
+      continue;
+    if (first && failed(checkSameShape(op, operand, first)))
+      return failure();
+    if (!first)
+      first = operand;
+  }
+  return success();
+}
+
 LogicalResult OpChecker::check(Operation *op) {
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return checkLinalg(linalgOp);
+  if (OpTrait::hasElementwiseMappableTraits(op))
+    return checkElementwise(op);
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](tensor::ExtractSliceOp slice) {
         return checkSlice(slice, slice.getSource());

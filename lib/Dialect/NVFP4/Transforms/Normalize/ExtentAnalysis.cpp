@@ -356,6 +356,11 @@ ExtentExpr ExtentAnalysis::computeExtent(Value shaped, int64_t dim) {
     auto result = cast<OpResult>(shaped);
     if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
       return getExtent(destination.getTiedOpOperand(result)->get(), dim);
+    // All operands have one shape, which is checked.
+    if (OpTrait::hasElementwiseMappableTraits(op))
+      for (Value operand : op->getOperands())
+        if (isa<RankedTensorType>(operand.getType()))
+          return getExtent(operand, dim);
     // Ops that say it themselves, as those of our dialect do. What they build
     // to say it is dead afterwards.
     OpBuilder builder(op);

@@ -87,6 +87,20 @@ func.func @casts(%x: tensor<?xf32> {nvfp4.shape = ["m"]}) -> tensor<8xf32> {
 
 // -----
 
+/// Arithmetic on whole tensors, whose results have the extents of operands.
+// CHECK-LABEL: func.func @elementwise(
+//       CHECK:   cf.assert %{{.+}}, "expected dimension 0 of argument 1 (m) to equal dimension 0 of argument 0 (n)"
+//   CHECK-NOT:   cf.assert
+//       CHECK:   arith.cmpf
+func.func @elementwise(%x: tensor<?xf32> {nvfp4.shape = ["n"]}, %y: tensor<?xf32> {nvfp4.shape = ["m"]},
+                       %init: tensor<?xi1> {nvfp4.shape = ["n"]}) -> tensor<?xi1> {
+  %less = arith.cmpf olt, %x, %y : tensor<?xf32>
+  %z = linalg.copy ins(%less : tensor<?xi1>) outs(%init : tensor<?xi1>) -> tensor<?xi1>
+  return %z : tensor<?xi1>
+}
+
+// -----
+
 /// All that named dimensions prove needs no check.
 // CHECK-LABEL: func.func @negative_proved(
 //   CHECK-NOT:   cf.assert
