@@ -155,6 +155,27 @@ def check_gather(rng: np.random.Generator) -> None:
         expect("bad index", said[0] == said[1] and "index out of range" in said[0], said)
 
 
+UNTIED = """
+func.func @main(%x: tensor<?xf32> {nvfp4.name = "x", nvfp4.shape = ["n"]}, %y: tensor<?xf32> {nvfp4.name = "y", nvfp4.shape = ["m"]})
+    -> (tensor<?xf32> {nvfp4.name = "z"}) {
+  %z = arith.addf %x, %y : tensor<?xf32>
+  return %z : tensor<?xf32>
+}
+"""
+
+
+def check_untied(rng: np.random.Generator) -> None:
+    """Extents that must agree are compared before anything is launched."""
+    x = rng.standard_normal(5).astype(np.float32)
+    check("equal extents", UNTIED, {"x": x, "y": x})
+    other = temporary(".safetensors")
+    write_safetensors(other, {"x": x, "y": x[:3]})
+    with group("other extents"):
+        for target, device in (("cpu", "cpu"), (CHIPS[0], "sim")):
+            said = call("nvfp4-run", compile_module(UNTIED, f"--target={target}"), "--input", other, "--output", temporary(), f"--device={device}", fails=True)
+            expect(f"other extents on {device}", "expected dimension 0 of 'y' (m) to equal dimension 0 of 'x' (n)" in said, said)
+
+
 SOFTMAX = """
 #map = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d0)>
@@ -256,6 +277,7 @@ def main() -> None:
     check_elements(rng)
     check("copies", COPIES, {"x": rng.standard_normal((6, 4)).astype(np.float32)})
     check_gather(rng)
+    check_untied(rng)
     check("softmax", SOFTMAX, {"x": 3 * rng.standard_normal((9, 200)).astype(np.float32)}, tolerance=1e-6)
     check_linear(rng)
     check_convolution(rng)

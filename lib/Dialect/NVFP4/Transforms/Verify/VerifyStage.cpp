@@ -113,11 +113,11 @@ LogicalResult verifyKernels(Operation *op) {
   return success();
 }
 
-/// Memory of a device is not the host's.
+/// Memory of a device is not the host's. An assert pretends to write.
 LogicalResult verifyDispatched(Operation *op) {
   auto func = op->getParentOfType<func::FuncOp>();
   if (!func || func->getParentOfType<ModuleOp>()->getParentOp() ||
-      isa<DispatchOp, memref::CopyOp, linalg::FillOp>(op))
+      isa<DispatchOp, memref::CopyOp, linalg::FillOp, cf::AssertOp>(op))
     return success();
   auto effects = dyn_cast<MemoryEffectOpInterface>(op);
   if (!effects || (!effects.hasEffect<MemoryEffects::Read>() &&
