@@ -99,9 +99,12 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
                                     const ChipModel &chip) {
   constexpr int64_t kSide = 2; // warps along M and N
   // Decoded weights, and activations of 64 elements along K, take so many
-  // registers that a warp has 32 x 32 results.
-  bool isDecoded = !product.lhs.blockColumns && product.rhs.blockColumns;
-  int64_t warpsM = isDecoded ? 2 * kSide : kSide;
+  // registers that a warp has 32 x 32 results; 16-bit operands, which may have
+  // to be read element by element, that it has 32 x 64.
+  bool isScaled = product.lhs.blockColumns != 0;
+  bool isDecoded = !isScaled && product.rhs.blockColumns;
+  bool isTall = cover(product.rows, kWarpTile, kMaxTile) == kMaxTile;
+  int64_t warpsM = isDecoded || (!isScaled && isTall) ? 2 * kSide : kSide;
   int64_t mostColumns = isDecoded ? kMaxTile / 2 : kMaxTile;
   // 64 bytes of codes, 128 of wider elements, in a row of a tile.
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);

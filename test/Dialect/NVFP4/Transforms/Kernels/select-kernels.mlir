@@ -72,7 +72,7 @@ func.func @written(%a: tensor<?x384xf32>, %b: !nvfp4.tensor<384x384, nvfp4, layo
 // CHECK-LABEL: func @attention
 // CHECK: linalg.generic {{.*}} attrs = {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 32x32x32, warps = 2x2x1, stages = 2>]}
 // CHECK: linalg.batch_matmul {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>,
-// CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x64, warps = 2x2x1, stages = 3>]}
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 256, tile = 128x128x64, warps = 4x2x1, stages = 3>]}
 // REMARK: remark: [Missed] SelectKernels{{.*}}a thread computes each sum: expected two operands of bf16 or of f16, but got f32 and f32
 // CHECK: linalg.batch_matmul ins
 func.func @attention(%q: tensor<?x32x32xbf16>, %k: tensor<?x32x32xbf16>, %init: tensor<?x32x32xf32>,
