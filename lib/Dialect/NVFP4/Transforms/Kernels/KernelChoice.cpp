@@ -83,9 +83,12 @@ static KernelAttr chooseForFewRows(MLIRContext *context, const Product &product,
          sharers * product.stepDepth > product.depth)
     sharers /= 2;
   int64_t warpsN = kWarps / sharers;
-  Tile tile = {kSmallRows, cover(product.columns, kWarpTile * warpsN, 64),
-               std::max(sharers * product.stepDepth,
-                        cover(product.depth, product.stepDepth, 128))};
+  // At least 32 columns: around loops over fewer, ptxas spills.
+  Tile tile = {
+      kSmallRows,
+      cover(product.columns, kWarpTile * std::max<int64_t>(warpsN, 2), 64),
+      std::max(sharers * product.stepDepth,
+               cover(product.depth, product.stepDepth, 128))};
   int64_t stages = chooseStages(product, tile, chip);
   if (!stages)
     return {};
