@@ -60,10 +60,10 @@ createMachine(const ChipModel &chip) {
     return nullptr;
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  // Aggressive code generation numbers values twice more, for the same code.
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       triple, chip.name, "+ptx" + std::to_string(chip.ptxVersion), options,
-      llvm::Reloc::PIC_, /*CM=*/std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive));
+      llvm::Reloc::PIC_, /*CM=*/std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 namespace {
