@@ -67,6 +67,8 @@ static void addArithmetic(OpPassManager &pm) {
   pm.addPass(math::createMathExtendToSupportedTypes());
   pm.addPass(arith::createArithEmulateUnsupportedFloats(
       {/*sourceTypeStrs=*/{"bf16", "f16"}, /*targetTypeStr=*/"f32"}));
+  // …with every rounding, whatever shares a loop…
+  pm.addPass(nvfp4::createKeepRoundingPass());
   // …conversions from and to bf16 become integer arithmetic, and rounded
   // divisions plain ones…
   arith::ArithExpandOpsPassOptions options;

@@ -40,6 +40,8 @@ static void addDeviceConversion(OpPassManager &pm, const std::string &chip) {
   pm.addPass(math::createMathExtendToSupportedTypes());
   pm.addPass(arith::createArithEmulateUnsupportedFloats(
       {/*sourceTypeStrs=*/{"bf16", "f16"}, /*targetTypeStr=*/"f32"}));
+  // …with every rounding, whatever shares a loop…
+  pm.addPass(nvfp4::createKeepRoundingPass());
   // …and functions become the same polynomials: no libdevice.
   pm.addPass(nvfp4::createExpandMathPass());
   // Index arithmetic leaves loops while they are loops.

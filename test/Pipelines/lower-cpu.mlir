@@ -14,6 +14,7 @@
 //      CHECK:   nvfp4-contractions-to-loops
 //      CHECK:   math-extend-to-supported-types
 //      CHECK:   arith-emulate-unsupported-floats
+//      CHECK:   nvfp4-keep-rounding
 //      CHECK:   arith-expand
 //      CHECK:   nvfp4-expand-math
 //      CHECK:   nvfp4-plan-workspace

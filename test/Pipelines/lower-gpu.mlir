@@ -16,6 +16,7 @@
 //      CHECK:     nvfp4-verify-chip
 //      CHECK:     math-extend-to-supported-types
 //      CHECK:     arith-emulate-unsupported-floats
+//      CHECK:     nvfp4-keep-rounding
 //      CHECK:     nvfp4-expand-math
 //      CHECK:     convert-nvfp4-device-to-llvm
 //      CHECK:   nvfp4-serialize-device

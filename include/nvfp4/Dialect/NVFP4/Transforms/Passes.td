@@ -862,6 +862,41 @@ def ContractionsToLoopsPass
   ];
 }
 
+def KeepRoundingPass : Pass<"nvfp4-keep-rounding"> {
+  let summary = "Forbids to drop the rounding between two operations";
+  let description = [{
+    Needs: anything. Leaves: no fast-math flags on `arith.extf` and
+    `arith.truncf`.
+
+    `arith-emulate-unsupported-floats` and `math-extend-to-supported-types`
+    permit folds to drop a rounding to f16 or bf16 whose result is extended
+    again. A value would then depend on which ops happen to share a loop, which
+    is not the same on a CPU and on a GPU.
+
+    Comes after these two, before anything that folds.
+
+    Before:
+
+    ```mlir
+    func.func @round(%sum: f32) -> f32 {
+      %s = arith.truncf %sum fastmath<contract> : f32 to bf16
+      %x = arith.extf %s fastmath<contract> : bf16 to f32
+      return %x : f32
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @round(%sum: f32) -> f32 {
+      %s = arith.truncf %sum : f32 to bf16
+      %x = arith.extf %s : bf16 to f32
+      return %x : f32
+    }
+    ```
+  }];
+}
+
 def ExpandMathPass : Pass<"nvfp4-expand-math"> {
   let summary = "Replaces functions by arithmetic and guards divisions";
   let description = [{
