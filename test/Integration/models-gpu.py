@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from harness import call, expect, finish, group, inputs_folder, read_safetensors, run, temporary
 
+CHIPS = ("sm_120a", "sm_121a")
+
 
 def compile_model(model: str, policy: str, target: str):
     package, folder = temporary(".nvfp4pkg"), inputs_folder()
@@ -21,11 +23,11 @@ def compile_model(model: str, policy: str, target: str):
     return package
 
 
-def check(model: str, policy: str, error: float, cosine: float) -> None:
+def check(model: str, policy: str, error: float, cosine: float, chip: str = CHIPS[0]) -> None:
     with group(f"{model}, {policy}"):
         inputs = read_safetensors(inputs_folder() / "llama_input.safetensors")
         a = run(compile_model(model, policy, "cpu"), inputs)["logits"].astype(np.float64)
-        b = run(compile_model(model, policy, "sm_120a"), inputs, options=["--device=sim"])["logits"].astype(np.float64)
+        b = run(compile_model(model, policy, chip), inputs, options=["--device=sim"])["logits"].astype(np.float64)
         largest = np.abs(a - b).max() / np.abs(a).max()
         cosines = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
         print(f"{model}, {policy}: error {largest:.1e}, mean cosine {cosines.mean():.5f}")
@@ -35,8 +37,13 @@ def check(model: str, policy: str, error: float, cosine: float) -> None:
 
 def main() -> None:
     check("llama", "none", 1e-5, 0.999999)
-    check("llama", "weight-only", 2e-2, 0.9999)
     check("llama", "inference", 1, 0.98)
+    check("llama_dynamic", "none", 1e-5, 0.999999)
+    check("llama_dynamic", "weight-only", 2e-2, 0.9999)
+    check("llama_dynamic", "mlp-only", 1e-1, 0.999)
+    check("llama_dynamic", "inference", 1, 0.98)
+    check("llama_bf16", "weight-only", 2e-2, 0.9999, CHIPS[1])
+    check("llama_bf16", "inference", 1, 0.98, CHIPS[1])
     finish()
 
 
