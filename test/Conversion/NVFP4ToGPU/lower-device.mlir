@@ -12,7 +12,7 @@ module attributes {gpu.container_module} {
     /// What the CPU does: rounded, not contracted, by no library.
     // CHECK-NOT: .extern .func
     // CHECK: sqrt.rn.f32
-    // CHECK: fma.rn.f64
+    // CHECK: fma.rn.f32
     // CHECK: div.rn.f32
     // CHECK: mul.rn.f32
     // CHECK: add.rn.f32
