@@ -2,9 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// One CTA per tile: the grid's x counts the tiles of a matrix, z the matrices
-// of a batch. CTAs that run together should share operands in L2, so x walks
-// down a group of `kGroup` tiles of M before it goes to the next tiles of N:
+// One CTA per tile: the grid's x counts the tiles of a matrix, and of one
+// matrix of a batch after the other. CTAs that run together should share
+// operands in L2, so x walks down a group of `kGroup` tiles of M before it goes
+// to the next tiles of N:
 //
 //        n0  n1  n2
 //   m0    0   2   4        (kGroup = 2)
