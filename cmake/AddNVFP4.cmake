@@ -36,8 +36,10 @@ function(add_nvfp4_mlir_library name)
   set_property(GLOBAL APPEND PROPERTY NVFP4_MLIR_LIBRARIES ${name})
 endfunction()
 
+# Distributions link even the static MLIR libraries against the shared LLVM, and
+# a process with two LLVMs frees in one what the other allocated.
 function(nvfp4_link_llvm name visibility)
-  if(NVFP4_LINK_MLIR_DYLIB)
+  if(NVFP4_LINK_MLIR_DYLIB OR LLVM_LINK_LLVM_DYLIB)
     target_link_libraries(${name} ${visibility} LLVM)
   elseif(ARGN)
     llvm_map_components_to_libnames(libs ${ARGN})
