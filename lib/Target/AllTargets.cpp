@@ -10,6 +10,7 @@
 
 void nvfp4::registerBuiltinTargets(TargetRegistry &registry) {
   (void)registry.add(createCPUTarget());
+  (void)registry.add(createGPUTarget("sm_90a"));
   (void)registry.add(createGPUTarget("sm_120a"));
   (void)registry.add(createGPUTarget("sm_121a"));
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from harness import call, expect, finish, group, inputs_folder, read_safetensors, run, temporary
 
-CHIPS = ("sm_120a", "sm_121a")
+CHIPS = ("sm_120a", "sm_121a", "sm_90a")
 
 
 def compile_model(model: str, policy: str, target: str):
@@ -42,7 +42,9 @@ def main() -> None:
     check("llama_dynamic", "weight-only", 2e-2, 0.9999)
     check("llama_dynamic", "mlp-only", 1e-1, 0.999)
     check("llama_dynamic", "inference", 1, 0.98)
+    check("llama_dynamic", "weight-only", 2e-2, 0.9999, CHIPS[2])
     check("llama_bf16", "weight-only", 2e-2, 0.9999, CHIPS[1])
+    check("llama_bf16", "weight-only", 2e-2, 0.9999, CHIPS[2])
     check("llama_bf16", "inference", 1, 0.98, CHIPS[1])
     finish()
 

@@ -218,18 +218,15 @@ nvfp4::generateMatmulKernel(const KernelRequest &request) {
   if (roots.size() > 1)
     return generateSiblingProducts(request, roots, generateMatmulKernel);
   Operation *root = roots.front();
-  if (request.chip.mmaUnit != MmaUnit::WarpSync)
-    return root->emitOpError("expected a chip that multiplies in warps, but "
-                             "got ")
-           << request.chip.name;
   auto scaled = dyn_cast<ScaledMatmulOp>(root);
   if (!scaled)
     return generateFloatMatmul(request, cast<linalg::LinalgOp>(root));
   if (!scaled.getLhsType() || !scaled.getRhsType())
     return generateWeightOnlyMatmul(request, scaled);
-  if (!request.chip.hasBlockScaledMma)
+  if (request.chip.mmaUnit != MmaUnit::WarpSync ||
+      !request.chip.hasBlockScaledMma)
     return scaled.emitOpError("expected a chip that multiplies block-scaled "
-                              "operands, but got ")
+                              "operands in warps, but got ")
            << request.chip.name;
   return generateBlockScaledMatmul(request, scaled);
 }

@@ -174,13 +174,17 @@ Product describeContraction(const ContractionInfo &info) {
 /// Reports a matmul that the chip's unit, or the generator of its kernels, does
 /// not take.
 LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
-  if (chip.mmaUnit != MmaUnit::WarpSync || !chip.hasBlockScaledMma)
-    return op.emitOpError("expected a chip with mma.sync on block-scaled "
-                          "operands, but got ")
-           << chip.name;
   if (!isa<BlockTensorType>(op.getRhs().getType()))
     return op.emitOpError("expected a block-scaled right operand, but got ")
            << op.getRhs().getType();
+  // Weights alone are decoded to bf16, which every chip multiplies in warps.
+  bool isWeightOnly = !isa<BlockTensorType>(op.getLhs().getType());
+  bool hasBlockScaled =
+      chip.mmaUnit == MmaUnit::WarpSync && chip.hasBlockScaledMma;
+  if (!isWeightOnly && !hasBlockScaled)
+    return op.emitOpError("expected a chip with mma.sync on block-scaled "
+                          "operands, but got ")
+           << chip.name;
   for (Value operand : {op.getLhs(), op.getRhs()}) {
     auto type = dyn_cast<BlockTensorType>(operand.getType());
     if (!type)

@@ -55,3 +55,13 @@ func.func @plain_right(%a: !a, %b: tensor<8x16xf32>) -> tensor<4x8xf32> {
   %d = nvfp4.matmul %a, %b : !a, tensor<8x16xf32> -> tensor<4x8xf32>
   return %d : tensor<4x8xf32>
 }
+
+// -----
+
+// What sm_90a lacks; sm_120a has it.
+!a = !nvfp4.tensor<4x64, nvfp4, layout = tiled>
+!b = !nvfp4.tensor<8x64, nvfp4, layout = tiled>
+func.func @block_scaled(%a: !a, %b: !b) -> tensor<4x8xf32> {
+  %d = nvfp4.matmul %a, %b : !a, !b -> tensor<4x8xf32>
+  return %d : tensor<4x8xf32>
+}
