@@ -124,16 +124,16 @@ def annotate(
     text: str,
     arguments: Sequence[Weight | Port],
     results: Sequence[Port],
-    weights_file: Path,
+    weights: Path | dict[str, dict],
     comment: str = "",
 ) -> str:
     """Name the arguments and results of `@main`.
 
     `arguments` and `results` are in the order of the function's signature. Every
-    `Weight` is checked against the header of `weights_file`. `comment` is put at the
-    top. Raises `ExportError` if a name, shape or dtype does not fit.
+    `Weight` is checked against `weights`, a safetensors file or the header of one.
+    `comment` is put at the top. Raises `ExportError` if a name, shape or dtype does not fit.
     """
-    header = read_header(weights_file)
+    header = read_header(weights) if isinstance(weights, Path) else weights
     text = re.sub(r" loc\([^()]*(?:\([^()]*\))*[^()]*\)|^#loc.*\n", "", text, flags=re.MULTILINE)
     text = _inline_resources(text)
 
