@@ -144,6 +144,8 @@ static std::pair<Value, unsigned> getNextOrigin(Value tensor, unsigned dim) {
     return {cast.getSource(), dim};
   if (auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>())
     return getDimension(getSize(slice, dim));
+  if (auto empty = tensor.getDefiningOp<tensor::EmptyOp>())
+    return getDimension(empty.getMixedSizes()[dim]);
   // Global scales, codes, decoded and transformed elements have the rows of
   // what they come from.
   Operation *op = tensor.getDefiningOp();

@@ -83,3 +83,46 @@ module { module @kernels {
     return %m : tensor<i32>
   }
 }}
+
+// -----
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+module { module @kernels {
+  /// What is computed from positions alone has the extents of what it was sized
+  /// by: its rows are those of the argument.
+  // CHECK-LABEL: gpu.func @masked(
+  //       CHECK:   nvvm.shfl.sync bfly
+  func.func @masked(%x: tensor<?x?xf32>, %init: tensor<?x?xf32>) -> tensor<?x?xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<row, threads = 128>]} {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    %rows = tensor.dim %x, %c0 : tensor<?x?xf32>
+    %places = tensor.empty(%rows, %rows) : tensor<?x?xf32>
+    %mask = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]} outs(%places : tensor<?x?xf32>) {
+      ^bb0(%out: f32):
+        %i = linalg.index 0 : index
+        %j = linalg.index 1 : index
+        %hidden = arith.cmpi ugt, %j, %i : index
+        %one = arith.constant 1.0 : f32
+        %m = arith.select %hidden, %zero, %one : f32
+        linalg.yield %m : f32
+    } -> tensor<?x?xf32>
+    %shown = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+        ins(%mask, %x : tensor<?x?xf32>, tensor<?x?xf32>) outs(%places : tensor<?x?xf32>) {
+      ^bb0(%m: f32, %a: f32, %out: f32):
+        %p = arith.mulf %m, %a : f32
+        linalg.yield %p : f32
+    } -> tensor<?x?xf32>
+    %e = tensor.empty(%rows) : tensor<?xf32>
+    %start = linalg.fill ins(%zero : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+    %sum = linalg.reduce { arith.addf } ins(%shown : tensor<?x?xf32>) outs(%start : tensor<?xf32>) dimensions = [1]
+    %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+        ins(%shown, %sum : tensor<?x?xf32>, tensor<?xf32>) outs(%init : tensor<?x?xf32>) {
+      ^bb0(%a: f32, %s: f32, %out: f32):
+        %q = arith.divf %a, %s : f32
+        linalg.yield %q : f32
+    } -> tensor<?x?xf32>
+    return %y : tensor<?x?xf32>
+  }
+}}

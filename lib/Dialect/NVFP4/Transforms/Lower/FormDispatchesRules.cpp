@@ -99,8 +99,12 @@ DispatchPlan::Reason DispatchPlan::joinMatmul(Group &group, Operation *op) {
   // Elements that others read too would be stored twice.
   if (getRole(op) == Role::Mover) {
     Value source = skipReshapes(op->getOperand(0));
-    while (!groupOf.contains(source.getDefiningOp()))
-      source = skipReshapes(source.getDefiningOp()->getOperand(0));
+    while (!groupOf.contains(source.getDefiningOp())) {
+      auto mover = source.getDefiningOp<linalg::LinalgOp>();
+      if (!mover)
+        return "it reads more than the product";
+      source = skipReshapes(mover.getDpsInputOperand(0)->get());
+    }
     if (!isOnlyReadBy(group, source, op))
       return "the product is needed in its own order, too";
   }

@@ -291,10 +291,29 @@ ExtentExpr ExtentAnalysis::computeAffine(Value value, AffineMap map,
   return result ? *result : getUnknown(value);
 }
 
-/// If `condition` says that an extent is 1 and the select then takes index 0,
-/// the other index, which is below the extent, is 0 too: a broadcast that reads
-/// in place. In general: where the two values differ by at least 0 and at most
-/// what the comparison says is 0, they are equal.
+/// What is at most 0 where `compareOp` takes the special of its two outcomes:
+/// equality, or the failure of `lhs >= rhs`.
+static SmallVector<std::optional<ExtentExpr>>
+getNonPositive(arith::CmpIPredicate predicate, const ExtentExpr &lhs,
+               const ExtentExpr &rhs) {
+  switch (predicate) {
+  case arith::CmpIPredicate::eq:
+  case arith::CmpIPredicate::ne:
+    return {subtract(lhs, rhs), subtract(rhs, lhs)};
+  case arith::CmpIPredicate::sge:
+  case arith::CmpIPredicate::slt:
+    if (std::optional<ExtentExpr> next = add(lhs, ExtentExpr(1)))
+      return {subtract(*next, rhs)};
+    return {};
+  default:
+    return {};
+  }
+}
+
+/// Where the two values differ by at least 0 and at most what the comparison
+/// says is at most 0, they are equal. So a broadcast reads in place, whose
+/// condition says that an extent is 1 and whose select then takes index 0; and
+/// `i >= 0 ? i : i + n` is `i` for the last index `i = n - 1`.
 ExtentExpr ExtentAnalysis::computeSelect(arith::SelectOp op) {
   if (std::optional<bool> known = getBool(op.getCondition()))
     return getExpr(*known ? op.getTrueValue() : op.getFalseValue());
@@ -302,19 +321,20 @@ ExtentExpr ExtentAnalysis::computeSelect(arith::SelectOp op) {
   ExtentExpr whenFalse = getExpr(op.getFalseValue());
   auto compareOp = op.getCondition().getDefiningOp<arith::CmpIOp>();
   if (compareOp && isInteger(compareOp.getLhs().getType()) &&
-      !compareOp.getLhs().getType().isInteger(1) &&
-      llvm::is_contained({arith::CmpIPredicate::eq, arith::CmpIPredicate::ne},
-                         compareOp.getPredicate())) {
-    bool isEqual = compareOp.getPredicate() == arith::CmpIPredicate::eq;
-    const ExtentExpr &special = isEqual ? whenTrue : whenFalse;
-    const ExtentExpr &general = isEqual ? whenFalse : whenTrue;
-    std::optional<ExtentExpr> distance = subtract(general, special);
+      !compareOp.getLhs().getType().isInteger(1)) {
+    arith::CmpIPredicate predicate = compareOp.getPredicate();
+    bool isTrueSpecial = llvm::is_contained(
+        {arith::CmpIPredicate::eq, arith::CmpIPredicate::slt}, predicate);
+    const ExtentExpr &special = isTrueSpecial ? whenTrue : whenFalse;
+    const ExtentExpr &general = isTrueSpecial ? whenFalse : whenTrue;
     ExtentExpr lhs = getExpr(compareOp.getLhs());
     ExtentExpr rhs = getExpr(compareOp.getRhs());
-    for (auto zero : {subtract(lhs, rhs), subtract(rhs, lhs)})
-      if (distance && zero && isNonNegative(*distance) &&
-          isLessOrEqual(*distance, *zero))
-        return general;
+    for (const auto &bound : getNonPositive(predicate, lhs, rhs))
+      for (auto distance :
+           {subtract(general, special), subtract(special, general)})
+        if (distance && bound && isNonNegative(*distance) &&
+            isLessOrEqual(*distance, *bound))
+          return general;
   }
   if (whenTrue == whenFalse)
     return whenTrue;

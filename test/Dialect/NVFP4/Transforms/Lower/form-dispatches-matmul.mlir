@@ -131,3 +131,34 @@ func.func @materialized(%x: tensor<4x8xbf16>, %w: tensor<8x8xbf16>, %long: tenso
       ins(%half, %slice : tensor<4x8xbf16>, tensor<8x8xbf16>) outs(%fill : tensor<4x8xf32>) -> tensor<4x8xf32>
   return %q : tensor<4x8xf32>
 }
+
+// -----
+
+/// A cache and what a product appends to it are two tensors: the transposition
+/// of both is no epilogue of the product.
+// CHECK-LABEL: func.func @matmul_8x32(
+//   CHECK-NOT:   tensor.concat
+//       CHECK: func.func @row_5(
+//       CHECK:   tensor.concat
+// CHECK-LABEL: func.func @appended(
+//       CHECK:   nvfp4.dispatch @kernels::@matmul_8x32
+//       CHECK:   nvfp4.dispatch @kernels::@row_5
+func.func @appended(%cache: tensor<4x8xf32>, %x: tensor<1x16xi8>, %xs: tensor<1x2xi8>, %xg: tensor<f32>, %w: tensor<8x16xi8>, %ws: tensor<8x2xi8>,
+                    %wg: tensor<f32>, %zero: tensor<8xf32>) -> tensor<8xf32> {
+  %e = tensor.empty() : tensor<1x8xf32>
+  %p = nvfp4.scaled_matmul lhs !nvfp4.tensor<1x32, nvfp4> rhs !nvfp4.tensor<8x32, nvfp4>
+      ins(%x, %xs, %xg, %w, %ws, %wg : tensor<1x16xi8>, tensor<1x2xi8>, tensor<f32>, tensor<8x16xi8>, tensor<8x2xi8>, tensor<f32>)
+      outs(%e : tensor<1x8xf32>)
+      {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 32, tile = 16x64x64, warps = 1x1x1, stages = 2>]} -> tensor<1x8xf32>
+  %all = tensor.concat dim(0) %cache, %p : (tensor<4x8xf32>, tensor<1x8xf32>) -> tensor<5x8xf32>
+  %et = tensor.empty() : tensor<8x5xf32>
+  %t = linalg.transpose ins(%all : tensor<5x8xf32>) outs(%et : tensor<8x5xf32>) permutation = [1, 0]
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%t : tensor<8x5xf32>) outs(%zero : tensor<8xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %n = arith.addf %a, %s : f32
+    linalg.yield %n : f32
+  } -> tensor<8xf32>
+  return %sum : tensor<8xf32>
+}

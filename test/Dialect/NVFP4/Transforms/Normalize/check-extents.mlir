@@ -111,3 +111,28 @@ func.func @negative_proved(%a: tensor<?x?xf32> {nvfp4.shape = ["m", "k"]},
   %y = linalg.matmul ins(%a, %b : tensor<?x?xf32>, tensor<?x?xf32>) outs(%c : tensor<?x?xf32>) -> tensor<?x?xf32>
   return %y : tensor<?x?xf32>
 }
+
+// -----
+
+/// The last row, as PyTorch writes it: `-1` counts from the end where it is
+/// negative, and is limited to the rows. Only their absence is an error.
+// CHECK-LABEL: func.func @last_row(
+//       CHECK:   cf.assert %{{.+}}, "expected {{.+}}rows{{.+}}"
+//   CHECK-NOT:   cf.assert
+//       CHECK:   tensor.extract_slice
+func.func @last_row(%x: tensor<?x8xf32> {nvfp4.name = "x", nvfp4.shape = ["rows", 8]}) -> tensor<1x8xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0 : i64
+  %minus = arith.constant -1 : i64
+  %dim = tensor.dim %x, %c0 : tensor<?x8xf32>
+  %rows = arith.index_cast %dim : index to i64
+  %last = arith.addi %rows, %minus : i64
+  %wrapped = arith.addi %last, %rows : i64
+  %inside = arith.cmpi sge, %last, %zero : i64
+  %chosen = arith.select %inside, %last, %wrapped : i64
+  %low = arith.maxsi %chosen, %zero : i64
+  %high = arith.minsi %low, %rows : i64
+  %start = arith.index_cast %high : i64 to index
+  %y = tensor.extract_slice %x[%start, 0] [1, 8] [1, 1] : tensor<?x8xf32> to tensor<1x8xf32>
+  return %y : tensor<1x8xf32>
+}
