@@ -22,6 +22,7 @@ enum class ChipFeature : uint8_t {
   NarrowMatrixLoad,     ///< ldmatrix and stmatrix of 8-bit matrices
   FloatRedux,           ///< redux.sync of f32
   RegisterReallocation, ///< setmaxnreg
+  Warpgroups,           ///< wgmma
   PackedFloat,          ///< f32x2, f32 with halves, min and max of three f32
 };
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
+#include "Machine/Warpgroup.h"
 
 #include <algorithm>
 #include <cstring>
@@ -589,6 +590,7 @@ void DecodeContext::run(
   source = nullptr;
   for (auto [inst, label] : labelPatches)
     code.insts[inst].imm = getLabelPc(label);
+  watchRegisters(module, code);
 }
 
 } // namespace nvfp4::ptx

@@ -58,6 +58,7 @@ OpcodeTable getMatrixMoveOpcodes();
 OpcodeTable getMatrixOpcodes();
 OpcodeTable getHintOpcodes();
 OpcodeTable getWmmaOpcodes();
+OpcodeTable getWgmmaOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();

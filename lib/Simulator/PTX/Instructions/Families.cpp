@@ -16,7 +16,7 @@ std::vector<OpcodeTable> getFamilies() {
       getMbarrierOpcodes(),   getAsyncCopyOpcodes(), getBulkCopyOpcodes(),
       getWarpOpcodes(),       getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
       getMatrixOpcodes(),     getHintOpcodes(),      getWmmaOpcodes(),
-      getAsyncStoreOpcodes(), getVideoOpcodes(),
+      getAsyncStoreOpcodes(), getVideoOpcodes(),     getWgmmaOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);

@@ -9,6 +9,7 @@
 #include "Machine.h"
 #include "Mbarrier.h"
 #include "Ordering.h"
+#include "Warpgroup.h"
 
 #include <algorithm>
 

@@ -119,6 +119,13 @@ struct Plan {
   virtual ~Plan() = default;
 };
 
+/// A register that a `wgmma` names, as an instruction uses it (R10).
+struct WatchedUse {
+  /// Its place in Frame::watched.
+  uint32_t watch;
+  bool isWrite;
+};
+
 struct Inst {
   /// One of the two is set.
   AluFn alu = nullptr;
@@ -132,6 +139,11 @@ struct Inst {
   uint32_t firstRef = 0;
   uint16_t numRefs = 0;
   InstClass instClass = InstClass::Integer;
+  /// `wgmma.mma_async`; `mov`, in functions with such.
+  bool isMultiply = false, isCopy = false;
+  /// Consecutive in Code::watches: sources, then results.
+  uint16_t numWatches = 0;
+  uint32_t firstWatch = 0;
   uint32_t aux = 0;
   uint64_t imm = 0;
   const Plan *plan = nullptr;
@@ -161,6 +173,9 @@ struct Code {
   uint32_t firstInstruction = 0;
   std::vector<Inst> insts;
   std::vector<OperandRef> refs;
+  std::vector<WatchedUse> watches;
+  /// Registers that are watched.
+  uint32_t numWatches = 0;
   std::vector<std::unique_ptr<Plan>> plans;
   /// Vectors of 32, patched per launch by `relocations`.
   std::vector<uint8_t> constants;

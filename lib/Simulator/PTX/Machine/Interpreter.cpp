@@ -10,6 +10,7 @@
 
 #include "Machine.h"
 #include "Observe.h"
+#include "Warpgroup.h"
 
 #include <cstring>
 
@@ -124,6 +125,8 @@ template <bool IsObserved> Outcome Warp::runPath(uint32_t &budget) {
       paths[current].pc = pc;
       observe(*this, inst, mask);
     }
+    if (inst.numWatches && mask) [[unlikely]]
+      useWatched(*this, inst);
     if (inst.alu) {
       if (mask | unsure)
         runAlu(inst, mask, unsure);

@@ -40,6 +40,8 @@ class SyncClock;
 struct ClusterBarrier;
 struct Mbarrier;
 struct WarpAsync;
+struct WatchedRegister;
+struct Warpgroup;
 class Cluster;
 class Cta;
 struct Worker;
@@ -71,6 +73,11 @@ struct Frame {
   /// By register: the longest chain of instructions that its value depends on.
   /// Empty without statistics.
   std::vector<uint64_t> chains;
+  /// By Code::numWatches (R10).
+  std::vector<WatchedRegister> watched;
+
+  Frame();
+  ~Frame();
 };
 
 struct Path {
@@ -415,6 +422,8 @@ public:
   uint32_t numLiveWarps = 0;
   /// By offset in `shared`.
   std::map<uint64_t, std::unique_ptr<Mbarrier>> mbarriers;
+  /// By index of the first warp divided by 4; null: no `wgmma` yet.
+  std::vector<std::unique_ptr<Warpgroup>> warpgroups;
   /// Lanes of `mask` arrive. Returns Block when they have to wait, Next when
   /// not.
   Outcome arrive(Warp &warp, const Inst &inst, uint32_t mask,

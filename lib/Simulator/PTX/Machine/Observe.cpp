@@ -44,10 +44,10 @@ static void collectRegisters(const Function &function, const Operand &operand,
                      registers);
 }
 
-/// Reads the registers off the PTX: the first operand is the result, unless it
-/// is an address or a barrier's number.
-static RegisterUses findUses(const Module &module, const Function &function,
-                             const Instruction &instruction) {
+/// The first operand is the result, unless it is an address or a barrier's
+/// number.
+RegisterUses findRegisterUses(const Module &module, const Function &function,
+                              const Instruction &instruction) {
   RegisterUses uses;
   bool isReduction = false;
   for (unsigned i = 0; i < instruction.numQualifiers; ++i)
@@ -101,7 +101,7 @@ void prepareStatistics(LaunchState &launch) {
     launch.counters[i] = std::make_unique<InstCounters[]>(code.insts.size());
     for (const Instruction &instruction : code.function->instructions)
       launch.registerUses[i].push_back(
-          findUses(module, *code.function, instruction));
+          findRegisterUses(module, *code.function, instruction));
   }
 }
 

@@ -14,6 +14,10 @@ namespace nvfp4::ptx {
 /// Makes the counters of a launch with statistics.
 void prepareStatistics(LaunchState &launch);
 
+/// Reads the registers of an instruction off the PTX.
+RegisterUses findRegisterUses(const Module &module, const Function &function,
+                              const Instruction &instruction);
+
 /// Counts an instruction that is about to run, and prints it if it is traced.
 void observe(Warp &warp, const Inst &inst, uint32_t mask);
 /// Takes the count back: the instruction waits and will execute again.

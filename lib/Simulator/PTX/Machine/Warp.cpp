@@ -7,6 +7,7 @@
 #include "Async.h"
 #include "Machine.h"
 #include "Ordering.h"
+#include "Warpgroup.h"
 
 #include <algorithm>
 #include <cstring>
@@ -29,6 +30,8 @@ Warp::Warp(Cta &cta, uint32_t index, uint32_t lanes)
 }
 
 Warp::~Warp() = default;
+Frame::Frame() = default;
+Frame::~Frame() = default;
 
 //===----------------------------------------------------------------------===//
 // Frames
@@ -62,6 +65,7 @@ Frame *Warp::makeFrame(const Code &code, Frame *parent, uint32_t callPc) {
     std::memset(made->tainted, 0xFF, taintBytes);
   }
   made->tainted[0] = 0;
+  made->watched.assign(code.numWatches, WatchedRegister());
   made->constants =
       getLaunch()
           .constants[cta.getRank() * getLaunch().program.codes.size() +
@@ -421,6 +425,9 @@ Outcome Warp::ret(const Inst &inst, uint32_t mask) {
   Frame *parent = path.frame->parent;
   if (!parent)
     return exitLanes(mask);
+  // The registers are gone when the call returns.
+  if (path.frame->code->numWatches)
+    landOwnOps(*this);
   uint32_t resume = path.frame->callPc + 1;
   ++parent->numUsers;
   if (mask == path.mask) {

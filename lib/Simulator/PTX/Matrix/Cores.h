@@ -25,6 +25,8 @@ namespace nvfp4::ptx {
 
 /// Lines of a panel.
 constexpr int kPanelLines = 8;
+/// Panels of A in one product: the 64 rows of a warpgroup.
+constexpr int kMaxRowPanels = 8;
 /// Largest K of a product of floating-point elements, sparse forms included.
 constexpr int kMaxFloatK = 64;
 
@@ -53,8 +55,10 @@ struct FloatProduct {
   /// Which elements along K exist, per row of A, or null for all. What a
   /// sparse A leaves out is a zero in `a` and does not meet B's infinities.
   const uint64_t *present;
-  const uint32_t *c; ///< [8 * rowPanels][8], f32
-  uint32_t *d;       ///< [8 * rowPanels][8], f32 or f16
+  const uint32_t *c; ///< [colPanels][8 * rowPanels][8], f32
+  uint32_t *d;       ///< [colPanels][8 * rowPanels][8], f32 or f16
+  /// Panels of B, one after the other; more than one without scales only.
+  int colPanels = 1;
 };
 
 /// How a tensor core adds the terms of one step: E is the largest exponent of

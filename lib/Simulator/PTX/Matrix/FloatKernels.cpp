@@ -151,9 +151,17 @@ static PanelSource getSourceA(const FloatProduct &product, int panel,
           pairWidth};
 }
 
-static PanelSource getSourceB(const FloatProduct &product, int pairWidth) {
-  return {getFloatFormat(product.typeB), product.b, product.scaleB, product.k,
-          pairWidth};
+static PanelSource getSourceB(const FloatProduct &product, int panel,
+                              int pairWidth) {
+  const FloatFormat &format = getFloatFormat(product.typeB);
+  const int words = product.k * format.containerBits / 32;
+  return {format, product.b + panel * words * kPanelLines, product.scaleB,
+          product.k, pairWidth};
+}
+
+/// Where the elements of C and D begin for a panel of A and one of B.
+static int getOffsetC(const FloatProduct &product, int panel, int colPanel) {
+  return (colPanel * product.rowPanels + panel) * kPanelLines * kPanelLines;
 }
 
 //===----------------------------------------------------------------------===//
@@ -180,15 +188,18 @@ static float getElement(const PanelSource &source, int line, int k) {
 }
 
 /// Replaces the results that infinities or NaNs reach.
-static void placeSpecials(const FloatProduct &product, int panel) {
+static void placeSpecials(const FloatProduct &product, int panel,
+                          int colPanel) {
   const PanelSource a = getSourceA(product, panel, 0);
-  const PanelSource b = getSourceB(product, 0);
+  const PanelSource b = getSourceB(product, colPanel, 0);
+  const int offset = getOffsetC(product, panel, colPanel);
   for (int line = 0; line < kPanelLines; ++line)
     for (int col = 0; col < kPanelLines; ++col) {
       const int row = panel * kPanelLines + line;
+      const int place = offset + line * kPanelLines + col;
       const uint64_t present = product.present ? product.present[row] : ~0ull;
       SpecialSum sum;
-      sum.add(floatOfBits(product.c[row * kPanelLines + col]));
+      sum.add(floatOfBits(product.c[place]));
       if ((a.scales && a.scales[line] == kUE8M0NaN) ||
           (b.scales && b.scales[col] == kUE8M0NaN))
         sum.add(NAN);
@@ -199,13 +210,12 @@ static void placeSpecials(const FloatProduct &product, int panel) {
         continue;
       const bool isNaN = std::isnan(sum.value);
       const bool isNegative = sum.value < 0;
-      product.d[row * kPanelLines + col] = product.toF16
-                                               ? (isNaN        ? kCanonicalNaN16
-                                                  : isNegative ? 0xFC00u
-                                                               : 0x7C00u)
-                                               : (isNaN        ? kCanonicalNaN32
-                                                  : isNegative ? 0xFF800000u
-                                                               : 0x7F800000u);
+      product.d[place] = product.toF16 ? (isNaN        ? kCanonicalNaN16
+                                          : isNegative ? 0xFC00u
+                                                       : 0x7C00u)
+                                       : (isNaN        ? kCanonicalNaN32
+                                          : isNegative ? 0xFF800000u
+                                                       : 0x7F800000u);
     }
 }
 
@@ -268,35 +278,45 @@ static void repairRow(const DecodedPanel &a, int line, const DecodedPanel &b,
       sums[col] = sumWide(a, line, b, col, numK, c[col]);
 }
 
-static void multiplyExactImpl(const FloatProduct &product) {
-  DecodedPanel a, b;
-  decodePanel<false>(getSourceB(product, 0), b);
+/// One panel of A and one of B.
+static void multiplyPanelsExact(const FloatProduct &product,
+                                const DecodedPanel &a, const DecodedPanel &b,
+                                int offset) {
   // A product is a multiple of 2^-precisionBits of its own size.
   const int precisionBits = getFloatFormat(product.typeA).precision() +
                             getFloatFormat(product.typeB).precision();
   const double tolerance = std::ldexp(1.0 / product.k, 53 - precisionBits);
   const V8d smallestSum = loadVector<V8d>(b.smallest) * tolerance;
   const V8d largestB = loadVector<V8d>(b.largest);
-  for (int panel = 0; panel < product.rowPanels; ++panel) {
-    decodePanel<false>(getSourceA(product, panel, 0), a);
-    for (int first = 0; first < kPanelLines; first += kRowsAtOnce) {
-      V8d sums[kRowsAtOnce];
-      sumProducts(a, first, b, product.k, sums);
-      for (int r = 0; r < kRowsAtOnce; ++r) {
-        const int line = first + r;
-        const int offset = (panel * kPanelLines + line) * kPanelLines;
-        V8d c =
-            __builtin_convertvector(loadVector<V8f>(product.c + offset), V8d);
-        V8d sum = addToOdd(sums[r], c);
-        V8l isInexact =
-            a.largest[line] * largestB > a.smallest[line] * smallestSum;
-        if (HWY_UNLIKELY(isAnySet(isInexact)))
-          repairRow(a, line, b, product.k, isInexact, c, sum);
-        storeVector(roundToNearest(sum, product.toF16), product.d + offset);
-      }
+  for (int first = 0; first < kPanelLines; first += kRowsAtOnce) {
+    V8d sums[kRowsAtOnce];
+    sumProducts(a, first, b, product.k, sums);
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      const int line = first + r;
+      const int place = offset + line * kPanelLines;
+      V8d c = __builtin_convertvector(loadVector<V8f>(product.c + place), V8d);
+      V8d sum = addToOdd(sums[r], c);
+      V8l isInexact =
+          a.largest[line] * largestB > a.smallest[line] * smallestSum;
+      if (HWY_UNLIKELY(isAnySet(isInexact)))
+        repairRow(a, line, b, product.k, isInexact, c, sum);
+      storeVector(roundToNearest(sum, product.toF16), product.d + place);
     }
-    if (HWY_UNLIKELY(a.hasSpecials || b.hasSpecials))
-      placeSpecials(product, panel);
+  }
+}
+
+static void multiplyExactImpl(const FloatProduct &product) {
+  DecodedPanel a[kMaxRowPanels], b;
+  for (int panel = 0; panel < product.rowPanels; ++panel)
+    decodePanel<false>(getSourceA(product, panel, 0), a[panel]);
+  for (int col = 0; col < product.colPanels; ++col) {
+    decodePanel<false>(getSourceB(product, col, 0), b);
+    for (int panel = 0; panel < product.rowPanels; ++panel) {
+      multiplyPanelsExact(product, a[panel], b,
+                          getOffsetC(product, panel, col));
+      if (HWY_UNLIKELY(a[panel].hasSpecials || b.hasSpecials))
+        placeSpecials(product, panel, col);
+    }
   }
 }
 
@@ -404,18 +424,21 @@ static bool hasSpecialC(const uint32_t *c) {
 
 static void multiplyFusedImpl(const FloatProduct &product,
                               const FusedRule &rule) {
-  DecodedPanel a, b;
-  decodePanel<true>(getSourceB(product, rule.pairWidth), b);
-  for (int panel = 0; panel < product.rowPanels; ++panel) {
-    decodePanel<true>(getSourceA(product, panel, rule.pairWidth), a);
-    const int offset = panel * kPanelLines * kPanelLines;
-    for (int first = 0; first < kPanelLines; first += kRowsAtOnce)
-      multiplyRowsFused(product, rule, a, first, b,
-                        product.c + offset + first * kPanelLines,
-                        product.d + offset + first * kPanelLines);
-    if (HWY_UNLIKELY(a.hasSpecials || b.hasSpecials ||
-                     hasSpecialC(product.c + offset)))
-      placeSpecials(product, panel);
+  DecodedPanel a[kMaxRowPanels], b;
+  for (int panel = 0; panel < product.rowPanels; ++panel)
+    decodePanel<true>(getSourceA(product, panel, rule.pairWidth), a[panel]);
+  for (int col = 0; col < product.colPanels; ++col) {
+    decodePanel<true>(getSourceB(product, col, rule.pairWidth), b);
+    for (int panel = 0; panel < product.rowPanels; ++panel) {
+      const int offset = getOffsetC(product, panel, col);
+      for (int first = 0; first < kPanelLines; first += kRowsAtOnce)
+        multiplyRowsFused(product, rule, a[panel], first, b,
+                          product.c + offset + first * kPanelLines,
+                          product.d + offset + first * kPanelLines);
+      if (HWY_UNLIKELY(a[panel].hasSpecials || b.hasSpecials ||
+                       hasSpecialC(product.c + offset)))
+        placeSpecials(product, panel, col);
+    }
   }
 }
 
