@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Pass/PassManager.h"
@@ -60,6 +61,8 @@ void Compiler::registerDialects(DialectRegistry &registry,
 
 LogicalResult Compiler::runStage(ModuleOp module, Stage stage) {
   PassManager manager(module->getContext());
+  // Checking all IR after every pass costs as much as half of the passes.
+  manager.enableVerifier(options.verifyEach);
   if (options.configure && failed(options.configure(manager)))
     return failure();
   switch (stage) {
@@ -87,7 +90,8 @@ LogicalResult Compiler::runStage(ModuleOp module, Stage stage) {
     target.addLowerPasses(manager);
     break;
   }
-  if (failed(manager.run(module)))
+  if (failed(manager.run(module)) ||
+      (!options.verifyEach && failed(verify(module))))
     return failure();
   if (stage == Stage::Policy)
     report = PrecisionReport::build(module);
@@ -144,6 +148,61 @@ static LogicalResult requireEntry(ModuleOp module) {
                           "becomes an entry of the package, but got none");
 }
 
+/// Starts to write the package of a lowered module, whose program is missing.
+FailureOr<PackageJob> Compiler::startPackage(ModuleOp module,
+                                             std::vector<PackingPlan> plans,
+                                             const WeightSource &source,
+                                             const std::string &path,
+                                             bool showProgress) {
+  FailureOr<std::vector<ManifestEntry>> entries = readEntries(module);
+  if (failed(entries))
+    return failure();
+  PackageContents contents;
+  contents.producer = options.producer;
+  contents.entries = std::move(*entries);
+  contents.plans = std::move(plans);
+  contents.makeReport = [this](const std::vector<PackingStats> &stats) {
+    for (const PackingStats &tensor : stats)
+      if (tensor.isQuantized)
+        for (const std::string &weight : tensor.sources)
+          report.setQuantizationError(weight, tensor.sqnr);
+    std::string text;
+    llvm::raw_string_ostream(text) << report.toJSON();
+    return text;
+  };
+  MLIRContext *context = module->getContext();
+  WritePackageOptions writeOptions;
+  writeOptions.showProgress = showProgress;
+  writeOptions.note = [context](const std::string &note) {
+    emitRemark(UnknownLoc::get(context)) << note;
+  };
+  Result<PackageJob> job =
+      PackageJob::start(path, std::move(contents), source, writeOptions);
+  if (!job)
+    return emitError(UnknownLoc::get(context)) << job.getMessage();
+  return std::move(*job);
+}
+
+/// Fills in what a package says of its program.
+LogicalResult Compiler::describeProgram(ModuleOp module, Program program,
+                                        PackageContents &contents) const {
+  contents.target.name = target.getName().str();
+  contents.target.device = target.getDeviceName().str();
+  contents.target.triple = std::move(program.triple);
+  contents.target.cpu = std::move(program.cpu);
+  contents.target.features = std::move(program.features);
+  contents.entries.clear();
+  for (const ProgramEntry &entry : program.entries) {
+    FailureOr<ManifestEntry> manifest =
+        readEntry(module, entry.name, entry.interface, entry.checks);
+    if (failed(manifest))
+      return failure();
+    contents.entries.push_back(std::move(*manifest));
+  }
+  contents.program = std::move(program.image);
+  return success();
+}
+
 LogicalResult Compiler::compileToPackage(ModuleOp module,
                                          const std::string &weightsPath,
                                          const std::string &packagePath,
@@ -182,42 +241,17 @@ LogicalResult Compiler::compileToPackage(ModuleOp module,
   erasePacking(module);
   if (failed(runStage(module, Stage::Lower)))
     return failure();
+  // Weights are packed on other cores while LLVM generates code.
+  FailureOr<PackageJob> job = startPackage(module, std::move(*plans), **source,
+                                           packagePath, showProgress);
+  if (failed(job))
+    return failure();
   FailureOr<Program> program = target.emit(module, options.emit);
   if (failed(program))
     return failure();
-
-  PackageContents contents;
-  contents.producer = options.producer;
-  contents.target.name = target.getName().str();
-  contents.target.device = target.getDeviceName().str();
-  contents.target.triple = program->triple;
-  contents.target.cpu = program->cpu;
-  contents.target.features = program->features;
-  for (const ProgramEntry &entry : program->entries) {
-    FailureOr<ManifestEntry> manifest =
-        readEntry(module, entry.name, entry.interface, entry.checks);
-    if (failed(manifest))
-      return failure();
-    contents.entries.push_back(std::move(*manifest));
-  }
-  contents.plans = std::move(*plans);
-  contents.program = std::move(program->image);
-  contents.makeReport = [&](const std::vector<PackingStats> &stats) {
-    for (const PackingStats &tensor : stats)
-      if (tensor.isQuantized)
-        for (const std::string &weight : tensor.sources)
-          report.setQuantizationError(weight, tensor.sqnr);
-    std::string text;
-    llvm::raw_string_ostream(text) << report.toJSON();
-    return text;
-  };
-  WritePackageOptions writeOptions;
-  writeOptions.showProgress = showProgress;
-  writeOptions.note = [&](const std::string &note) {
-    emitRemark(UnknownLoc::get(module->getContext())) << note;
-  };
-  Result<std::vector<PackingStats>> written =
-      writePackage(packagePath, contents, **source, writeOptions);
+  if (failed(describeProgram(module, std::move(*program), job->getContents())))
+    return failure();
+  Result<std::vector<PackingStats>> written = job->finish();
   if (!written)
     return emitError(UnknownLoc::get(module->getContext()))
            << written.getMessage();

@@ -68,6 +68,10 @@ struct Options {
   cl::opt<bool> keepF64{
       "keep-f64", cl::desc("Compute in f64 what the model computes in f64"),
       cl::cat(category)};
+  cl::opt<bool> verifyEach{
+      "verify-each",
+      cl::desc("Verify all IR after every pass, not only after every stage"),
+      cl::cat(category)};
   cl::opt<std::string> cpu{
       "cpu",
       cl::desc("Instruction set of the host code: a name that LLVM knows, or "
@@ -149,6 +153,7 @@ int compile(const Options &options, MLIRContext &context,
   compilerOptions.policy = options.policy;
   compilerOptions.strict = options.strict;
   compilerOptions.keepF64 = options.keepF64;
+  compilerOptions.verifyEach = options.verifyEach;
   compilerOptions.emit = {options.cpu, options.triple, options.linker};
   compilerOptions.producer = kProducer.str();
   compilerOptions.configure = [&](PassManager &manager) {

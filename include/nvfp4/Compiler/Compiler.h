@@ -11,6 +11,7 @@
 #define NVFP4_COMPILER_COMPILER_H
 
 #include "nvfp4/Dialect/NVFP4/Transforms/PrecisionReport.h"
+#include "nvfp4/Target/Package/WritePackage.h"
 #include "nvfp4/Target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -40,6 +41,8 @@ struct CompilerOptions {
   bool strict = false;
   /// Computes in f64 what the model computes in f64.
   bool keepF64 = false;
+  /// Verifies all IR after every pass, not only after every stage.
+  bool verifyEach = false;
   /// What is written about the machine that runs the program.
   EmitOptions emit;
   /// The program that writes the package, with its version.
@@ -82,6 +85,13 @@ public:
 
 private:
   mlir::LogicalResult runStage(mlir::ModuleOp module, Stage stage);
+  mlir::FailureOr<PackageJob> startPackage(mlir::ModuleOp module,
+                                           std::vector<PackingPlan> plans,
+                                           const WeightSource &source,
+                                           const std::string &path,
+                                           bool showProgress);
+  mlir::LogicalResult describeProgram(mlir::ModuleOp module, Program program,
+                                      PackageContents &contents) const;
 
   const Target &target;
   CompilerOptions options;

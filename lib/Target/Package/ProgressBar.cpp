@@ -21,10 +21,11 @@ ProgressBar::~ProgressBar() {
     std::fputs("\r\033[K", stderr);
 }
 
-void ProgressBar::advance(uint64_t bytes, const std::string &name) {
+void ProgressBar::advance(uint64_t bytes, const std::string &name, bool draw) {
   done += bytes;
   auto now = std::chrono::steady_clock::now();
-  if (!enabled || (drawn && now - last < std::chrono::milliseconds(100)))
+  if (!enabled || !draw ||
+      (drawn && now - last < std::chrono::milliseconds(100)))
     return;
   last = now;
   drawn = true;

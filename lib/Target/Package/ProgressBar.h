@@ -23,8 +23,8 @@ public:
   ProgressBar(const ProgressBar &) = delete;
   ProgressBar &operator=(const ProgressBar &) = delete;
 
-  /// Moves on by `bytes`, in the tensor `name`.
-  void advance(uint64_t bytes, const std::string &name);
+  /// Moves on by `bytes`, in the tensor `name`; `draw` lets it be seen.
+  void advance(uint64_t bytes, const std::string &name, bool draw = true);
 
   /// The text for a terminal of `columns` columns, without control characters.
   static std::string format(uint64_t done, uint64_t total,

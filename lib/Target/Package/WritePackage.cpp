@@ -8,6 +8,11 @@
 // whose bytes) are such multiples, then all others, and last the global scales
 // of the first group, which are a few bytes each and kept until then.
 //
+// One thread per package drives the packing, so that whoever makes the program
+// meanwhile need not know. Notes wait for that caller, and the progress bar for
+// its `finish`: an error of the program would otherwise end in a half-drawn
+// bar.
+//
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Target/Package/WritePackage.h"
@@ -19,7 +24,11 @@
 #include "nvfp4/Runtime/ThreadPool.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <optional>
+#include <system_error>
+#include <thread>
 
 using namespace nvfp4;
 
@@ -39,15 +48,22 @@ public:
   /// Finds the plan of every weight argument, checks all sources, and decides
   /// on the order.
   Status prepare();
-  Result<FileDigest> write(const std::string &path,
-                           std::vector<PackingStats> &stats);
+  Result<FileDigest> write(const std::string &path);
+
+  /// Makes `write` fail soon. From any thread.
+  void cancel() { isCancelled = true; }
+  /// Lets the progress bar be seen. From any thread.
+  void showProgress() { isShown = true; }
+
+  std::vector<PackingStats> &getStats() { return stats; }
+  const std::vector<std::string> &getNotes() const { return notes; }
 
 private:
   Status addArgument(const ManifestArgument &argument);
   Status checkAll() const;
   Status pack(SafetensorsWriter &writer, const Packer &packer,
               const PackingPlan &plan, PackingStats &stats);
-  void noteFindings(const PackingStats &stats) const;
+  void noteFindings(const PackingStats &stats);
 
   const PackageContents &contents;
   const WeightSource &weights;
@@ -59,6 +75,9 @@ private:
   /// Components that come after everything else, with their bytes.
   std::vector<TensorSpec> deferred;
   std::map<std::string, std::string> deferredBytes;
+  std::vector<PackingStats> stats;
+  std::vector<std::string> notes;
+  std::atomic<bool> isCancelled{false}, isShown{false};
 };
 
 } // namespace
@@ -145,24 +164,24 @@ Status WeightsFile::prepare() {
 }
 
 /// Says what is no error but may be a mistake.
-void WeightsFile::noteFindings(const PackingStats &stats) const {
-  if (!options.note)
-    return;
+void WeightsFile::noteFindings(const PackingStats &stats) {
   if (stats.isWidened)
-    options.note("weight " + quote(stats.sources[0]) +
-                 ": stored in a narrower float than the graph declares; "
-                 "widened, which is exact");
+    notes.push_back("weight " + quote(stats.sources[0]) +
+                    ": stored in a narrower float than the graph declares; "
+                    "widened, which is exact");
   if (stats.numNaN > 0 || stats.numInf > 0)
-    options.note("weight " + quote(stats.name) + ": holds " +
-                 std::to_string(stats.numNaN) + " NaN and " +
-                 std::to_string(stats.numInf) + " infinite of " +
-                 std::to_string(stats.elements) + " values");
+    notes.push_back("weight " + quote(stats.name) + ": holds " +
+                    std::to_string(stats.numNaN) + " NaN and " +
+                    std::to_string(stats.numInf) + " infinite of " +
+                    std::to_string(stats.elements) + " values");
 }
 
 Status WeightsFile::pack(SafetensorsWriter &writer, const Packer &packer,
                          const PackingPlan &plan, PackingStats &stats) {
   auto sink = [&](const TensorSpec &component, const void *data,
                   uint64_t bytes) {
+    if (isCancelled)
+      return Status::error("weights: packing was stopped");
     auto it = deferredBytes.find(component.name);
     if (it == deferredBytes.end())
       return writer.append(component.name, data, bytes);
@@ -177,8 +196,7 @@ Status WeightsFile::pack(SafetensorsWriter &writer, const Packer &packer,
   return {};
 }
 
-Result<FileDigest> WeightsFile::write(const std::string &path,
-                                      std::vector<PackingStats> &stats) {
+Result<FileDigest> WeightsFile::write(const std::string &path) {
   std::vector<TensorSpec> specs;
   uint64_t total = 0;
   for (const PackingPlan &plan : plans) {
@@ -198,7 +216,7 @@ Result<FileDigest> WeightsFile::write(const std::string &path,
   packerOptions.pool = &pool;
   packerOptions.panelElements = options.panelElements;
   packerOptions.progress = [&](const PackingPlan &plan, uint64_t bytes) {
-    bar.advance(bytes, plan.name);
+    bar.advance(bytes, plan.name, /*draw=*/isShown);
   };
   Packer packer(weights, packerOptions);
   for (const PackingPlan &plan : plans) {
@@ -216,33 +234,95 @@ Result<FileDigest> WeightsFile::write(const std::string &path,
   return writer->commit();
 }
 
-Result<std::vector<PackingStats>>
-nvfp4::writePackage(const std::string &path, const PackageContents &contents,
-                    const WeightSource &weights,
-                    const WritePackageOptions &options) {
-  WeightsFile file(contents, weights, options);
-  if (Status status = file.prepare(); !status)
+//===----------------------------------------------------------------------===//
+// The package around the weights
+//===----------------------------------------------------------------------===//
+
+/// Stays where it is: the thread refers to it.
+struct PackageJob::State {
+  State(PackageContents contents, const WeightSource &weights,
+        const WritePackageOptions &options)
+      : contents(std::move(contents)), options(options),
+        file(this->contents, weights, this->options) {}
+  ~State() {
+    file.cancel();
+    if (thread.joinable())
+      thread.join();
+  }
+
+  void writeWeights() { digest = file.write(package->getWeightsPath()); }
+
+  PackageContents contents;
+  WritePackageOptions options;
+  WeightsFile file;
+  std::optional<PackageWriter> package;
+  Result<FileDigest> digest = Status::error("weights: not written");
+  std::thread thread;
+};
+
+PackageJob::PackageJob(std::unique_ptr<State> state)
+    : state(std::move(state)) {}
+PackageJob::PackageJob(PackageJob &&) noexcept = default;
+PackageJob &PackageJob::operator=(PackageJob &&) noexcept = default;
+PackageJob::~PackageJob() = default;
+
+PackageContents &PackageJob::getContents() { return state->contents; }
+
+Result<PackageJob> PackageJob::start(const std::string &path,
+                                     PackageContents contents,
+                                     const WeightSource &weights,
+                                     const WritePackageOptions &options) {
+  auto state = std::make_unique<State>(std::move(contents), weights, options);
+  // Bad weights are found before anything is written.
+  if (Status status = state->file.prepare(); !status)
     return status;
   Result<PackageWriter> package = PackageWriter::create(path);
   if (!package)
     return package.getStatus();
-  std::vector<PackingStats> stats;
-  Result<FileDigest> digest = file.write(package->getWeightsPath(), stats);
-  if (!digest)
-    return digest.getStatus();
-  package->setWeightsDigest(*digest);
-  if (Status status = package->writeProgram(contents.program.data(),
-                                            contents.program.size());
+  state->package = std::move(*package);
+  try {
+    state->thread = std::thread([&job = *state] { job.writeWeights(); });
+  } catch (const std::system_error &) {
+    // No thread to be had: the weights are written here.
+    state->writeWeights();
+  }
+  return PackageJob(std::move(state));
+}
+
+Result<std::vector<PackingStats>> PackageJob::finish() {
+  state->file.showProgress();
+  if (state->thread.joinable())
+    state->thread.join();
+  if (state->options.note)
+    for (const std::string &note : state->file.getNotes())
+      state->options.note(note);
+  if (!state->digest)
+    return state->digest.getStatus();
+
+  const PackageContents &contents = state->contents;
+  PackageWriter &package = *state->package;
+  package.setWeightsDigest(*state->digest);
+  if (Status status = package.writeProgram(contents.program.data(),
+                                           contents.program.size());
       !status)
     return status;
-
   Manifest manifest;
   manifest.producer = contents.producer;
   manifest.target = contents.target;
   manifest.entries = contents.entries;
   if (contents.makeReport)
-    manifest.report = contents.makeReport(stats);
-  if (Status status = package->commit(std::move(manifest)); !status)
+    manifest.report = contents.makeReport(state->file.getStats());
+  if (Status status = package.commit(std::move(manifest)); !status)
     return status;
-  return stats;
+  return std::move(state->file.getStats());
+}
+
+Result<std::vector<PackingStats>>
+nvfp4::writePackage(const std::string &path, const PackageContents &contents,
+                    const WeightSource &weights,
+                    const WritePackageOptions &options) {
+  Result<PackageJob> job = PackageJob::start(path, contents, weights, options);
+  if (!job)
+    return job.getStatus();
+  return job->finish();
 }

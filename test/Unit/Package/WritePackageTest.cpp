@@ -209,4 +209,36 @@ TEST_F(WritePackage, Notes) {
                        "declares; widened, which is exact"}));
 }
 
+TEST_F(WritePackage, ProgramArrivesWhileWeightsArePacked) {
+  weights.addRandom("w", DType::F32, {256, 256});
+  PackageContents contents = makeContents({makeQuantizedPlan("w", {256, 256})});
+  auto whole = writePackage(packagePath(), contents, weights.getSource());
+  ASSERT_TRUE(whole.ok()) << whole.getMessage();
+  std::string manifest = readFile(packagePath() + "/manifest.json");
+
+  ManifestTarget target = std::move(contents.target);
+  std::string program = std::move(contents.program);
+  contents.target = ManifestTarget();
+  contents.program.clear();
+  auto job = PackageJob::start(packagePath(), contents, weights.getSource());
+  ASSERT_TRUE(job.ok()) << job.getMessage();
+  job->getContents().target = std::move(target);
+  job->getContents().program = std::move(program);
+  auto stats = job->finish();
+  ASSERT_TRUE(stats.ok()) << stats.getMessage();
+  EXPECT_EQ(stats->size(), 1u);
+  EXPECT_EQ(readFile(packagePath() + "/manifest.json"), manifest);
+}
+
+TEST_F(WritePackage, ProgramThatFailsLeavesNothingBehind) {
+  weights.addRandom("w", DType::F32, {256, 256});
+  {
+    auto job = PackageJob::start(
+        packagePath(), makeContents({makeQuantizedPlan("w", {256, 256})}),
+        weights.getSource());
+    ASSERT_TRUE(job.ok()) << job.getMessage();
+  }
+  EXPECT_TRUE(output.isEmpty()) << "something was left behind";
+}
+
 } // namespace
