@@ -28,7 +28,7 @@ extern "C" {
 
 /** Grows when functions, struct fields or dtypes are added. What exists stays.
  */
-#define NVFP4_RUNTIME_API_VERSION 2
+#define NVFP4_RUNTIME_API_VERSION 3
 
 /** What a function that can fail returns. */
 typedef int32_t nvfp4_status;
@@ -66,13 +66,17 @@ typedef struct nvfp4_package nvfp4_package;
 /** The tensors that one run produced. */
 typedef struct nvfp4_results nvfp4_results;
 
+/** An entry bound to its inputs, results and workspace, to be run any number of
+ * times, by one thread at a time. See nvfp4-c/DLPack.h. */
+typedef struct nvfp4_execution nvfp4_execution;
+
 /** How to open a package. Zero-initialise it and set `struct_size`. */
 typedef struct nvfp4_open_options {
   /** sizeof(nvfp4_open_options) of the caller. */
   uint32_t struct_size;
   /** Threads of the CPU for this package, the caller's included; 0: all. */
   uint32_t num_threads;
-  /** The device; NULL: "cpu". */
+  /** The device: "cpu", "sim", "cuda" or "cuda:1"; NULL: "cpu". */
   const char *device;
   /** Not 0: trust the files and compare only their sizes. */
   uint32_t skip_checksums;
@@ -214,6 +218,37 @@ nvfp4_status nvfp4_results_get(const nvfp4_results *results, size_t index,
 
 /** Frees results; NULL is ignored. */
 void nvfp4_results_free(nvfp4_results *results);
+
+/*===----------------------------------------------------------------------===*
+ * Executions
+ *
+ * `stream` is a CUstream or cudaStream_t of the device "cuda"; NULL is the
+ * package's own, which waits for no other. CUDA's default stream, whose handle
+ * is NULL there, is passed as (void *)1 (CU_STREAM_LEGACY) or (void *)2
+ * (CU_STREAM_PER_THREAD). Other devices ignore it: their work is done when
+ * `nvfp4_execution_enqueue` returns.
+ *===----------------------------------------------------------------------===*/
+
+/** Enqueues one run and waits for nothing. The stream may be in capture: the
+ * graph is then valid as long as the execution, for its tensors alone. Runs
+ * share a workspace, so that two must not overlap. */
+nvfp4_status nvfp4_execution_enqueue(nvfp4_execution *execution, void *stream);
+
+/** Waits for the stream. Fails if a kernel failed, or if the last run found bad
+ * data. */
+nvfp4_status nvfp4_execution_wait(nvfp4_execution *execution, void *stream);
+
+/** Records a run as a graph of the execution, which `nvfp4_execution_replay`
+ * enqueues at less cost than `nvfp4_execution_enqueue`. */
+nvfp4_status nvfp4_execution_record(nvfp4_execution *execution);
+nvfp4_status nvfp4_execution_replay(nvfp4_execution *execution, void *stream);
+
+/** How many results an execution has; 0 for NULL. */
+size_t nvfp4_execution_num_results(const nvfp4_execution *execution);
+
+/** Frees an execution, after waiting for what it has enqueued; NULL is ignored.
+ * It may outlive its package. */
+void nvfp4_execution_free(nvfp4_execution *execution);
 
 /* NOLINTEND(readability-identifier-naming) */
 

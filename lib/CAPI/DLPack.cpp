@@ -10,6 +10,8 @@
 #include "nvfp4-c/DLPack.h"
 #include "Handles.h"
 
+#include <optional>
+
 using namespace nvfp4;
 using nvfp4::capi::guard;
 
@@ -52,16 +54,31 @@ static constexpr DLPackRow kRows[] = {
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == kNumDTypes);
 
-static Result<TensorView> makeView(const DLTensor *tensor, size_t index) {
-  std::string place = "nvfp4_run_dlpack: input " + std::to_string(index);
+/// The memory of a tensor; nothing for memory that no device here has.
+static std::optional<MemorySpace> getSpace(const DLDevice &device) {
+  switch (device.device_type) {
+  case kDLCPU:
+  case kDLCUDAHost: // Pinned memory is the host's, too.
+  case kDLROCMHost:
+    return MemorySpace{};
+  case kDLCUDA:
+    return MemorySpace{MemorySpace::Kind::Cuda, device.device_id};
+  default:
+    return std::nullopt;
+  }
+}
+
+/// `place` names the tensor in errors.
+static Result<TensorView> makeView(const DLTensor *tensor,
+                                   const std::string &place) {
   if (!tensor)
     return Status::error(place + ": expected a tensor, but got null");
-  // Pinned memory is the host's too.
-  if (tensor->device.device_type != kDLCPU &&
-      tensor->device.device_type != kDLCUDAHost &&
-      tensor->device.device_type != kDLROCMHost)
+  std::optional<MemorySpace> space = getSpace(tensor->device);
+  if (!space)
     return Status::error(
-        place + ": expected memory of the host, but got DLPack device type " +
+        place +
+        ": expected memory of the host or of a GPU of CUDA, but got DLPack "
+        "device type " +
         std::to_string(static_cast<int>(tensor->device.device_type)));
   if (tensor->ndim < 0 || (tensor->ndim != 0 && !tensor->shape))
     return Status::error(place +
@@ -83,6 +100,7 @@ static Result<TensorView> makeView(const DLTensor *tensor, size_t index) {
                          std::to_string(tensor->dtype.bits) + " bits and " +
                          std::to_string(tensor->dtype.lanes) + " lanes");
   view.dtype = found->dtype;
+  view.space = *space;
   if (tensor->data)
     view.data = static_cast<const char *>(tensor->data) + tensor->byte_offset;
   view.shape.assign(tensor->shape, tensor->shape + tensor->ndim);
@@ -91,16 +109,63 @@ static Result<TensorView> makeView(const DLTensor *tensor, size_t index) {
   return view;
 }
 
+static Result<std::vector<TensorView>> makeViews(const DLTensor *const *tensors,
+                                                 size_t count,
+                                                 const std::string &place) {
+  std::vector<TensorView> views;
+  for (size_t i = 0; i < count; ++i) {
+    Result<TensorView> view = makeView(tensors[i], place + std::to_string(i));
+    if (!view)
+      return view.getStatus();
+    views.push_back(std::move(*view));
+  }
+  return views;
+}
+
+/// A tensor that the caller wants a result in. A later check is of dtype and
+/// extents.
+static Result<ResultTensor> makeResult(const TensorView &view, size_t index) {
+  int64_t stride = 1;
+  for (size_t i = view.shape.size(); i-- > 0; stride *= view.shape[i])
+    if (!view.strides.empty() && view.shape[i] != 1 &&
+        view.strides[i] != stride)
+      return Status::error("nvfp4_execution_create: result " +
+                           std::to_string(index) +
+                           ": expected a contiguous tensor, but got strides " +
+                           formatShape(view.strides));
+  return ResultTensor{const_cast<void *>(view.data), view.dtype, view.shape,
+                      view.space};
+}
+
 namespace {
-/// A result that a framework owns now.
-struct TakenTensor {
-  HostTensor tensor;
+/// A tensor for a framework, with what keeps its memory.
+template <typename Owner> struct TakenTensor {
+  Owner owner;
   std::vector<int64_t> shape, strides;
   DLManagedTensor managed = {};
 
-  static void destroy(DLManagedTensor *managed) {
-    if (managed)
-      delete static_cast<TakenTensor *>(managed->manager_ctx);
+  TakenTensor(Owner given, void *data, DType dtype,
+              const std::vector<int64_t> &extents, DLDevice device)
+      : owner(std::move(given)), shape(extents), strides(extents.size()) {
+    // Not every consumer accepts null for contiguous.
+    int64_t stride = 1;
+    for (size_t i = shape.size(); i-- > 0; stride *= shape[i])
+      strides[i] = stride;
+    const DLPackRow *row = kRows;
+    while (row->dtype != dtype)
+      ++row;
+    DLTensor &view = managed.dl_tensor;
+    view.data = data;
+    view.device = device;
+    view.ndim = static_cast<int>(shape.size());
+    view.dtype = {row->code, row->bits, 1};
+    view.shape = shape.data();
+    view.strides = strides.data();
+    managed.manager_ctx = this;
+    managed.deleter = [](DLManagedTensor *managed) {
+      if (managed)
+        delete static_cast<TakenTensor *>(managed->manager_ctx);
+    };
   }
 };
 } // namespace
@@ -114,14 +179,11 @@ nvfp4_status nvfp4_run_dlpack(const nvfp4_package *package, size_t entry,
     if (!package || !results || (!inputs && numInputs != 0))
       return capi::nullArgument("nvfp4_run_dlpack");
     *results = nullptr;
-    std::vector<TensorView> views;
-    for (size_t i = 0; i < numInputs; ++i) {
-      Result<TensorView> view = makeView(inputs[i], i);
-      if (!view)
-        return view.getStatus();
-      views.push_back(std::move(*view));
-    }
-    return capi::runViews(package, entry, views, results);
+    Result<std::vector<TensorView>> views =
+        makeViews(inputs, numInputs, "nvfp4_run_dlpack: input ");
+    if (!views)
+      return views.getStatus();
+    return capi::runViews(package, entry, *views, results);
   });
 }
 
@@ -134,29 +196,72 @@ nvfp4_status nvfp4_results_take_dlpack(nvfp4_results *results, size_t index,
     Result<size_t> found = capi::findResult(results, index);
     if (!found)
       return found.getStatus();
-    auto taken = std::make_unique<TakenTensor>();
-    taken->shape = results->tensors[index].getShape();
-    // Not every consumer accepts null for contiguous.
-    taken->strides.resize(taken->shape.size());
-    int64_t stride = 1;
-    for (size_t i = taken->shape.size(); i-- > 0;) {
-      taken->strides[i] = stride;
-      stride *= taken->shape[i];
+    HostTensor owner = std::move(results->tensors[index]);
+    void *data = owner.data();
+    DType dtype = owner.getDType();
+    std::vector<int64_t> shape = owner.getShape();
+    *tensor = &(new TakenTensor<HostTensor>(std::move(owner), data, dtype,
+                                            shape, {kDLCPU, 0}))
+                   ->managed;
+    return Status();
+  });
+}
+
+nvfp4_status nvfp4_execution_create(const nvfp4_package *package, size_t entry,
+                                    const DLTensor *const *inputs,
+                                    size_t numInputs,
+                                    const DLTensor *const *results,
+                                    size_t numResults,
+                                    nvfp4_execution **execution) {
+  return guard([&]() -> Status {
+    if (!package || !execution || (!inputs && numInputs != 0) ||
+        (!results && numResults != 0))
+      return capi::nullArgument("nvfp4_execution_create");
+    *execution = nullptr;
+    Result<std::vector<TensorView>> views =
+        makeViews(inputs, numInputs, "nvfp4_execution_create: input ");
+    if (!views)
+      return views.getStatus();
+    Result<std::vector<TensorView>> targets =
+        makeViews(results, numResults, "nvfp4_execution_create: result ");
+    if (!targets)
+      return targets.getStatus();
+    std::vector<ResultTensor> given;
+    for (size_t i = 0; i < targets->size(); ++i) {
+      Result<ResultTensor> result = makeResult((*targets)[i], i);
+      if (!result)
+        return result.getStatus();
+      given.push_back(std::move(*result));
     }
-    taken->tensor = std::move(results->tensors[index]);
-    DLTensor &view = taken->managed.dl_tensor;
-    const DLPackRow *row = kRows;
-    while (row->dtype != taken->tensor.getDType())
-      ++row;
-    view.data = taken->tensor.data();
-    view.device = {kDLCPU, 0};
-    view.ndim = static_cast<int>(taken->shape.size());
-    view.dtype = {row->code, row->bits, 1};
-    view.shape = taken->shape.data();
-    view.strides = taken->strides.data();
-    taken->managed.manager_ctx = taken.get();
-    taken->managed.deleter = TakenTensor::destroy;
-    *tensor = &taken.release()->managed;
+    auto bound = package->session->bind(entry, *views, given);
+    if (!bound)
+      return bound.getStatus();
+    *execution = new nvfp4_execution{std::move(*bound), nullptr};
+    return Status();
+  });
+}
+
+nvfp4_status nvfp4_execution_result(const nvfp4_execution *execution,
+                                    size_t index, DLManagedTensor **tensor) {
+  return guard([&]() -> Status {
+    if (!execution || !tensor)
+      return capi::nullArgument("nvfp4_execution_result");
+    *tensor = nullptr;
+    const std::vector<ResultTensor> &results =
+        execution->execution->getResults();
+    if (index >= results.size())
+      return capi::outOfRange("result", index, results.size());
+    const ResultTensor &result = results[index];
+    if (result.space.kind == MemorySpace::Kind::Private)
+      return Status::error("nvfp4_execution_result: expected memory of the "
+                           "host or of a GPU, but got that of a device that "
+                           "DLPack does not know");
+    bool isHost = result.space.kind == MemorySpace::Kind::Host;
+    DLDevice device = {isHost ? kDLCPU : kDLCUDA, result.space.ordinal};
+    *tensor = &(new TakenTensor<std::shared_ptr<Execution>>(
+                    execution->execution, result.data, result.dtype,
+                    result.shape, device))
+                   ->managed;
     return Status();
   });
 }

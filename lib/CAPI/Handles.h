@@ -24,6 +24,13 @@ struct nvfp4_results {
   std::vector<nvfp4::HostTensor> tensors;
 };
 
+struct nvfp4_execution {
+  /// Shared with the results that others hold.
+  std::shared_ptr<nvfp4::Execution> execution;
+  /// Gone before what it uses.
+  std::unique_ptr<nvfp4::DeviceGraph> graph;
+};
+
 namespace nvfp4::capi {
 
 /// The message of `nvfp4_last_error` of this thread.

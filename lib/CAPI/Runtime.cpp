@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Handles.h"
+#include "nvfp4/Runtime/CudaDevice.h"
 #include "nvfp4/Runtime/SimDevice.h"
 
 #include <cstring>
@@ -68,6 +69,7 @@ nvfp4_status nvfp4_package_open(const char *path,
     session.deviceOptions.numThreads = given.num_threads;
     session.packageOptions.verifyChecksums = given.skip_checksums == 0;
     DeviceRegistry devices = DeviceRegistry::createDefault();
+    addCudaDevice(devices);
     addSimDevice(devices);
     Result<std::unique_ptr<Session>> opened =
         Session::open(path, devices, session);
@@ -284,5 +286,55 @@ nvfp4_status nvfp4_results_get(const nvfp4_results *results, size_t index,
 }
 
 void nvfp4_results_free(nvfp4_results *results) { delete results; }
+
+//===----------------------------------------------------------------------===//
+// Executions
+//===----------------------------------------------------------------------===//
+
+nvfp4_status nvfp4_execution_enqueue(nvfp4_execution *execution, void *stream) {
+  return guard([&]() -> Status {
+    if (!execution)
+      return capi::nullArgument("nvfp4_execution_enqueue");
+    return execution->execution->enqueue(stream);
+  });
+}
+
+nvfp4_status nvfp4_execution_wait(nvfp4_execution *execution, void *stream) {
+  return guard([&]() -> Status {
+    if (!execution)
+      return capi::nullArgument("nvfp4_execution_wait");
+    return execution->execution->wait(stream);
+  });
+}
+
+nvfp4_status nvfp4_execution_record(nvfp4_execution *execution) {
+  return guard([&]() -> Status {
+    if (!execution)
+      return capi::nullArgument("nvfp4_execution_record");
+    execution->graph.reset();
+    Result<std::unique_ptr<DeviceGraph>> graph = execution->execution->record();
+    if (!graph)
+      return graph.getStatus();
+    execution->graph = std::move(*graph);
+    return Status();
+  });
+}
+
+nvfp4_status nvfp4_execution_replay(nvfp4_execution *execution, void *stream) {
+  return guard([&]() -> Status {
+    if (!execution)
+      return capi::nullArgument("nvfp4_execution_replay");
+    if (!execution->graph)
+      return Status::error("nvfp4_execution_replay: expected a recorded "
+                           "execution, but got one without a graph");
+    return execution->graph->launch(stream);
+  });
+}
+
+size_t nvfp4_execution_num_results(const nvfp4_execution *execution) {
+  return execution ? execution->execution->getResults().size() : 0;
+}
+
+void nvfp4_execution_free(nvfp4_execution *execution) { delete execution; }
 
 } // extern "C"

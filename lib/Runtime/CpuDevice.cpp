@@ -64,7 +64,7 @@ public:
     return checkCpu(target, CpuFeatures::detect(), place);
   }
 
-  bool usesHostMemory() const override { return true; }
+  MemorySpace getMemorySpace() const override { return {}; }
 
   Result<void *> allocate(uint64_t bytes) override {
     // A size of aligned_alloc is a multiple of the alignment, and not 0.
@@ -94,7 +94,7 @@ public:
 
   Status run(const nvfp4_entry &entry, const DeviceModule *,
              const int64_t *dims, const void *const *args, void *const *results,
-             void *workspace) override {
+             void *workspace, DeviceStream) override {
     CpuRun run{threads, {}, {}};
     nvfp4_context context = {};
     context.struct_size = sizeof(context);

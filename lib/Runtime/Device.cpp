@@ -7,12 +7,45 @@
 #include "nvfp4/Runtime/Device.h"
 #include "nvfp4/Runtime/Messages.h"
 
+#include <optional>
 #include <utility>
 
 using namespace nvfp4;
 
 DeviceModule::~DeviceModule() = default;
+DeviceMark::~DeviceMark() = default;
+DeviceGraph::~DeviceGraph() = default;
 Device::~Device() = default;
+
+namespace {
+/// Of devices for which enqueued means done.
+struct DoneMark final : DeviceMark {
+  Status record(DeviceStream) override { return Status(); }
+  Status wait() override { return Status(); }
+};
+struct RepeatedCall final : DeviceGraph {
+  std::function<Status(DeviceStream)> enqueue;
+  Status launch(DeviceStream stream) override { return enqueue(stream); }
+};
+} // namespace
+
+Status Device::copyStrided(void *, const void *, uint64_t,
+                           const std::vector<int64_t> &,
+                           const std::vector<int64_t> &, DeviceStream) {
+  return Status::error("expected tensors in the host's memory for device " +
+                       quote(getName()) + ", but got one in another");
+}
+Status Device::synchronize(DeviceStream) { return Status(); }
+Result<std::unique_ptr<DeviceMark>> Device::createMark() {
+  return std::unique_ptr<DeviceMark>(std::make_unique<DoneMark>());
+}
+bool Device::hasGraphs() const { return false; }
+Result<std::unique_ptr<DeviceGraph>>
+Device::record(std::function<Status(DeviceStream)> enqueue) {
+  auto graph = std::make_unique<RepeatedCall>();
+  graph->enqueue = std::move(enqueue);
+  return std::unique_ptr<DeviceGraph>(std::move(graph));
+}
 
 bool Device::runsPackagesFor(std::string_view device) const {
   return device == getName();
@@ -87,12 +120,32 @@ std::vector<std::string> DeviceRegistry::getNames() const {
   return names;
 }
 
+/// "cuda:1" as "cuda" and 1; nothing if that is not its form.
+static std::optional<std::pair<std::string, int32_t>>
+splitOrdinal(const std::string &name) {
+  size_t colon = name.rfind(':');
+  // Nine digits fit; more devices do not.
+  if (colon == std::string::npos || colon + 1 == name.size() ||
+      name.size() - colon > 10 ||
+      name.find_first_not_of("0123456789", colon + 1) != std::string::npos)
+    return std::nullopt;
+  return std::pair(name.substr(0, colon),
+                   static_cast<int32_t>(std::stol(name.substr(colon + 1))));
+}
+
 Result<std::shared_ptr<Device>>
 DeviceRegistry::create(const std::string &name,
                        const DeviceOptions &options) const {
   auto it = factories.find(name);
   if (it != factories.end())
     return it->second(options);
+  if (auto split = splitOrdinal(name)) {
+    it = factories.find(split->first);
+    DeviceOptions numbered = options;
+    numbered.ordinal = split->second;
+    if (it != factories.end())
+      return it->second(numbered);
+  }
   std::string list;
   for (const std::string &known : getNames())
     list += (list.empty() ? "" : ", ") + quote(known);

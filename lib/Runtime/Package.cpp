@@ -183,12 +183,13 @@ static bool isMissing(uint32_t count, const void *table) {
 
 Status Package::readProgram(const nvfp4_program_descriptor &exported) {
   std::string place = quote(getFilePath(path, kProgramFileName));
-  bool hasDeviceCode = exported.abi_version == NVFP4_PROGRAM_ABI_VERSION_DEVICE;
-  if (!hasDeviceCode && exported.abi_version != NVFP4_PROGRAM_ABI_VERSION)
-    return Status::error(place + ": expected program ABI version " +
-                         std::to_string(NVFP4_PROGRAM_ABI_VERSION) + " or " +
-                         std::to_string(NVFP4_PROGRAM_ABI_VERSION_DEVICE) +
+  if (exported.abi_version < NVFP4_PROGRAM_ABI_VERSION ||
+      exported.abi_version > NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS)
+    return Status::error(place + ": expected a program ABI version from " +
+                         std::to_string(NVFP4_PROGRAM_ABI_VERSION) + " to " +
+                         std::to_string(NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS) +
                          ", but got " + std::to_string(exported.abi_version));
+  bool hasDeviceCode = exported.abi_version >= NVFP4_PROGRAM_ABI_VERSION_DEVICE;
   // A later version may append fields, which this reader does not need.
   size_t bytes = hasDeviceCode ? sizeof(nvfp4_program_descriptor)
                                : NVFP4_PROGRAM_DESCRIPTOR_BYTES_1;

@@ -48,7 +48,7 @@ static void testOpenErrors(const char *path) {
   options.struct_size = sizeof(options);
   options.device = "abacus";
   CHECK_ERROR(nvfp4_package_open(path, &options, &package),
-              "expected one of 'cpu', 'sim', but got 'abacus'");
+              "expected one of 'cpu', 'cuda', 'sim', but got 'abacus'");
   nvfp4_package_close(NULL);
 }
 

@@ -30,6 +30,10 @@ extern "C" {
  * on, and the context those from `launch` on. */
 #define NVFP4_PROGRAM_ABI_VERSION_DEVICE 2
 
+/** What a program says that asks for tensor maps: all of version 2, and the
+ * context has `tensor_map`. */
+#define NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS 3
+
 /** The exported symbol: a constant `nvfp4_program_descriptor`. */
 #define NVFP4_PROGRAM_SYMBOL "nvfp4_program"
 
@@ -41,6 +45,54 @@ extern "C" {
  * `checks` in the manifest was violated first), the rest reserved. `run`
  * clears the word before any other work. */
 #define NVFP4_WORKSPACE_HEADER_BYTES 64
+
+/** Extents that a tensor map can have, and the bytes of an encoded one, which
+ * a kernel takes by value at a multiple of 64. */
+#define NVFP4_TENSOR_MAP_MAX_RANK 5
+#define NVFP4_TENSOR_MAP_BYTES 128
+
+/** A tiled tensor map: which box of a tensor a tensor copy moves. Arrays begin
+ * with the innermost dimension. The numbers of `dtype`, `swizzle`,
+ * `interleave`, `l2_promotion` and `fill` are those of CUDA's driver
+ * (CUtensorMapDataType and so on). */
+typedef struct nvfp4_tensor_map {
+  uint32_t struct_size;
+  uint32_t dtype;
+  /** Of the device, a multiple of 16 bytes. */
+  const void *address;
+  uint32_t rank;
+  uint32_t swizzle;
+  /** In elements. A map with an extent of 0 is encoded with 1 in its place: no
+   * kernel reads it. */
+  uint64_t dims[NVFP4_TENSOR_MAP_MAX_RANK];
+  /** In bytes, multiples of 16; `strides[0]`, that of an element, is not read.
+   */
+  uint64_t strides[NVFP4_TENSOR_MAP_MAX_RANK];
+  /** In elements. */
+  uint32_t box[NVFP4_TENSOR_MAP_MAX_RANK];
+  uint32_t element_strides[NVFP4_TENSOR_MAP_MAX_RANK];
+  uint32_t interleave;
+  uint32_t l2_promotion;
+  /** What out-of-bounds elements are: 0: zero; 1: NaN. */
+  uint32_t fill;
+  uint32_t reserved;
+} nvfp4_tensor_map;
+
+#define NVFP4_TENSOR_MAP_U8 0
+#define NVFP4_TENSOR_MAP_U16 1
+#define NVFP4_TENSOR_MAP_U32 2
+#define NVFP4_TENSOR_MAP_I32 3
+#define NVFP4_TENSOR_MAP_U64 4
+#define NVFP4_TENSOR_MAP_I64 5
+#define NVFP4_TENSOR_MAP_F16 6
+#define NVFP4_TENSOR_MAP_F32 7
+#define NVFP4_TENSOR_MAP_F64 8
+#define NVFP4_TENSOR_MAP_BF16 9
+
+#define NVFP4_TENSOR_MAP_SWIZZLE_NONE 0
+#define NVFP4_TENSOR_MAP_SWIZZLE_32B 1
+#define NVFP4_TENSOR_MAP_SWIZZLE_64B 2
+#define NVFP4_TENSOR_MAP_SWIZZLE_128B 3
 
 /** What a program may ask of the runtime. */
 typedef struct nvfp4_context {
@@ -72,6 +124,13 @@ typedef struct nvfp4_context {
   /** Writes `count` times the `value_bytes` (1, 2 or 4) bytes at `value`. */
   int32_t (*fill)(void *user, void *target, const void *value,
                   uint32_t value_bytes, uint64_t count);
+
+  /* ABI version 3. */
+
+  /** Writes NVFP4_TENSOR_MAP_BYTES at `target`, memory of the host at a
+   * multiple of 64: the argument of a kernel. Returns as the functions above
+   * do. */
+  int32_t (*tensor_map)(void *user, const nvfp4_tensor_map *map, void *target);
 } nvfp4_context;
 
 /** One entry point. Dimensions, arguments and results are in the order of the
@@ -107,6 +166,10 @@ typedef struct nvfp4_image {
   uint64_t bytes;
 } nvfp4_image;
 
+/** The kernel may start before the one before it has ended. It waits itself
+ * (`griddepcontrol.wait`) before it touches what others write. */
+#define NVFP4_KERNEL_PROGRAMMATIC_LAUNCH 1u
+
 /** A kernel, which every image holds under the same name. */
 typedef struct nvfp4_kernel {
   const char *name;
@@ -114,7 +177,7 @@ typedef struct nvfp4_kernel {
   uint32_t reserved;
   const uint32_t *arg_bytes; /* one size per parameter */
   uint32_t cluster[3];       /* blocks of a cluster; 0, 0, 0: none */
-  uint32_t reserved2;
+  uint32_t flags;            /* NVFP4_KERNEL_*; a reader may ignore them */
 } nvfp4_kernel;
 
 typedef struct nvfp4_program_descriptor {

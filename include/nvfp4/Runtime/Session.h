@@ -21,7 +21,7 @@
 
 namespace nvfp4 {
 
-/// A tensor in the host's memory that someone else owns.
+/// A tensor that someone else owns.
 struct TensorView {
   /// The first element; may be null if the tensor is empty.
   const void *data = nullptr;
@@ -30,6 +30,8 @@ struct TensorView {
   /// In elements, one per extent, of any sign; empty means contiguous and
   /// row-major.
   std::vector<int64_t> strides;
+  /// Whose memory it is: the host's, or that of the session's device.
+  MemorySpace space = {};
 };
 
 /// A tensor in the host's memory: contiguous, row-major, aligned to
@@ -43,7 +45,7 @@ public:
   const std::vector<int64_t> &getShape() const { return shape; }
   void *data() const { return memory.get(); }
   uint64_t getBytes() const { return bytes; }
-  TensorView getView() const { return {data(), dtype, shape, {}}; }
+  TensorView getView() const { return {data(), dtype, shape, {}, {}}; }
 
 private:
   struct Free {
@@ -62,6 +64,44 @@ struct RunStats {
   unsigned numCopiedInputs = 0;
   uint64_t copiedInputBytes = 0;
   uint64_t workspaceBytes = 0;
+};
+
+/// A result of an execution, where the device has written it: contiguous,
+/// row-major, aligned to NVFP4_BUFFER_ALIGNMENT.
+struct ResultTensor {
+  void *data = nullptr;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  MemorySpace space;
+};
+
+/// An entry bound to its inputs, results and workspace, to be run any number of
+/// times, by one thread at a time. Keeps the session's package open.
+class Execution {
+public:
+  /// Waits for what it has enqueued, but not for graphs that others captured.
+  ~Execution();
+
+  /// Enqueues one run on a stream and waits for nothing. A caller may capture
+  /// the stream; the graph is valid as long as this, and for its tensors alone.
+  /// Runs share the workspace: a stream may run one only after the other.
+  Status enqueue(DeviceStream stream = nullptr);
+  /// Waits for a stream; returns what kernels did wrong, or which check of the
+  /// program the last run violated.
+  Status wait(DeviceStream stream = nullptr);
+  /// Records a run, which lives no longer than this.
+  Result<std::unique_ptr<DeviceGraph>> record();
+
+  const std::vector<ResultTensor> &getResults() const;
+  /// Copies the results to the host, after `wait`. May be called once.
+  Result<std::vector<HostTensor>> takeResults();
+  const RunStats &getStats() const;
+
+private:
+  friend class Session;
+  struct State;
+  explicit Execution(std::unique_ptr<State> state);
+  std::unique_ptr<State> state;
 };
 
 /// How to open a session.
@@ -97,10 +137,22 @@ public:
                                       const std::vector<TensorView> &inputs,
                                       RunStats *stats = nullptr) const;
 
+  /// Binds `manifest.entries[entry]`. Inputs of the host are read now if the
+  /// device has memory of its own; others by every run, and stay where they
+  /// are. `results`, if not empty, says where all results go: memory of the
+  /// device, contiguous and aligned to NVFP4_BUFFER_ALIGNMENT. The errors are
+  /// those of `run`.
+  Result<std::unique_ptr<Execution>>
+  bind(size_t entry, const std::vector<TensorView> &inputs,
+       const std::vector<ResultTensor> &results = {}) const;
+
+  const Device &getDevice() const;
+
 private:
+  friend class Execution;
   struct State;
-  explicit Session(std::unique_ptr<State> state);
-  std::unique_ptr<State> state;
+  explicit Session(std::shared_ptr<State> state);
+  std::shared_ptr<State> state;
 };
 
 } // namespace nvfp4

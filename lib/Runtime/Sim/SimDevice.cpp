@@ -54,7 +54,9 @@ public:
     return checkCpu(target, CpuFeatures::detect(), place);
   }
 
-  bool usesHostMemory() const override { return false; }
+  MemorySpace getMemorySpace() const override {
+    return {MemorySpace::Kind::Private, 0};
+  }
   Result<void *> allocate(uint64_t bytes) override;
   void free(void *memory) override;
   Status copyIn(void *target, const void *source, uint64_t bytes) override;
@@ -66,7 +68,7 @@ public:
              const std::string &place) override;
   Status run(const nvfp4_entry &entry, const DeviceModule *module,
              const int64_t *dims, const void *const *args, void *const *results,
-             void *workspace) override;
+             void *workspace, DeviceStream stream) override;
 
 private:
   struct Buffer {
@@ -354,7 +356,7 @@ int32_t SimRun::fill(void *user, void *target, const void *value,
 
 Status SimDevice::run(const nvfp4_entry &entry, const DeviceModule *module,
                       const int64_t *dims, const void *const *args,
-                      void *const *results, void *workspace) {
+                      void *const *results, void *workspace, DeviceStream) {
   std::lock_guard<std::mutex> lock(mutex);
   SimRun run{*this, static_cast<const SimModule *>(module), {}, {}};
   nvfp4_context context = {};

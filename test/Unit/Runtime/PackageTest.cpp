@@ -92,8 +92,9 @@ TEST_F(PackageTest, NegativeForeignProgram) {
   EXPECT_TRUE(failsWith(openWith(text), "expected a shared object"));
   EXPECT_TRUE(failsWith(openWith(SCALE_PROGRAM_NO_SYMBOL),
                         "expected the symbol 'nvfp4_program'"));
-  EXPECT_TRUE(failsWith(openWith(SCALE_PROGRAM_ABI),
-                        "expected program ABI version 1 or 2, but got 99"));
+  EXPECT_TRUE(
+      failsWith(openWith(SCALE_PROGRAM_ABI),
+                "expected a program ABI version from 1 to 3, but got 99"));
   EXPECT_TRUE(failsWith(openWith(SCALE_PROGRAM_STRUCT_SIZE),
                         "expected a descriptor of at least"));
   EXPECT_TRUE(failsWith(openWith(SCALE_PROGRAM_ENTRY),

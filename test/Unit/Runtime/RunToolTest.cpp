@@ -218,7 +218,7 @@ TEST_F(RunToolTest, NegativeOptions) {
   EXPECT_TRUE(says(run("--colour"), 2, "--colour"));
   EXPECT_TRUE(says(run(in + "--entry mian"), 2,
                    "expected one of the entries 'main', but got 'mian'"));
-  EXPECT_TRUE(says(run(in + "--device cuda"), 2, "expected one of 'cpu'"));
+  EXPECT_TRUE(says(run(in + "--device tpu"), 2, "expected one of 'cpu'"));
   EXPECT_TRUE(says(run(in + "--tolerance -1 --compare x"), 2, "--tolerance"));
 }
 

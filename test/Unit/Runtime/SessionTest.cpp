@@ -257,7 +257,9 @@ public:
     return Status::error(place + ": expected target 'moon', but got '" +
                          target.name + "'");
   }
-  bool usesHostMemory() const override { return false; }
+  MemorySpace getMemorySpace() const override {
+    return {MemorySpace::Kind::Private, 0};
+  }
   Result<void *> allocate(uint64_t bytes) override {
     auto memory = cpu->allocate(bytes);
     std::lock_guard<std::mutex> lock(mutex);
@@ -284,13 +286,13 @@ public:
   }
   Status run(const nvfp4_entry &entry, const DeviceModule *module,
              const int64_t *dims, const void *const *args, void *const *results,
-             void *workspace) override {
+             void *workspace, DeviceStream stream) override {
     for (uint32_t i = 0; i < entry.num_args; ++i)
       EXPECT_TRUE(isOwned(args[i]));
     for (uint32_t i = 0; i < entry.num_results; ++i)
       EXPECT_TRUE(isOwned(results[i]));
     EXPECT_TRUE(isOwned(workspace));
-    return cpu->run(entry, module, dims, args, results, workspace);
+    return cpu->run(entry, module, dims, args, results, workspace, stream);
   }
 
   bool isOwned(const void *memory) {
@@ -298,7 +300,7 @@ public:
     return owned.count(const_cast<void *>(memory)) != 0;
   }
 
-  std::shared_ptr<Device> cpu = createCpuDevice({1});
+  std::shared_ptr<Device> cpu = createCpuDevice({1, 0});
   std::mutex mutex;
   std::set<void *> owned;
   std::atomic<unsigned> numCopiesIn{0};
