@@ -35,11 +35,12 @@ class Case:
         transposed: bool = False,
         threads: int = THREADS,
         sizes: list[tuple[int, ...]] | None = None,
+        chip: str = "sm_120a",
     ) -> None:
         self.form, self.element, self.tiled = form, element, tiled
         self.stochastic, self.transposed = stochastic, transposed
         self.sizes = sizes or [shape]
-        self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed}"
+        self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed} {chip}"
         *lead, rows, columns = shape
         blocks = lambda extent, size: extent if extent == "?" else -(-extent // size)  # noqa: E731
         source = f"tensor<{dims(*shape)}{element}>"
@@ -74,7 +75,7 @@ class Case:
         ins({", ".join(names)} : {", ".join(operands.values())})
         outs(%codes, %scales : {codes}, {scales}) -> {codes}, {scales}
     return %q#0, %q#1 : {codes}, {scales}
-  }}""")
+  }}""", chip)
 
     def check(self, what: str, x: np.ndarray) -> None:
         stored = x
@@ -149,6 +150,20 @@ def main() -> None:
         add(form, ("?", "?"), sizes=[(3, 16), (65, 144)])
     for threads in [32, 256]:
         add(Format(), (100, 64), tiled=True, threads=threads)
+    # A chip without conversions of e2m1.
+    for form, shape, element in [
+        (Format(), (16, 64), "f32"),
+        (Format(), (7, 80), "bf16"),
+        (Format(), (3, 64), "f16"),
+        (Format(rows=16), (32, 48), "bf16"),
+        (MXFP4, (5, 64), "f32"),
+        (UE5M3, (5, 64), "bf16"),
+    ]:
+        for stochastic in [False, True]:
+            add(form, shape, element, tiled=shape[0] == 16, stochastic=stochastic, chip="sm_90a")
+    every = from_bf16(np.arange(1 << 16, dtype=np.uint16).reshape(256, 256))
+    for x in [every, np.nan_to_num(every, posinf=1, neginf=-1) % 6]:
+        Case(Format(), (256, 256), "bf16", chip="sm_90a").check("every bf16", x)
     finish()
 
 

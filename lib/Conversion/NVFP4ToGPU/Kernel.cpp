@@ -18,7 +18,7 @@ static constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 static constexpr StringLiteral kSharedName = "nvfp4_shared";
 
 KernelBuilder::KernelBuilder(const KernelRequest &request)
-    : body(request.body), module(request.module),
+    : body(request.body), module(request.module), chip(request.chip),
       builder(body.getLoc(), body.getContext()) {
   MLIRContext *context = body.getContext();
   SmallVector<Type> types(body.getNumArguments(),

@@ -61,6 +61,7 @@ public:
 
   mlir::ImplicitLocOpBuilder &getBuilder() { return builder; }
   mlir::gpu::GPUFuncOp getFunction() { return function; }
+  const ChipModel &getChip() const { return chip; }
 
   /// `!llvm.ptr<1>` to the first element of an argument of the body.
   mlir::Value getPointer(mlir::BlockArgument argument);
@@ -83,6 +84,7 @@ public:
 private:
   mlir::func::FuncOp body;
   mlir::gpu::GPUModuleOp module;
+  const ChipModel &chip;
   mlir::gpu::GPUFuncOp function;
   mlir::ImplicitLocOpBuilder builder;
   /// Of each argument: its first dynamic extent among all.

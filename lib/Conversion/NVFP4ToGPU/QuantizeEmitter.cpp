@@ -23,8 +23,6 @@ using namespace nvfp4;
 /// Elements that one counter of the random generator serves, and those of one
 /// of its words.
 static constexpr int64_t kCounterElements = 16, kWordElements = 4;
-/// Elements whose codes fill a register.
-static constexpr int64_t kCodesPerWord = 8;
 
 //===----------------------------------------------------------------------===//
 // Small builders
@@ -54,17 +52,6 @@ static Value emitOrZero(ImplicitLocOpBuilder &b, Value condition, Value value) {
   return arith::SelectOp::create(b, condition, value, zero);
 }
 
-Value nvfp4::emitAmax(ImplicitLocOpBuilder &b, ArrayRef<Value> values) {
-  // The maximum drops a NaN unless both are; the last one is with 0.
-  Value amax;
-  for (Value value : values) {
-    Value magnitude = LLVM::FAbsOp::create(b, value);
-    amax = amax ? arith::MaxNumFOp::create(b, amax, magnitude).getResult()
-                : magnitude;
-  }
-  return arith::MaxNumFOp::create(b, amax, getF32(b, 0.0f));
-}
-
 Value nvfp4::emitMaxOfLanes(ImplicitLocOpBuilder &b, Value value,
                             ArrayRef<int32_t> lanes) {
   for (int32_t lane : lanes) {
@@ -76,44 +63,6 @@ Value nvfp4::emitMaxOfLanes(ImplicitLocOpBuilder &b, Value value,
   return value;
 }
 
-/// Codes of 8 or 4 elements, in an i32 or i16: the element that comes first is
-/// the lowest. One block of assembly, because LLVM has no packing of bytes.
-static Value emitNearestCodes(ImplicitLocOpBuilder &b, ArrayRef<Value> run) {
-  bool isWord = static_cast<int64_t>(run.size()) == kCodesPerWord;
-  StringRef text = isWord ? "{ .reg .b8 b0, b1, b2, b3; "
-                            "cvt.rn.satfinite.e2m1x2.f32 b0, $2, $1; "
-                            "cvt.rn.satfinite.e2m1x2.f32 b1, $4, $3; "
-                            "cvt.rn.satfinite.e2m1x2.f32 b2, $6, $5; "
-                            "cvt.rn.satfinite.e2m1x2.f32 b3, $8, $7; "
-                            "mov.b32 $0, {b0, b1, b2, b3}; }"
-                          : "{ .reg .b8 b0, b1; "
-                            "cvt.rn.satfinite.e2m1x2.f32 b0, $2, $1; "
-                            "cvt.rn.satfinite.e2m1x2.f32 b1, $4, $3; "
-                            "mov.b16 $0, {b0, b1}; }";
-  StringRef constraints = isWord ? "=r,f,f,f,f,f,f,f,f" : "=h,f,f,f,f";
-  return LLVM::InlineAsmOp::create(
-             b, b.getIntegerType(4 * run.size()), run, text, constraints,
-             /*has_side_effects=*/false, /*is_align_stack=*/false,
-             LLVM::tailcallkind::TailCallKind::None,
-             /*asm_dialect=*/LLVM::AsmDialectAttr(),
-             /*operand_attrs=*/ArrayAttr())
-      .getRes();
-}
-
-/// The same with `random`, an i32 in 0 … 255 per element.
-static Value emitStochasticCodes(ImplicitLocOpBuilder &b, ArrayRef<Value> run,
-                                 ArrayRef<Value> random) {
-  Value word;
-  for (auto [i, value, bits] : llvm::enumerate(run, random)) {
-    Value code = emitEncodeE2M1Stochastic(b, b.getLoc(), value, bits);
-    if (i > 0)
-      code = arith::ShLIOp::create(b, code, getInt(b, 32, 4 * i));
-    word = word ? arith::OrIOp::create(b, word, code).getResult() : code;
-  }
-  Type type = b.getIntegerType(4 * run.size());
-  return type == word.getType() ? word : arith::TruncIOp::create(b, type, word);
-}
-
 //===----------------------------------------------------------------------===//
 // What must be covered
 //===----------------------------------------------------------------------===//
@@ -122,7 +71,8 @@ QuantizeEmitter::QuantizeEmitter(KernelBuilder &kernel,
                                  ElementEvaluator &evaluator, QuantizeIntoOp op,
                                  BlockArgument codes, BlockArgument scales)
     : kernel(kernel), evaluator(evaluator), b(kernel.getBuilder()), op(op),
-      type(op.getBlockType()), codes(codes), scales(scales) {
+      type(op.getBlockType()), codes(codes), scales(scales),
+      encoder(kernel.getBuilder(), kernel.getChip()) {
   int64_t rank = type.getRank();
   for (int64_t dim = 0; dim < rank; ++dim) {
     bool isStatic = !type.isDynamicDim(dim);
@@ -209,7 +159,8 @@ Value QuantizeEmitter::emitBlockAmax(ArrayRef<Value> run, Value isColumn) {
   for (int64_t lane = 1; lane * count < type.getFormat().getBlockColumns();
        lane *= 2)
     lanes.push_back(lane);
-  return emitMaxOfLanes(b, emitOrZero(b, isColumn, emitAmax(b, run)), lanes);
+  Value amax = encoder.emitRunAmax(run, bool(op.getState()));
+  return emitMaxOfLanes(b, emitOrZero(b, isColumn, amax), lanes);
 }
 
 EmittedBlockScale QuantizeEmitter::emitScale(Value amax,
@@ -256,17 +207,7 @@ LogicalResult QuantizeEmitter::emitRun(ValueRange index, Presence presence,
       return failure();
     random = std::move(*bytes);
   }
-  SmallVector<Value> scaled, words;
-  for (Value value : run)
-    scaled.push_back(arith::MulFOp::create(b, value, scale.encode));
-  int64_t step = std::min(count, kCodesPerWord);
-  for (int64_t i = 0; i < count; i += step) {
-    ArrayRef<Value> part = ArrayRef(scaled).slice(i, step);
-    words.push_back(
-        random.empty()
-            ? emitNearestCodes(b, part)
-            : emitStochasticCodes(b, part, ArrayRef(random).slice(i, step)));
-  }
+  SmallVector<Value> words = encoder.emitWords(run, scale.encode, random);
   storeCodes(index, presence, words, count);
   storeScale(index, presence, scale.byte, count);
   return success();

@@ -17,15 +17,12 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_QUANTIZEEMITTER_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_QUANTIZEEMITTER_H
 
+#include "CodeEmitter.h"
 #include "ElementEvaluator.h"
 
 #include "nvfp4/Conversion/ScalarCodecs.h"
 
 namespace nvfp4 {
-
-/// The largest magnitude of f32 `values`, without NaN: 0 if nothing is left.
-mlir::Value emitAmax(mlir::ImplicitLocOpBuilder &b,
-                     llvm::ArrayRef<mlir::Value> values);
 
 /// The largest of an f32 among lanes whose numbers differ in the bits of
 /// `lanes` alone, each a power of two below 32. All lanes of the warp take
@@ -114,6 +111,7 @@ private:
   QuantizeIntoOp op;
   BlockTensorType type;
   mlir::BlockArgument codes, scales;
+  CodeEmitter encoder;
   llvm::SmallVector<mlir::Value> leadExtents;
   mlir::Value rows, columns;
 };
