@@ -5,12 +5,17 @@
 // A loop is a job on its caller's stack. Threads take pieces of it with an
 // atomic counter; the caller takes the loop back when no thread is in it.
 //
+// Loops of a model follow each other within microseconds, and waking a thread
+// that sleeps takes some ten: threads look for the next loop, and callers for
+// the end of theirs, for a while before they sleep.
+//
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Runtime/ThreadPool.h"
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -22,13 +27,37 @@ using namespace nvfp4;
 
 namespace {
 
+/// Tells the processor that this thread waits for another.
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Waits for `condition` without sleeping, for some 50 microseconds at most,
+/// which is what threads of a pool lose if nothing comes.
+template <typename Condition> void spinUntil(Condition condition) {
+  constexpr std::chrono::microseconds kLimit(50);
+  constexpr int kChecksPerLook = 32;
+  auto end = std::chrono::steady_clock::now() + kLimit;
+  do {
+    for (int i = 0; i < kChecksPerLook; ++i) {
+      if (condition())
+        return;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+}
+
 struct Job {
   int64_t count, piece;
   ThreadPool::Body body;
   void *state;
   std::atomic<int64_t> next{0};
-  /// Threads inside the job, its caller not counted. Guarded by the mutex.
-  unsigned numHelpers = 0;
+  /// Threads inside the job, its caller not counted. Changed under the mutex.
+  std::atomic<unsigned> numHelpers{0};
 
   void work() {
     while (true) {
@@ -47,19 +76,35 @@ struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable jobAdded, helperLeft;
   std::deque<Job *> jobs;
+  /// The length of `jobs`, for those that look without the mutex.
+  std::atomic<size_t> numJobs{0};
+  unsigned numSleeping = 0;
   std::vector<std::thread> threads;
-  bool isStopping = false;
+  std::atomic<bool> isStopping{false};
+
+  void addJob(Job *job) {
+    jobs.push_back(job);
+    numJobs = jobs.size();
+  }
 
   void removeJob(Job *job) {
     auto it = std::find(jobs.begin(), jobs.end(), job);
     if (it != jobs.end())
       jobs.erase(it);
+    numJobs = jobs.size();
   }
 
   void help() {
     std::unique_lock<std::mutex> lock(mutex);
     while (true) {
+      if (jobs.empty() && !isStopping) {
+        lock.unlock();
+        spinUntil([&] { return numJobs != 0 || isStopping; });
+        lock.lock();
+      }
+      ++numSleeping;
       jobAdded.wait(lock, [&] { return isStopping || !jobs.empty(); });
+      --numSleeping;
       if (isStopping)
         return;
       Job *job = jobs.front();
@@ -108,14 +153,22 @@ void ThreadPool::parallelFor(int64_t count, Body body, void *bodyState) {
   // A few pieces per thread even out what one thread takes longer for.
   constexpr int64_t kPiecesPerThread = 4;
   int64_t pieces = std::min<int64_t>(count, getNumThreads() * kPiecesPerThread);
-  Job job{count, (count - 1) / pieces + 1, body, bodyState};
+  Job job{count, (count - 1) / pieces + 1, body, bodyState, {}, {}};
+  bool isSleeping;
   {
     std::lock_guard<std::mutex> lock(state->mutex);
-    state->jobs.push_back(&job);
+    state->addJob(&job);
+    isSleeping = state->numSleeping != 0;
   }
-  state->jobAdded.notify_all();
+  if (isSleeping)
+    state->jobAdded.notify_all();
   job.work();
   std::unique_lock<std::mutex> lock(state->mutex);
   state->removeJob(&job);
+  if (job.numHelpers != 0) {
+    lock.unlock();
+    spinUntil([&] { return job.numHelpers == 0; });
+    lock.lock();
+  }
   state->helperLeft.wait(lock, [&] { return job.numHelpers == 0; });
 }
