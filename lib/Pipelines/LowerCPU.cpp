@@ -84,12 +84,13 @@ static void addLoops(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(nvfp4::createCopiesToLoopsPass());
   // Before the planner, because it needs buffers of its own.
   pm.addNestedPass<func::FuncOp>(nvfp4::createContractionsToLoopsPass());
+  // Before the planner, because ops that share a loop are alive together.
+  pm.addNestedPass<func::FuncOp>(nvfp4::createRowsToLoopsPass());
   // Before the planner, because it makes divisions safe to repeat early.
   addArithmetic(pm);
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(nvfp4::createPlanWorkspacePass());
-  pm.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -100,12 +101,16 @@ static void addLoops(OpPassManager &pm) {
 void nvfp4::buildLowerCPUPipeline(OpPassManager &pm,
                                   const LowerCPUOptions &options) {
   addExpansion(pm);
-  addFusion(pm);
+  addFusion(pm, /*throughReshapes=*/true);
+  // After CSE, which shares fills, and before buffers, which would be copied.
+  pm.addNestedPass<func::FuncOp>(nvfp4::createUnshareFillsPass());
   addBufferization(pm);
   addLoops(pm);
   if (options.stopAtLoops)
     return;
   addHostConversion(pm, /*hasDevice=*/false);
+  // Knows what a loop uses of its operands only now.
+  pm.addPass(nvfp4::createParallelizeLoopsPass());
 }
 
 void nvfp4::registerLowerCPUPipeline() {

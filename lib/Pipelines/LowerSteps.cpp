@@ -17,11 +17,12 @@
 
 using namespace mlir;
 
-void nvfp4::addFusion(OpPassManager &pm) {
+void nvfp4::addFusion(OpPassManager &pm, bool throughReshapes) {
   // Arithmetic on whole tensors becomes linalg like everything else.
   pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(createCSEPass());
-  pm.addNestedPass<func::FuncOp>(nvfp4::createFuseElementwisePass());
+  pm.addNestedPass<func::FuncOp>(
+      nvfp4::createFuseElementwisePass({throughReshapes}));
   pm.addPass(createCSEPass());
 }
 

@@ -12,7 +12,7 @@
 namespace nvfp4 {
 
 /// Fewer, larger loops, while ops are still values.
-void addFusion(mlir::OpPassManager &pm);
+void addFusion(mlir::OpPassManager &pm, bool throughReshapes = false);
 
 /// From tensors to buffers that the caller owns.
 void addBufferization(mlir::OpPassManager &pm);

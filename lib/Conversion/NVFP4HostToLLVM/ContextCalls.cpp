@@ -19,6 +19,7 @@ namespace nvfp4 {
 // nvfp4_context: {i32, i32, ptr, ptr, ptr, ptr, ptr, ptr}
 static_assert(offsetof(nvfp4_context, user) == 8);
 static_assert(offsetof(nvfp4_context, fail) == 8 + sizeof(void *));
+static_assert(offsetof(nvfp4_context, parallel_for) == 8 + 2 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, launch) == 8 + 3 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, copy) == 8 + 4 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, fill) == 8 + 5 * sizeof(void *));
@@ -27,6 +28,7 @@ static_assert(offsetof(nvfp4_context, fill) == 8 + 5 * sizeof(void *));
 enum class Field : int32_t {
   User = 2,
   Fail = 3,
+  ParallelFor = 4,
   Launch = 5,
   Copy = 6,
   Fill = 7
@@ -60,6 +62,17 @@ static Value emitCall(OpBuilder &builder, Location loc, Value context,
 
 Value emitFail(OpBuilder &builder, Location loc, Value context, Value message) {
   return emitCall(builder, loc, context, Field::Fail, message);
+}
+
+void emitParallelFor(OpBuilder &builder, Location loc, Value context,
+                     Value count, Value body, Value state) {
+  Value user = loadField(builder, loc, context, Field::User);
+  Value function = loadField(builder, loc, context, Field::ParallelFor);
+  SmallVector<Value> all{function, user, count, body, state};
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(builder.getContext()),
+      llvm::to_vector(ValueRange(all).drop_front().getTypes()));
+  LLVM::CallOp::create(builder, loc, type, all);
 }
 
 Value emitLaunch(OpBuilder &builder, Location loc, Value context,

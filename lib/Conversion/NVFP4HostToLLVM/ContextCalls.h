@@ -2,7 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Calls through `nvfp4_context` of ProgramABI.h. Each returns the i32 status.
+// Calls through `nvfp4_context` of ProgramABI.h. Those with a result return the
+// i32 status.
 // `context` is the address of the struct.
 //
 //===----------------------------------------------------------------------===//
@@ -17,6 +18,12 @@ namespace nvfp4 {
 /// `fail(user, message)`
 mlir::Value emitFail(mlir::OpBuilder &builder, mlir::Location loc,
                      mlir::Value context, mlir::Value message);
+
+/// `parallel_for(user, count, body, state)`; `count` is an i64, `body` and
+/// `state` are addresses.
+void emitParallelFor(mlir::OpBuilder &builder, mlir::Location loc,
+                     mlir::Value context, mlir::Value count, mlir::Value body,
+                     mlir::Value state);
 
 /// What `launch` takes: i32, three pointers, i32, pointer.
 struct LaunchOperands {

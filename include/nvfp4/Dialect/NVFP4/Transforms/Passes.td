@@ -628,6 +628,10 @@ def FuseElementwisePass : Pass<"nvfp4-fuse-elementwise", "::mlir::func::FuncOp">
     contraction takes over transpositions of its operands and nothing else, so
     that `nvfp4-contractions-to-loops` still recognises it.
 
+    With `through-reshapes`, a `tensor.expand_shape` moves in front of the
+    elementwise op that it follows, which may then fuse with what is behind: a
+    bias and the GELU of the reshaped sum are one op.
+
     Needs: linalg on tensors. Leaves: `linalg.generic`. Comes before
     `nvfp4-results-to-destinations`.
 
@@ -639,6 +643,10 @@ def FuseElementwisePass : Pass<"nvfp4-fuse-elementwise", "::mlir::func::FuncOp">
     }
     ```
   }];
+  let options = [
+    Option<"throughReshapes", "through-reshapes", "bool", /*default=*/"false",
+           "Move expanding reshapes in front of elementwise ops">,
+  ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect",
@@ -917,6 +925,92 @@ def ExpandMathPass : Pass<"nvfp4-expand-math"> {
   ];
 }
 
+def UnshareFillsPass
+    : Pass<"nvfp4-unshare-fills", "::mlir::func::FuncOp"> {
+  let summary = "Gives every op that updates a filled tensor a fill of its own";
+  let description = [{
+    Equal fills are one op after CSE. Where several ops update its result,
+    bufferization would copy the filled buffer for each; writing constants
+    again is half the traffic, and a fill right before a reduction joins its
+    loop.
+
+    Needs: linalg on tensors. Leaves: a fill, a `linalg.fill` or a
+    `linalg.generic` without inputs that yields a constant, with one use by
+    every op that updates its result. Comes before bufferization, with no CSE
+    between them.
+
+    Before:
+
+    ```mlir-fragment
+    %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+    %1 = linalg.generic … ins(%x : tensor<4x8xf32>) outs(%0 : tensor<4xf32>) …
+    %2 = linalg.generic … ins(%y : tensor<4x8xf32>) outs(%0 : tensor<4xf32>) …
+    ```
+
+    After: the second reduction updates a fill of a `tensor.empty` of its own.
+  }];
+  let statistics = [
+    Statistic<"numFills", "num-fills", "Fills added">,
+  ];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
+def RowsToLoopsPass : Pass<"nvfp4-rows-to-loops", "::mlir::func::FuncOp"> {
+  let summary = "Lowers what is no contraction to vectorised loops over rows";
+  let description = [{
+    Needs: linalg on buffers, contractions lowered. Leaves: loops. Neighbouring
+    ops whose leading parallel dimensions are equal share one loop over them, if
+    what one writes and another touches is of the same row; at function level it
+    is an `scf.parallel` with `nvfp4.grain`, the number of rows that are worth a
+    thread. The innermost dimension is computed in vectors of 16 elements, or 8
+    of 64 bits, if operands are contiguous along it, or the same all along it,
+    and the body has a form on vectors; what is left over, and other ops, one
+    element at a time.
+
+    A reduction along the innermost dimension of f32, f64 or integers has one
+    sum per lane; lanes are combined in halves, then with the initial value,
+    then with the elements past the last whole vector. So the order of
+    additions, and with it every bit, depends on the extent alone. Narrower
+    floats are reduced one after the other.
+
+    Comes before `nvfp4-plan-workspace`, because ops move, and before
+    `nvfp4-expand-math`.
+
+    Before:
+
+    ```mlir-fragment
+    linalg.generic {iterator_types = ["parallel", "reduction"], …}
+        ins(%x : memref<?x32xf32>) outs(%sum : memref<?xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %0 = arith.addf %in, %out : f32
+        linalg.yield %0 : f32
+    }
+    ```
+
+    After:
+
+    ```mlir-fragment
+    scf.parallel (%row) = (%c0) to (%rows) step (%c1) {
+      %lanes = scf.for %n = %c0 to %c32 step %c16 iter_args(%sums = %zeros) -> (vector<16xf32>) {
+        %0 = vector.load %x[%row, %n] : memref<?x32xf32>, vector<16xf32>
+        %1 = arith.addf %0, %sums : vector<16xf32>
+        scf.yield %1 : vector<16xf32>
+      }
+      … the sum of the 16 lanes, added to %sum[%row]
+    } {nvfp4.grain = 2083 : i64}
+    ```
+  }];
+  let statistics = [
+    Statistic<"numOps", "num-ops", "Ops lowered">,
+    Statistic<"numGroups", "num-groups", "Loop nests that hold them">,
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect",
+  ];
+}
+
 def PlanWorkspacePass : Pass<"nvfp4-plan-workspace", "::mlir::ModuleOp"> {
   let summary = "Turns allocations into views of one workspace";
   let description = [{
@@ -979,7 +1073,10 @@ def OutlineLoopsPass : Pass<"nvfp4-outline-loops", "::mlir::ModuleOp"> {
     Needs: planned entry functions with structured loops. Leaves: entry functions
     that call private functions `@loop…` for their loop nests. Nests that are
     equal up to their operands share one. A buffer that overlaps no other operand
-    is marked `llvm.noalias`.
+    is marked `llvm.noalias`. An `scf.parallel` with `nvfp4.grain` becomes a
+    function with that attribute that takes the first row and the one past the
+    last as further arguments; the call computes all rows, and
+    `nvfp4-parallelize-loops` splits it.
 
     Comes after `nvfp4-plan-workspace` and before the conversion to LLVM.
   }];
@@ -1016,6 +1113,36 @@ def ConvertNVFP4HostToLLVMPass
     "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
     "::mlir::LLVM::LLVMDialect",
   ];
+}
+
+def ParallelizeLoopsPass
+    : Pass<"nvfp4-parallelize-loops", "::mlir::ModuleOp"> {
+  let summary = "Hands loops over rows to the context's parallel_for";
+  let description = [{
+    Needs: what `convert-nvfp4-host-to-llvm` leaves, with folded aggregates.
+    Leaves: no `nvfp4.grain`. A call of a function that had one becomes a call
+    of the context's `parallel_for` with the number of pieces of at least that
+    many rows, and with the other operands in a struct on the caller's stack; a
+    function `<name>.body` with the signature of ProgramABI.h calls the loop for
+    the rows of its pieces. One piece is the caller's, so a small loop wakes no
+    thread. Rows are independent: results do not depend on pieces.
+
+    ```mlir-fragment
+    llvm.call @loop(%zero, %rows, %x, %y) : (i64, i64, !llvm.ptr, !llvm.ptr) -> ()
+    ```
+
+    becomes
+
+    ```mlir-fragment
+    %pieces = …  // max(%rows / grain, 1)
+    …            // stores to %state
+    llvm.call %parallel_for(%user, %pieces, %body, %state) : !llvm.ptr, (!llvm.ptr, i64, !llvm.ptr, !llvm.ptr) -> ()
+    ```
+  }];
+  let statistics = [
+    Statistic<"numCalls", "num-calls", "Calls split">,
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 //===----------------------------------------------------------------------===//

@@ -56,6 +56,16 @@ static bool shouldFuse(OpOperand *operand) {
   return producer->hasOneUse() && readsEachElementOnce(operand);
 }
 
+/// Whether an expanding reshape may move from the result of an elementwise op
+/// to its operands.
+static bool shouldExpand(OpOperand *operand) {
+  auto expand = dyn_cast<tensor::ExpandShapeOp>(operand->getOwner());
+  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+  return expand && producer && producer->hasOneUse() &&
+         producer.getNumDpsInputs() > 0 &&
+         producer.getNumParallelLoops() == producer.getNumLoops();
+}
+
 namespace {
 /// Turns a named op into a generic one. Contractions too: fusion must be able
 /// to change their indexing maps.
@@ -111,6 +121,8 @@ private:
 
 class FuseElementwisePass final
     : public nvfp4::impl::FuseElementwisePassBase<FuseElementwisePass> {
+  using FuseElementwisePassBase::FuseElementwisePassBase;
+
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet generalization(context);
@@ -118,6 +130,8 @@ class FuseElementwisePass final
     RewritePatternSet fusion(context);
     fusion.add<FuseIntoContraction>(context);
     linalg::populateElementwiseOpsFusionPatterns(fusion, shouldFuse);
+    if (throughReshapes)
+      linalg::populateFoldReshapeOpsByExpansionPatterns(fusion, shouldExpand);
     linalg::populateEraseUnusedOperandsAndResultsPatterns(fusion);
     linalg::GenericOp::getCanonicalizationPatterns(fusion, context);
     tensor::EmptyOp::getCanonicalizationPatterns(fusion, context);

@@ -7,7 +7,8 @@
 // transformer are, become one function, so compile time grows with the number
 // of different layers. Buffers are arguments then, and an argument that
 // overlaps nothing else that the loop touches says so (`llvm.noalias`), without
-// which LLVM does not vectorise.
+// which LLVM does not vectorise. The function of a loop over rows takes the
+// range of rows as well.
 //
 // Expects: planned entry functions with structured loops on memrefs.
 // Leaves:  no loop in an entry function.
@@ -17,6 +18,7 @@
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -52,6 +54,23 @@ static Value getBuffer(Value memref) {
   return memref;
 }
 
+/// Whether the iterations of a loop may be split among threads.
+static bool isOverRows(Operation *loop) {
+  return isa<scf::ParallelOp>(loop) && loop->hasAttr(kGrainAttrName);
+}
+
+/// Writes the part of a loop over rows from `begin` to `end`.
+static void cloneRows(OpBuilder &builder, scf::ParallelOp loop, Value begin,
+                      Value end, IRMapping &mapping) {
+  Value one = arith::ConstantIndexOp::create(builder, loop.getLoc(), 1);
+  auto rows = scf::ForOp::create(builder, loop.getLoc(), begin, end, one);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(rows.getBody());
+  mapping.map(loop.getInductionVars().front(), rows.getInductionVar());
+  for (Operation &op : loop.getBody()->without_terminator())
+    builder.clone(op, mapping);
+}
+
 namespace {
 /// Outlines the loops of one module.
 class LoopOutliner {
@@ -84,6 +103,9 @@ LoopOutliner::getCaptures(Operation *loop,
                           SmallVectorImpl<Operation *> &constants) {
   llvm::SetVector<Value> captures;
   loop->walk([&](Operation *op) {
+    // The bounds of a loop over rows are arguments of their own.
+    if (op == loop && isOverRows(op))
+      return;
     for (Value operand : op->getOperands()) {
       Region *region = operand.getParentRegion();
       if (loop->isAncestor(region->getParentOp()))
@@ -113,9 +135,10 @@ void LoopOutliner::annotate(func::FuncOp function, ArrayRef<Value> captures) {
   }
   if (!isKnown)
     return;
+  unsigned first = function.getNumArguments() - captures.size();
   for (auto [i, value] : llvm::enumerate(captures))
     if (isa<MemRefType>(value.getType()) && uses.lookup(getBuffer(value)) == 1)
-      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+      function.setArgAttr(first + i, LLVM::LLVMDialect::getNoAliasAttrName(),
                           UnitAttr::get(function.getContext()));
 }
 
@@ -123,8 +146,10 @@ func::FuncOp LoopOutliner::createFunction(Operation *loop,
                                           ArrayRef<Value> captures,
                                           ArrayRef<Operation *> constants) {
   OpBuilder builder(module.getContext());
-  SmallVector<Type> inputs = llvm::map_to_vector(
-      captures, [](Value value) { return value.getType(); });
+  SmallVector<Type> inputs;
+  if (isOverRows(loop))
+    inputs.assign(2, builder.getIndexType());
+  llvm::append_range(inputs, ValueRange(captures).getTypes());
   auto function = func::FuncOp::create(
       loop->getLoc(), "loop", builder.getFunctionType(inputs, TypeRange()));
   function.setPrivate();
@@ -133,10 +158,16 @@ func::FuncOp LoopOutliner::createFunction(Operation *loop,
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   IRMapping mapping;
-  mapping.map(captures, body->getArguments());
+  mapping.map(captures, body->getArguments().take_back(captures.size()));
   for (Operation *constant : constants)
     builder.clone(*constant, mapping);
-  builder.clone(*loop, mapping);
+  if (isOverRows(loop)) {
+    cloneRows(builder, cast<scf::ParallelOp>(loop), body->getArgument(0),
+              body->getArgument(1), mapping);
+    function->setAttr(kGrainAttrName, loop->getAttr(kGrainAttrName));
+  } else {
+    builder.clone(*loop, mapping);
+  }
   func::ReturnOp::create(builder, loop->getLoc());
   annotate(function, captures);
   return function;
@@ -160,7 +191,13 @@ void LoopOutliner::outline(Operation *loop) {
   }
   ++numLoops;
   OpBuilder builder(loop);
-  func::CallOp::create(builder, loop->getLoc(), same, captures);
+  SmallVector<Value> operands;
+  if (isOverRows(loop)) {
+    auto rows = cast<scf::ParallelOp>(loop);
+    operands = {rows.getLowerBound().front(), rows.getUpperBound().front()};
+  }
+  llvm::append_range(operands, captures);
+  func::CallOp::create(builder, loop->getLoc(), same, operands);
   loop->erase();
 }
 

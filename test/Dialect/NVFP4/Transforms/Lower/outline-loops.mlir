@@ -65,3 +65,24 @@ func.func @slots(%w: memref<?xi8>) {
   }
   return
 }
+
+// -----
+
+/// A loop over rows becomes a function of a range of them.
+// CHECK-LABEL: func.func @rows(
+//  CHECK-SAME:     %[[A:[^ ]+]]: memref<?xf32>, %[[N:[^ ]+]]: index)
+//       CHECK:   call @loop(%c0, %[[N]], %[[A]])
+// CHECK-LABEL: func.func private @loop(
+//  CHECK-SAME:     %[[BEGIN:[^ ]+]]: index, %[[END:[^ ]+]]: index, %[[B:[^ ]+]]: memref<?xf32> {llvm.noalias}) attributes {no_inline, nvfp4.grain = 4 : i64}
+//       CHECK:   scf.for %[[I:.+]] = %[[BEGIN]] to %[[END]]
+//       CHECK:     memref.load %[[B]][%[[I]]]
+func.func @rows(%a: memref<?xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %x = memref.load %a[%i] : memref<?xf32>
+    %y = arith.negf %x : f32
+    memref.store %y, %a[%i] : memref<?xf32>
+  } {nvfp4.grain = 4 : i64}
+  return
+}
