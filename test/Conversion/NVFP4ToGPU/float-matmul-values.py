@@ -7,6 +7,7 @@ in some case.
 RUN: %python %s plain
 RUN: %python %s plain-small
 RUN: %python %s other
+RUN: %python %s warpgroups
 RUN: %python %s weights
 RUN: %python %s weights-small
 REQUIRES: numpy
@@ -23,6 +24,8 @@ from float_cases import (
     MX_WEIGHTS_SMALL,
     PLAIN,
     PLAIN_SMALL,
+    WARPGROUPS,
+    WARPGROUPS_SMALL,
     WEIGHTS,
     WEIGHTS_SMALL,
     FloatMatmul,
@@ -71,6 +74,26 @@ def other():
         yield WeightOnly(384, 256, form=form, schedule=schedule, every_scale=True, one_hot=True), [256]
 
 
+def warpgroups():
+    # Copies of 16, 8 and 4 bytes and evaluated elements; K and rows contiguous; one tile of K, fewer and more than stages.
+    extents = [(136, 384), (100, 80), (7, 33), (384, 48), (64, 16), (130, 130)]
+    for i, (n, k) in enumerate(extents):
+        yield FloatMatmul(
+            n,
+            k,
+            batch=3 * (i % 2),
+            rhs_batched=i % 4 == 1,
+            element=["bf16", "f16"][i == 4],
+            lhs=["mk", "km"][i == 3],
+            rhs=["nk", "kn"][i // 2 % 2],
+            has_init=i == 5,
+            source=["", "f32"][i == 2],
+            dynamic=["m", "mk", "mnk"][i % 3],
+            schedule=[WARPGROUPS, WARPGROUPS_SMALL][i % 3 == 1],
+            chip="sm_90a",
+        ), [[1, 300], [65], [129], [0, 5], [256], [33]][i]
+
+
 def weights(rows: list[int], schedules: dict[str, str]):
     for i, (n, k) in enumerate(itertools.product(COLUMNS, [k for k in DEPTHS if k % 16 == 0])):
         form = ["nvfp4", "mxfp4"][i % 3 == 2]
@@ -91,6 +114,7 @@ CASES = {
     "plain": lambda: plain(ROWS, PLAIN),
     "plain-small": lambda: plain(FEW_ROWS, PLAIN_SMALL),
     "other": other,
+    "warpgroups": warpgroups,
     "weights": lambda: weights(ROWS, {"nvfp4": WEIGHTS, "mxfp4": MX_WEIGHTS}),
     "weights-small": lambda: weights(FEW_ROWS, {"nvfp4": WEIGHTS_SMALL, "mxfp4": MX_WEIGHTS_SMALL}),
 }

@@ -14,6 +14,9 @@ PLAIN = "threads = 128, tile = 64x64x64, warps = 2x2x1, stages = 3"
 PLAIN_SMALL = "threads = 128, tile = 16x32x128, warps = 1x1x4, stages = 2, swapped = true"
 WEIGHTS = "threads = 128, tile = 64x64x64, warps = 2x2x1, stages = 3"
 WEIGHTS_SMALL = "threads = 128, tile = 16x64x256, warps = 1x1x4, stages = 2, swapped = true"
+# A warpgroup copies, one or two multiply.
+WARPGROUPS = "threads = 384, tile = 256x128x64, warps = 1x8x1, stages = 3, swapped = true"
+WARPGROUPS_SMALL = "threads = 256, tile = 64x128x64, warps = 4x1x1, stages = 4"
 # e8m0: a tile of scales covers K = 128.
 MX_WEIGHTS = "threads = 128, tile = 64x64x128, warps = 2x2x1, stages = 2"
 MX_WEIGHTS_SMALL = "threads = 128, tile = 16x64x512, warps = 1x1x4, stages = 2, swapped = true"
@@ -171,6 +174,9 @@ func.func @main({buffers}) {{
         tile_m, tile_n, _ = get_tile(self.schedule)
         grid = -(-m // tile_m) * -(-self.n // tile_n) * slices
         threads = int(re.search(r"threads = (\d+)", self.schedule).group(1))
+        if self.chip == "sm_90a":
+            # Blocks that compute several tiles, and blocks without any.
+            grid = 3
         expected = {"d": convert(value, self.result)}
         return corpus.Case(f"M={m}", "mm", (grid,), (threads,), args + extents, inputs, expected)
 

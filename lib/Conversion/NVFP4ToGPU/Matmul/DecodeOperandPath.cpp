@@ -55,7 +55,7 @@ private:
 
   void beginCodes(const CtaContext &cta, const OperandTile &tile);
   void beginScales(const CtaContext &cta, const OperandTile &tile);
-  void beginLoads(const CtaContext &cta, const OperandTile &tile);
+  void beginLoads(const CtaContext &cta, const OperandTile &tile) override;
   void copyUnits(ImplicitLocOpBuilder &b, ArrayRef<Copy> copies, Value image,
                  Value first, int64_t extent, int64_t perTile,
                  int64_t bytesPerPosition);

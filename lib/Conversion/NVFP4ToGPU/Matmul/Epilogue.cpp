@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Staging: f32 [warps along K][tileM][pitch], pitch = tileN and a few words, so
+// Staging: f32 [warps along K][M][pitch], pitch = N and a few words, so
 // that the lanes of a store meet in no bank. With g = lane / 4, t = lane mod 4:
 //
 //   a pair along n at (row g, columns 2t, 2t + 1):    pitch = 8 mod 32
@@ -16,6 +16,7 @@
 
 #include "../ElementEvaluator.h"
 #include "Arithmetic.h"
+#include "HopperPTX.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -28,6 +29,10 @@ using namespace nvfp4;
 
 /// Bytes of the longest load or store.
 static constexpr int64_t kVectorBytes = 16;
+/// Of a slice, beside stages: 128 x 64 sums are 36 KiB.
+static constexpr int64_t kSliceColumns = 64;
+/// The barrier of the threads that multiply, where others copy.
+static constexpr int64_t kWorkersBarrier = 1;
 
 Epilogue::Epilogue(const MatmulConfig &config, Value product, ResultMaps maps)
     : config(config), product(product), maps(std::move(maps)) {}
@@ -57,12 +62,25 @@ FailureOr<Epilogue> Epilogue::get(func::FuncOp body, Value product,
   return epilogue;
 }
 
+int64_t Epilogue::getSliceColumns() const {
+  int64_t columns = config.getExtent(UnitSide::Columns);
+  return config.hasCopiers() ? std::min(columns, kSliceColumns) : columns;
+}
+
+int64_t Epilogue::getSliceM() const {
+  return config.swapped ? getSliceColumns() : config.tileM;
+}
+
+int64_t Epilogue::getSliceN() const {
+  return config.swapped ? config.tileN : getSliceColumns();
+}
+
 int64_t Epilogue::getPitch() const {
-  return llvm::alignTo(config.tileN, 32) + (config.swapped ? 4 : 8);
+  return llvm::alignTo(getSliceN(), 32) + (config.swapped ? 4 : 8);
 }
 
 int64_t Epilogue::getStagingBytes() const {
-  return config.warpsK * config.tileM * getPitch() * 4;
+  return config.warpsK * getSliceM() * getPitch() * 4;
 }
 
 //===----------------------------------------------------------------------===//
@@ -75,18 +93,24 @@ class EpilogueEmitter {
 public:
   EpilogueEmitter(KernelBuilder &kernel, const CtaContext &cta,
                   const ResultMaps &maps, Value product, int64_t run,
-                  int64_t pitch, const MatmulExtents &extents,
-                  const MatmulTile &tile, ProductFinish &finish, Value shared)
+                  int64_t pitch, int64_t sliceM, int64_t sliceN,
+                  const MatmulExtents &extents, const MatmulTile &tile,
+                  ProductFinish &finish, Value shared)
       : b(kernel.getBuilder()), a(b), cta(cta), config(cta.config), maps(maps),
-        product(product), run(run), pitch(pitch), extents(extents), tile(tile),
-        finish(finish), shared(shared), evaluator(kernel) {}
+        product(product), run(run), pitch(pitch), sliceM(sliceM),
+        sliceN(sliceN), extents(extents), tile(tile), finish(finish),
+        shared(shared), evaluator(kernel) {}
 
-  void stage(MmaAtom &atom, ValueRange accumulators);
-  LogicalResult emitResults();
+  /// Of the slice that starts at (firstM, firstN) of the tile.
+  void stage(MmaAtom &atom, ValueRange accumulators, int64_t firstM,
+             int64_t firstN);
+  LogicalResult emitResults(int64_t firstM, int64_t firstN);
+  /// Of all threads that multiply.
+  void synchronize();
 
 private:
   LogicalResult emitColumns(Value column, Value firstRow, int64_t rowStep,
-                            Value numRows);
+                            Value numRows, Value m, Value n);
   LogicalResult emitRun(Value row, Value column, Value m, Value n);
   SmallVector<Value> loadSums(Value row, Value column);
   SmallVector<Value> loadSlab(Value address);
@@ -100,7 +124,7 @@ private:
   const MatmulConfig &config;
   const ResultMaps &maps;
   Value product;
-  int64_t run, pitch;
+  int64_t run, pitch, sliceM, sliceN;
   const MatmulExtents &extents;
   const MatmulTile &tile;
   ProductFinish &finish;
@@ -109,10 +133,25 @@ private:
 };
 } // namespace
 
-void EpilogueEmitter::stage(MmaAtom &atom, ValueRange accumulators) {
-  Value slab = a.mul(cta.warpK, config.tileM * pitch);
+void EpilogueEmitter::synchronize() {
+  if (config.hasCopiers())
+    HopperPTX(b).syncThreads(kWorkersBarrier, config.getWorkers());
+  else
+    NVVM::BarrierOp::create(b);
+}
+
+void EpilogueEmitter::stage(MmaAtom &atom, ValueRange accumulators,
+                            int64_t firstM, int64_t firstN) {
+  Value slab = a.mul(cta.warpK, sliceM * pitch);
+  int64_t firstColumn = config.swapped ? firstM : firstN;
+  int64_t numColumns = config.swapped ? sliceM : sliceN;
   Value row, base;
   atom.drain(cta, accumulators, [&](const AccumulatorChunk &chunk) {
+    int64_t columnOffset = chunk.columnOffset - firstColumn;
+    // A slice is a part of the tile only where all threads have all columns.
+    if (cta.config.hasCopiers() &&
+        (columnOffset < 0 || columnOffset >= numColumns))
+      return;
     auto [m, n] = config.swapped ? std::pair(chunk.column, chunk.row)
                                  : std::pair(chunk.row, chunk.column);
     if (row != chunk.row) {
@@ -122,43 +161,48 @@ void EpilogueEmitter::stage(MmaAtom &atom, ValueRange accumulators) {
     if (!config.swapped) {
       auto type = VectorType::get(chunk.values.size(), b.getF32Type());
       Value vector = vector::FromElementsOp::create(b, type, chunk.values);
-      int64_t offset = chunk.rowOffset * pitch + chunk.columnOffset;
+      int64_t offset = chunk.rowOffset * pitch + columnOffset;
       LLVM::StoreOp::create(b, vector, a.offset(base, 4 * offset),
                             /*alignment=*/8);
       return;
     }
     for (auto [i, value] : llvm::enumerate(chunk.values)) {
-      int64_t offset = (chunk.columnOffset + i) * pitch + chunk.rowOffset;
+      int64_t offset = (columnOffset + i) * pitch + chunk.rowOffset;
       LLVM::StoreOp::create(b, value, a.offset(base, 4 * offset),
                             /*alignment=*/4);
     }
   });
-  NVVM::BarrierOp::create(b);
+  synchronize();
 }
 
-LogicalResult EpilogueEmitter::emitResults() {
-  finish.begin(b, tile);
-  // Rows of the tile that exist.
-  Value numRows = a.toI32(a.min(a.sub(extents.m, tile.m), config.tileM));
-  int64_t runs = config.tileN / run, threads = config.threads;
+LogicalResult EpilogueEmitter::emitResults(int64_t firstM, int64_t firstN) {
+  Value m = a.add(tile.m, firstM), n = a.add(tile.n, firstN);
+  // Rows of the slice that exist; of a tile there is one at least.
+  Value left = a.sub(extents.m, m);
+  if (sliceM != config.tileM)
+    left = a.select(a.less(m, extents.m), left, a.index(0));
+  Value numRows = a.toI32(a.min(left, sliceM));
+  int64_t runs = sliceN / run, threads = config.getWorkers();
   if (runs <= threads) {
     Value row = a.div(cta.thread, runs);
     if (threads % runs != 0)
       numRows = a.select(a.less(row, threads / runs), numRows, a.i32(0));
     return emitColumns(a.mul(a.rem(cta.thread, runs), run), row, threads / runs,
-                       numRows);
+                       numRows, m, n);
   }
   auto loop = scf::ForOp::create(b, cta.thread, a.i32(runs), a.i32(threads));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
-  return emitColumns(a.mul(loop.getInductionVar(), run), a.i32(0), 1, numRows);
+  return emitColumns(a.mul(loop.getInductionVar(), run), a.i32(0), 1, numRows,
+                     m, n);
 }
 
-/// All rows of a thread, at its columns.
+/// All rows of a thread, at its columns. The slice starts at (m, n).
 LogicalResult EpilogueEmitter::emitColumns(Value column, Value firstRow,
-                                           int64_t rowStep, Value numRows) {
+                                           int64_t rowStep, Value numRows,
+                                           Value m, Value n) {
   OpBuilder::InsertionGuard guard(b);
-  Value n = a.add(tile.n, a.toIndex(column));
+  n = a.add(n, a.toIndex(column));
   auto columns = dyn_cast<AffineConstantExpr>(extents.nExpr);
   if (!columns || columns.getValue() % config.tileN != 0) {
     auto branch = scf::IfOp::create(b, a.less(n, extents.n),
@@ -169,8 +213,7 @@ LogicalResult EpilogueEmitter::emitColumns(Value column, Value firstRow,
   b.setInsertionPointToStart(loop.getBody());
   ElementEvaluator::Scope scope(evaluator);
   Value row = loop.getInductionVar();
-  Value m = a.add(tile.m, a.toIndex(row));
-  return emitRun(row, column, m, n);
+  return emitRun(row, column, a.add(m, a.toIndex(row)), n);
 }
 
 /// A run of f32 from staging memory.
@@ -194,8 +237,7 @@ SmallVector<Value> EpilogueEmitter::loadSums(Value row, Value column) {
   SmallVector<Value> sums = loadSlab(address);
   for (int64_t slab = 1; slab < config.warpsK; ++slab)
     for (auto [sum, part] : llvm::zip_equal(
-             sums,
-             loadSlab(a.offset(address, slab * config.tileM * pitch * 4))))
+             sums, loadSlab(a.offset(address, slab * sliceM * pitch * 4))))
       sum = arith::AddFOp::create(b, sum, part);
   return sums;
 }
@@ -278,8 +320,18 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
                              const MatmulExtents &extents,
                              const MatmulTile &tile, ProductFinish &finish,
                              Value shared) {
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(), extents,
-                          tile, finish, shared);
-  emitter.stage(atom, accumulators);
-  return emitter.emitResults();
+  int64_t sliceM = getSliceM(), sliceN = getSliceN();
+  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(), sliceM,
+                          sliceN, extents, tile, finish, shared);
+  finish.begin(kernel.getBuilder(), tile);
+  for (int64_t m = 0; m < config.tileM; m += sliceM)
+    for (int64_t n = 0; n < config.tileN; n += sliceN) {
+      // The slice before, perhaps of another tile, has been read.
+      if (config.hasCopiers())
+        emitter.synchronize();
+      emitter.stage(atom, accumulators, m, n);
+      if (failed(emitter.emitResults(m, n)))
+        return failure();
+    }
+  return success();
 }

@@ -5,7 +5,9 @@
 // Accumulators cross shared memory once, so that threads own runs of a row of
 // the result whatever the unit's layout, the order of rows, swapped sides or
 // warps that share K. Then a loop over the CTA's rows computes each result of
-// the body at the coordinates where the run goes, and stores it.
+// the body at the coordinates where the run goes, and stores it. Where other
+// warps fill stages for the next tile meanwhile, accumulators cross in slices,
+// beside the stages.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +27,7 @@ namespace nvfp4 {
 class ProductFinish {
 public:
   virtual ~ProductFinish() = default;
-  /// Before the loop over rows.
+  /// Before the loops over rows.
   virtual void begin(mlir::ImplicitLocOpBuilder &b, const MatmulTile &tile) {}
   virtual void beginRow(mlir::ImplicitLocOpBuilder &b, mlir::Value m) {}
   virtual mlir::Value finish(mlir::ImplicitLocOpBuilder &b, mlir::Value sum,
@@ -50,6 +52,12 @@ public:
 private:
   Epilogue(const MatmulConfig &config, mlir::Value product, ResultMaps maps);
 
+  /// What crosses shared memory at once: all of the tile, or, where rings go on
+  /// meanwhile, 64 of the unit's columns.
+  int64_t getSliceColumns() const;
+  /// The same as extents of the result's tile.
+  int64_t getSliceM() const;
+  int64_t getSliceN() const;
   int64_t getPitch() const;
 
   const MatmulConfig &config;

@@ -14,6 +14,7 @@
 #include "FloatMatmul.h"
 
 #include "Arithmetic.h"
+#include "WgmmaAtom.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -206,6 +207,8 @@ public:
     if (!init)
       return sum;
     index.back() = n;
+    // Sums are finished in several places, none of which sees the others.
+    ElementEvaluator::Scope scope(evaluator);
     FailureOr<SmallVector<Value>> start = evaluator.getRun(init, index, 1);
     if (failed(start))
       return sum;
@@ -255,6 +258,26 @@ static FailureOr<MatmulExtents> getExtents(FloatContext context,
   return extents;
 }
 
+static std::unique_ptr<MmaAtom> createAtom(const FloatProduct &product,
+                                           const MatmulConfig &config) {
+  OctetMap rows = getOctetsOfPlain(UnitSide::Rows, config);
+  OctetMap columns = getOctetsOfPlain(UnitSide::Columns, config);
+  if (!config.hasCopiers())
+    return createWarpMma(product.element.isF16() ? WarpMmaKind::F16
+                                                 : WarpMmaKind::BF16,
+                         rows, columns);
+  auto getImage = [&](const FloatOperand &operand) {
+    return WgmmaImage{operand.isKContiguous(), config.tileK * kWgmmaLineBytes};
+  };
+  WgmmaForm form;
+  form.isBF16 = product.element.isBF16();
+  form.columns = columns.extent;
+  form.steps = config.tileK / kWgmmaK;
+  form.rows = getImage(config.swapped ? product.rhs : product.lhs);
+  form.cols = getImage(config.swapped ? product.lhs : product.rhs);
+  return createWgmma(form, rows, columns);
+}
+
 FailureOr<MatmulParts> getFloatParts(FloatContext context,
                                      const FloatProduct &product,
                                      const MatmulConfig &config) {
@@ -263,21 +286,18 @@ FailureOr<MatmulParts> getFloatParts(FloatContext context,
     return failure();
   MatmulParts parts;
   parts.extents = *extents;
-  parts.stepK = getStepK(FragmentOrder::Natural);
+  FragmentOrder order =
+      config.hasCopiers() ? FragmentOrder::Shared : FragmentOrder::Natural;
+  parts.stepK = getStepK(order);
   UnitSide lhsSide = config.swapped ? UnitSide::Columns : UnitSide::Rows;
   UnitSide rhsSide = config.swapped ? UnitSide::Rows : UnitSide::Columns;
-  parts.lhs =
-      createFloatPath(context, lhsSide, config, product.lhs, product.element,
-                      FragmentOrder::Natural, parts.extents.batch);
-  parts.rhs =
-      createFloatPath(context, rhsSide, config, product.rhs, product.element,
-                      FragmentOrder::Natural, parts.extents.batch);
+  parts.lhs = createFloatPath(context, lhsSide, config, product.lhs,
+                              product.element, order, parts.extents.batch);
+  parts.rhs = createFloatPath(context, rhsSide, config, product.rhs,
+                              product.element, order, parts.extents.batch);
   // Paths leave out the dimensions that they do not have.
   parts.rhsIsBatched = !parts.extents.batch.empty();
-  parts.atom = createWarpMma(product.element.isF16() ? WarpMmaKind::F16
-                                                     : WarpMmaKind::BF16,
-                             getOctetsOfPlain(UnitSide::Rows, config),
-                             getOctetsOfPlain(UnitSide::Columns, config));
+  parts.atom = createAtom(product, config);
   linalg::LinalgOp op = product.op;
   parts.finish = std::make_unique<FloatFinish>(
       context.evaluator,
@@ -305,7 +325,10 @@ FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &request,
       getFloatParts({kernel, evaluator}, *product, *config);
   FailureOr<KernelVariant> variant;
   if (succeeded(parts))
-    variant = composeMatmul(kernel, *config, *epilogue, *parts);
+    variant = config->hasCopiers()
+                  ? composeWarpgroupMatmul(kernel, request.chip, *config,
+                                           *epilogue, *parts, evaluator)
+                  : composeMatmul(kernel, *config, *epilogue, *parts);
   if (failed(variant))
     kernel.getFunction().erase();
   return variant;

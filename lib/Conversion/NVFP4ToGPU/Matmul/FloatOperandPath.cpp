@@ -14,6 +14,7 @@
 #include "FloatOperandPath.h"
 
 #include "Arithmetic.h"
+#include "WgmmaAtom.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -66,15 +67,26 @@ public:
             ValueRange batch);
 
   int64_t getImageBytes() const override { return image.getBytes(); }
-  void begin(const CtaContext &cta, const OperandTile &tile) override;
+  void begin(const CtaContext &cta, const OperandTile &tile) override {
+    beginCopies(cta, tile);
+    beginLoads(cta, tile);
+  }
+  void beginCopies(const CtaContext &cta, const OperandTile &tile) override;
+  void beginLoads(const CtaContext &cta, const OperandTile &tile) override;
+  bool stagesRegisters() const override {
+    return order != FragmentOrder::Shared;
+  }
   void copy(ImplicitLocOpBuilder &b, Value image, Value tile) override;
   SmallVector<Value> stage(ImplicitLocOpBuilder &b, Value image,
                            int64_t step) override;
 
 private:
   void beginIndex(const OperandTile &tile);
-  void beginCopies(const CtaContext &cta);
-  void beginLoads(const CtaContext &cta);
+  void beginUnits(const CtaContext &cta);
+  /// Where a byte of the image stands in the tile: its row and its K (i32).
+  std::pair<Value, Value> getPlace(ImplicitLocOpBuilder &b, Value line,
+                                   Value byte);
+  int64_t getPanelBytes() const { return config.tileK * kWgmmaLineBytes; }
   void copyAsync(ImplicitLocOpBuilder &b, Value image, Value tile);
   void copyEvaluated(ImplicitLocOpBuilder &b, Value image, Value tile);
   /// `count` elements along the last dimension at line and position (indices)
@@ -121,6 +133,9 @@ FloatPath::FloatPath(FloatContext context, UnitSide side,
       octets(getOctetsOfPlain(side, config)) {
   if (operand.isKContiguous())
     image = {octets.extent, config.tileK * kElementBytes};
+  else if (order == FragmentOrder::Shared)
+    image = {config.tileK * octets.extent * kElementBytes / kWgmmaLineBytes,
+             kWgmmaLineBytes};
   else
     image = {config.tileK, octets.extent * kElementBytes};
   run = getAlignedRun(operand.tensor);
@@ -157,7 +172,21 @@ void FloatPath::beginIndex(const OperandTile &operandTile) {
                                                           : e.constant(0));
 }
 
-void FloatPath::beginCopies(const CtaContext &cta) {
+std::pair<Value, Value> FloatPath::getPlace(ImplicitLocOpBuilder &b, Value line,
+                                            Value byte) {
+  Arithmetic a(b);
+  Value position = a.div(byte, kElementBytes);
+  if (operand.isKContiguous())
+    return {line, position};
+  if (order != FragmentOrder::Shared)
+    return {position, line};
+  // Panels of rows follow each other.
+  Value firstRow =
+      a.mul(a.div(line, config.tileK), image.lineBytes / kElementBytes);
+  return {a.add(firstRow, position), a.rem(line, config.tileK)};
+}
+
+void FloatPath::beginUnits(const CtaContext &cta) {
   ElementEvaluator &e = context.evaluator;
   Arithmetic a(cta.b);
   SmallVector<Value> extents = *e.getExtents(operand.tensor);
@@ -165,22 +194,28 @@ void FloatPath::beginCopies(const CtaContext &cta) {
   Value pointer = context.kernel.getPointer(buffer);
   units = getUnits(cta, image, run * kElementBytes);
   for (const ImageUnit &unit : units) {
-    Value line = a.toIndex(unit.line);
-    Value position = a.toIndex(a.div(unit.byte, kElementBytes));
-    Value row = a.add(tile.row, operand.isKContiguous() ? line : position);
+    auto [rowInTile, k] = getPlace(cta.b, unit.line, unit.byte);
+    Value row = a.add(tile.row, a.toIndex(rowInTile));
     // The last run of rows that is there.
     int64_t rowsAtOnce = operand.isKContiguous() ? 1 : run;
     row = a.min(row, a.sub(tile.rows, rowsAtOnce));
-    Value k = operand.isKContiguous() ? position : line;
-    Value first =
-        a.add(matrix, a.add(a.mul(row, strideRow), a.mul(k, strideK)));
+    Value first = a.add(
+        matrix, a.add(a.mul(row, strideRow), a.mul(a.toIndex(k), strideK)));
     sources.push_back(a.offset(pointer, a.toI64(a.mul(first, kElementBytes))));
-    unitK.push_back(a.toI32(k));
+    unitK.push_back(k);
   }
 }
 
-void FloatPath::beginLoads(const CtaContext &cta) {
+void FloatPath::beginLoads(const CtaContext &cta, const OperandTile &) {
   Arithmetic a(cta.b);
+  if (order == FragmentOrder::Shared) {
+    // A warpgroup's part of the image: lines, or a panel of 64 rows.
+    Value group = a.div(cta.getWarp(side), 4);
+    loadOffset =
+        a.mul(group, operand.isKContiguous() ? kWgmmaRows * kWgmmaLineBytes
+                                             : getPanelBytes());
+    return;
+  }
   int64_t steps = config.tileK / getStepK(order) / config.warpsK;
   Value firstStep = a.mul(cta.warpK, steps);
   Value warpRow = octets.emitWarpRow(cta.b, cta.getWarp(side));
@@ -211,12 +246,12 @@ void FloatPath::beginLoads(const CtaContext &cta) {
       a.bitXor(a.mul(position, kElementBytes), image.emitSwizzle(cta.b, line)));
 }
 
-void FloatPath::begin(const CtaContext &cta, const OperandTile &operandTile) {
+void FloatPath::beginCopies(const CtaContext &cta,
+                            const OperandTile &operandTile) {
   thread = cta.thread;
   beginIndex(operandTile);
   if (buffer)
-    beginCopies(cta);
-  beginLoads(cta);
+    beginUnits(cta);
 }
 
 //===----------------------------------------------------------------------===//
@@ -278,19 +313,21 @@ void FloatPath::copyEvaluated(ImplicitLocOpBuilder &b, Value to,
                               Value tileOfK) {
   Arithmetic a(b);
   Value firstK = a.toIndex(a.mul(tileOfK, config.tileK));
-  auto loop = scf::ForOp::create(
-      b, thread, a.i32(image.getBytes() / kChunkBytes), a.i32(config.threads));
+  auto loop =
+      scf::ForOp::create(b, thread, a.i32(image.getBytes() / kChunkBytes),
+                         a.i32(config.getFillers()));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   ElementEvaluator::Scope scope(context.evaluator);
   ImageUnit unit = getUnit(b, image, kChunkBytes, loop.getInductionVar());
-  Value line = a.toIndex(unit.line);
-  Value position = a.toIndex(a.div(unit.byte, kElementBytes));
+  auto [rowInTile, kInTile] = getPlace(b, unit.line, unit.byte);
+  Value firstRow = a.add(tile.row, a.toIndex(rowInTile));
+  firstK = a.add(firstK, a.toIndex(kInTile));
   SmallVector<Value> values;
   for (int64_t next = 0; next < kChunkElements; next += run) {
-    Value along = a.add(position, next);
-    Value row = a.add(tile.row, operand.isKContiguous() ? line : along);
-    Value k = a.add(firstK, operand.isKContiguous() ? along : line);
+    bool isAlongK = operand.isKContiguous();
+    Value row = isAlongK ? firstRow : a.add(firstRow, next);
+    Value k = isAlongK ? a.add(firstK, next) : firstK;
     llvm::append_range(values, evaluate(row, k, run));
   }
   if (values.empty())
@@ -361,8 +398,16 @@ SmallVector<Value> FloatPath::loadBlocks(ImplicitLocOpBuilder &b, Value from,
 
 SmallVector<Value> FloatPath::stage(ImplicitLocOpBuilder &b, Value from,
                                     int64_t step) {
-  return order == FragmentOrder::Blocks ? loadBlocks(b, from, step)
-                                        : loadMatrices(b, from, step);
+  switch (order) {
+  case FragmentOrder::Natural:
+    return loadMatrices(b, from, step);
+  case FragmentOrder::Blocks:
+    return loadBlocks(b, from, step);
+  case FragmentOrder::Shared:
+    return {emitWgmmaDescriptor(b, Arithmetic(b).offset(from, loadOffset),
+                                {operand.isKContiguous(), getPanelBytes()})};
+  }
+  llvm_unreachable("all orders are above");
 }
 
 SmallVector<Value> arrangeBlocks(UnitSide side,

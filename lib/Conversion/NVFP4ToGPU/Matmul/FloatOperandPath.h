@@ -45,6 +45,9 @@ enum class FragmentOrder {
   /// the order of K, as long as both operands share it. A lane then decodes
   /// whole blocks. K contiguous.
   Blocks,
+  /// The unit reads shared memory itself: handles are descriptors of `wgmma`. A
+  /// step is a tile, and four instructions.
+  Shared,
 };
 
 /// K of a step, and instructions in it.

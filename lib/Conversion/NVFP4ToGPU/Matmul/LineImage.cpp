@@ -44,7 +44,7 @@ SmallVector<ImageUnit> nvfp4::getUnits(const CtaContext &cta,
                                        int64_t unitBytes) {
   Arithmetic a(cta.b);
   int64_t total = image.getBytes() / unitBytes;
-  int64_t threads = cta.config.threads;
+  int64_t threads = cta.config.getFillers();
   // Where a pass of all threads is whole periods of the permutation, a thread's
   // units are at one place in lines that are constants apart.
   int64_t passBytes = threads * unitBytes;

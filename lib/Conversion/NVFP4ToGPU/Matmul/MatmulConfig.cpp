@@ -16,6 +16,29 @@ using namespace nvfp4;
 /// Rows and columns of a warp-level instruction.
 static constexpr int64_t kUnitRows = 16, kUnitColumns = 8;
 
+/// Of warpgroups: lines of 128 bytes, the unit's rows, and what accumulators
+/// there is room for.
+static LogicalResult verifyWarpgroups(Operation *root,
+                                      const MatmulConfig &config) {
+  int64_t rows = config.getExtent(UnitSide::Rows);
+  int64_t columns = config.getExtent(UnitSide::Columns);
+  int64_t warps = config.getWarps(UnitSide::Rows);
+  if (config.warpsK != 1 || config.getWarps(UnitSide::Columns) != 1 ||
+      warps % 4 != 0 || rows != kUnitRows * warps)
+    return root->emitError("expected warpgroups that each have 64 of the "
+                           "unit's rows, but got ")
+           << warps << " warps for " << rows << " rows";
+  if (columns % 64 != 0 || columns > 256)
+    return root->emitError("expected 64, 128, 192 or 256 of the unit's columns "
+                           "for warpgroups, but got ")
+           << columns;
+  if (config.tileK != 64)
+    return root->emitError("expected a tile whose K is 64 for warpgroups, but "
+                           "got ")
+           << config.tileK;
+  return success();
+}
+
 /// A warp's share of one side: whole instructions, in tiles of scales that it
 /// can find its rows in.
 static LogicalResult verifySide(Operation *root, const MatmulConfig &config,
@@ -58,6 +81,11 @@ FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
   if (config.stages < 2)
     return root->emitError("expected at least 2 stages, but got ")
            << config.stages;
+  if (config.hasCopiers()) {
+    if (failed(verifyWarpgroups(root, config)))
+      return failure();
+    return config;
+  }
   int64_t steps = config.tileK / stepK;
   if (config.tileK % stepK != 0 || !llvm::isPowerOf2_64(steps) ||
       steps % config.warpsK != 0 || steps > 16)

@@ -31,6 +31,15 @@ struct MatmulConfig {
   /// 0: any number of rows.
   int64_t maxRows;
 
+  /// Threads of the warps that multiply. The others, if there are any, are a
+  /// warpgroup before them that copies.
+  int64_t getWorkers() const { return 32 * warpsM * warpsN * warpsK; }
+  bool hasCopiers() const { return threads != getWorkers(); }
+  /// Threads that fill images.
+  int64_t getFillers() const {
+    return hasCopiers() ? threads - getWorkers() : threads;
+  }
+
   /// Reports at `root` what no kernel of `threads`, `tile`, `warps` and
   /// `stages` can be. `stepK` is the K of one instruction.
   static mlir::FailureOr<MatmulConfig> get(mlir::Operation *root,

@@ -125,8 +125,7 @@ SmallVector<Value> MainLoop::emit() {
 // Composition
 //===----------------------------------------------------------------------===//
 
-/// Rows that a kernel with `max_rows` serves.
-static IntegerSet getServedSet(KernelBuilder &kernel,
+IntegerSet nvfp4::getServedSet(KernelBuilder &kernel,
                                const MatmulConfig &config,
                                const MatmulExtents &extents) {
   if (config.maxRows == 0)
@@ -218,6 +217,13 @@ nvfp4::generateMatmulKernel(const KernelRequest &request) {
   if (roots.size() > 1)
     return generateSiblingProducts(request, roots, generateMatmulKernel);
   Operation *root = roots.front();
+  ArrayRef<int64_t> warps = request.attr.getWarps();
+  bool hasCopiers =
+      request.attr.getThreads() > 32 * warps[0] * warps[1] * warps[2];
+  if (hasCopiers && request.chip.mmaUnit != MmaUnit::WarpgroupAsync)
+    return root->emitOpError("expected a chip that multiplies in warpgroups, "
+                             "but got ")
+           << request.chip.name << " for " << request.attr;
   auto scaled = dyn_cast<ScaledMatmulOp>(root);
   if (!scaled)
     return generateFloatMatmul(request, cast<linalg::LinalgOp>(root));

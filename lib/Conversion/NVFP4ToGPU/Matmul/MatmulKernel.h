@@ -16,6 +16,7 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MATMULKERNEL_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_MATMULKERNEL_H
 
+#include "../ElementEvaluator.h"
 #include "Epilogue.h"
 #include "MmaAtom.h"
 #include "OperandPath.h"
@@ -43,6 +44,17 @@ mlir::FailureOr<KernelVariant> composeMatmul(KernelBuilder &kernel,
                                              const MatmulConfig &config,
                                              Epilogue &epilogue,
                                              MatmulParts &parts);
+
+/// The same for a config with copying warps (WarpgroupMatmul.cpp). `evaluator`
+/// is that of the paths.
+mlir::FailureOr<KernelVariant>
+composeWarpgroupMatmul(KernelBuilder &kernel, const ChipModel &chip,
+                       const MatmulConfig &config, Epilogue &epilogue,
+                       MatmulParts &parts, ElementEvaluator &evaluator);
+
+/// Rows that a kernel with `max_rows` serves; null: any.
+mlir::IntegerSet getServedSet(KernelBuilder &kernel, const MatmulConfig &config,
+                              const MatmulExtents &extents);
 
 /// The kernels of a matmul with two block-scaled operands, of one with plain
 /// activations and block-scaled weights, and of a contraction of bf16 or f16.

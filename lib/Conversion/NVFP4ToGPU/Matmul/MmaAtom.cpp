@@ -67,7 +67,9 @@ public:
   SmallVector<Value> issue(ImplicitLocOpBuilder &b, ValueRange accumulators,
                            ValueRange a, ValueRange bs, int64_t step) override;
   void drain(const CtaContext &cta, ValueRange accumulators,
-             function_ref<void(const AccumulatorChunk &)> visit) override;
+             function_ref<void(const AccumulatorChunk &)> visit) override {
+    drainFragments(cta, rows, columns, accumulators, visit);
+  }
 
 private:
   int64_t getNumRowTiles() const { return rows.getNumOctets() / 2; }
@@ -135,15 +137,16 @@ SmallVector<Value> WarpMma::issue(ImplicitLocOpBuilder &b,
   return results;
 }
 
-void WarpMma::drain(const CtaContext &cta, ValueRange accumulators,
-                    function_ref<void(const AccumulatorChunk &)> visit) {
+void nvfp4::drainFragments(const CtaContext &cta, const OctetMap &rows,
+                           const OctetMap &columns, ValueRange accumulators,
+                           function_ref<void(const AccumulatorChunk &)> visit) {
   Arithmetic a(cta.b);
   Value row = a.add(rows.emitWarpRow(cta.b, cta.warpRow), cta.laneGroup);
   Value column = a.add(columns.emitWarpRow(cta.b, cta.warpColumn),
                        a.mul(cta.laneInGroup, 2));
   int64_t first = 0;
-  for (int64_t i = 0; i < getNumRowTiles(); ++i)
-    for (int64_t j = 0; j < getNumColumnTiles(); ++j)
+  for (int64_t i = 0; i < rows.getNumOctets() / 2; ++i)
+    for (int64_t j = 0; j < columns.getNumOctets(); ++j)
       for (int64_t half = 0; half < 2; ++half, first += 2)
         visit({SmallVector<Value>(accumulators.slice(first, 2)), row, column,
                rows.getRow(2 * i + half), columns.getRow(j)});

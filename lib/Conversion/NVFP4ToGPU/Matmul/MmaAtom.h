@@ -34,11 +34,25 @@ public:
   virtual llvm::SmallVector<mlir::Value>
   issue(mlir::ImplicitLocOpBuilder &b, mlir::ValueRange accumulators,
         mlir::ValueRange rows, mlir::ValueRange columns, int64_t step) = 0;
+  /// The accumulators once all but the youngest `pending` issues are complete.
+  /// Units that work asynchronously own them, and the registers of operands,
+  /// until then.
+  virtual llvm::SmallVector<mlir::Value> wait(mlir::ImplicitLocOpBuilder &b,
+                                              mlir::ValueRange accumulators,
+                                              int64_t pending) {
+    return accumulators;
+  }
   /// Visits all chunks of this thread. Emits no control flow.
   virtual void
   drain(const CtaContext &cta, mlir::ValueRange accumulators,
         llvm::function_ref<void(const AccumulatorChunk &)> visit) = 0;
 };
+
+/// Visits accumulators that warps hold as fragments of m16n8: four for each 16
+/// rows and 8 columns (MmaAtom.cpp says which).
+void drainFragments(const CtaContext &cta, const OctetMap &rows,
+                    const OctetMap &columns, mlir::ValueRange accumulators,
+                    llvm::function_ref<void(const AccumulatorChunk &)> visit);
 
 /// A warp-level instruction m16n8 with four f32 accumulators.
 enum class WarpMmaKind {

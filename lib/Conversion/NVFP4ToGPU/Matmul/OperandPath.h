@@ -33,14 +33,20 @@ public:
 
   /// Bytes of a stage; a multiple of 128.
   virtual int64_t getImageBytes() const = 0;
-  /// Emits what does not change along K, before the loop.
+  /// Emits what does not change along K, before the loop: for threads that
+  /// copy and stage. Where those are different threads, each half by itself;
+  /// paths of kernels without copying warpgroups have no halves.
   virtual void begin(const CtaContext &cta, const OperandTile &tile) = 0;
+  virtual void beginCopies(const CtaContext &cta, const OperandTile &tile) {}
+  virtual void beginLoads(const CtaContext &cta, const OperandTile &tile) {}
   /// Begins the asynchronous copies of K tile `tile` (i32) to `image`
   /// (!llvm.ptr<3>, aligned to 1024 bytes). What lies beyond K becomes zero;
   /// tiles that lie beyond it altogether only if `copiesAnyTile`.
   virtual void copy(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
                     mlir::Value tile) = 0;
   virtual bool copiesAnyTile() const { return false; }
+  /// Whether handles are values that were loaded, not addresses of them.
+  virtual bool stagesRegisters() const { return true; }
   /// The staged handle of the warp's K step `step`: for warp-level units four
   /// registers (i32) per 16 rows or two per 8 columns, then what else there is.
   virtual llvm::SmallVector<mlir::Value>

@@ -10,6 +10,7 @@
 #include "StageRing.h"
 
 #include "Arithmetic.h"
+#include "HopperPTX.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -80,3 +81,56 @@ void StageRing::refill(ValueRange state, Value tile, Fill fill) {
 }
 
 void StageRing::finish() { waitFor(b, /*pending=*/0); }
+
+//===----------------------------------------------------------------------===//
+// Barriers in shared memory
+//===----------------------------------------------------------------------===//
+
+static constexpr int64_t kBarrierSize = 8;
+
+void BarrierRing::initialize(int64_t fullArrivals, int64_t emptyArrivals) {
+  Arithmetic a(b);
+  HopperPTX ptx(b);
+  for (int64_t i = 0; i < stages; ++i) {
+    ptx.initBarrier(a.offset(base, i * kBarrierSize), fullArrivals);
+    ptx.initBarrier(a.offset(base, (stages + i) * kBarrierSize), emptyArrivals);
+  }
+  ptx.fenceBarrierInit();
+}
+
+SmallVector<Value> BarrierRing::start() {
+  Arithmetic a(b);
+  return {a.i32(0), a.i32(0)};
+}
+
+SmallVector<Value> BarrierRing::next(ValueRange state) {
+  Arithmetic a(b);
+  Value stage = a.add(state[0], 1);
+  Value wraps = a.equal(stage, stages);
+  return {a.select(wraps, a.i32(0), stage),
+          a.select(wraps, a.bitXor(state[1], 1), state[1])};
+}
+
+Value BarrierRing::getImage(ValueRange state) {
+  Arithmetic a(b);
+  return a.offset(a.offset(base, kBarrierBytes), a.mul(state[0], stageBytes));
+}
+
+Value BarrierRing::getFullBarrier(ValueRange state) {
+  Arithmetic a(b);
+  return a.offset(base, a.mul(state[0], kBarrierSize));
+}
+
+Value BarrierRing::getEmptyBarrier(ValueRange state) {
+  return Arithmetic(b).offset(getFullBarrier(state), stages * kBarrierSize);
+}
+
+void BarrierRing::waitFull(ValueRange state) {
+  HopperPTX(b).waitForParity(getFullBarrier(state), state[1]);
+}
+
+/// All stages are empty at first: as if a phase before the first were complete.
+void BarrierRing::waitEmpty(ValueRange state) {
+  HopperPTX(b).waitForParity(getEmptyBarrier(state),
+                             Arithmetic(b).bitXor(state[1], 1));
+}

@@ -15,7 +15,9 @@
 //     refill(state, t, fill)   the copy of tile t + stages begins
 //   finish()                   nobody reads any more: the memory is free
 //
-// This ring is `cp.async` groups and a barrier of the CTA.
+// This ring is `cp.async` groups and a barrier of the CTA. Where some warps
+// copy and others multiply, `BarrierRing` has two barriers in shared memory per
+// stage: it is full, and it is empty again.
 //
 //===----------------------------------------------------------------------===//
 
@@ -59,6 +61,38 @@ private:
   /// i32.
   mlir::Value numTiles;
   bool isOpen;
+};
+
+class BarrierRing {
+public:
+  /// Of memory that the barriers take, aligned like an image.
+  static constexpr int64_t kBarrierBytes = 1024;
+
+  /// `base` is shared memory of getBytes() bytes: barriers, then stages.
+  BarrierRing(mlir::ImplicitLocOpBuilder &builder, mlir::Value base,
+              int64_t stages, int64_t stageBytes)
+      : b(builder), base(base), stages(stages), stageBytes(stageBytes) {}
+
+  int64_t getBytes() const { return kBarrierBytes + stages * stageBytes; }
+
+  /// By one thread, before all others see a barrier of the CTA: arrivals that
+  /// make a stage full and empty.
+  void initialize(int64_t fullArrivals, int64_t emptyArrivals);
+  /// Which stage, and the parity of its phase (i32 both): of the first tile,
+  /// and of the next one.
+  llvm::SmallVector<mlir::Value> start();
+  llvm::SmallVector<mlir::Value> next(mlir::ValueRange state);
+
+  mlir::Value getImage(mlir::ValueRange state);
+  mlir::Value getFullBarrier(mlir::ValueRange state);
+  mlir::Value getEmptyBarrier(mlir::ValueRange state);
+  void waitFull(mlir::ValueRange state);
+  void waitEmpty(mlir::ValueRange state);
+
+private:
+  mlir::ImplicitLocOpBuilder &b;
+  mlir::Value base;
+  int64_t stages, stageBytes;
 };
 
 } // namespace nvfp4

@@ -15,13 +15,37 @@ using namespace nvfp4;
 /// are 2 MiB of L2.
 static constexpr int64_t kGroup = 8;
 
-AffineMap TileScheduler::getGrid(KernelBuilder &kernel) const {
-  AffineExpr x =
+AffineExpr TileScheduler::getNumTiles() const {
+  AffineExpr tiles =
       extents.mExpr.ceilDiv(config.tileM) * extents.nExpr.ceilDiv(config.tileN);
   for (AffineExpr batch : extents.batchExprs)
-    x = x * batch;
+    tiles = tiles * batch;
+  return tiles;
+}
+
+AffineMap TileScheduler::getGrid(KernelBuilder &kernel) const {
   AffineExpr one = kernel.getBuilder().getAffineConstantExpr(1);
-  return kernel.getGrid(x, one, one);
+  return kernel.getGrid(getNumTiles(), one, one);
+}
+
+AffineMap TileScheduler::getPersistentGrid(KernelBuilder &kernel,
+                                           const ChipModel &chip) const {
+  ImplicitLocOpBuilder &b = kernel.getBuilder();
+  AffineExpr one = b.getAffineConstantExpr(1);
+  // Blocks without a tile end at once.
+  int64_t blocks = chip.multiprocessors;
+  if (auto tiles = dyn_cast<AffineConstantExpr>(getNumTiles()))
+    blocks = std::min(blocks, tiles.getValue());
+  return kernel.getGrid(b.getAffineConstantExpr(blocks), one, one);
+}
+
+Value TileScheduler::emitNumTiles(KernelBuilder &kernel) const {
+  Arithmetic a(kernel.getBuilder());
+  Value tiles = a.mul(a.ceilDiv(extents.m, config.tileM),
+                      a.ceilDiv(extents.n, config.tileN));
+  for (Value extent : extents.batch)
+    tiles = a.mul(tiles, extent);
+  return a.toI32(tiles);
 }
 
 MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {

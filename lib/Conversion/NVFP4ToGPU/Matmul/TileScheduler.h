@@ -13,6 +13,8 @@
 //   m2    6   8  10
 //   m3    7   9  11
 //
+// Persistent blocks take the tiles with numbers x, x + blocks, x + 2 blocks, …
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TILESCHEDULER_H
@@ -47,10 +49,18 @@ public:
       : config(config), extents(extents) {}
 
   mlir::AffineMap getGrid(KernelBuilder &kernel) const;
+  /// Of blocks that each compute tile after tile, one for each of the chip's
+  /// multiprocessors, and the number of all tiles, an i32.
+  mlir::AffineMap getPersistentGrid(KernelBuilder &kernel,
+                                    const ChipModel &chip) const;
+  mlir::Value emitNumTiles(KernelBuilder &kernel) const;
   /// `id` is the block in x.
   MatmulTile emitTile(KernelBuilder &kernel, mlir::Value id) const;
 
 private:
+  /// Of all matrices.
+  mlir::AffineExpr getNumTiles() const;
+
   const MatmulConfig &config;
   const MatmulExtents &extents;
 };

@@ -355,9 +355,12 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                    [](int64_t extent) { return extent <= 0; }))
     return emitError() << "expected three positive extents as 'tile' and as "
                           "'warps' of a matmul";
-  if (threads != 32 * warps[0] * warps[1] * warps[2])
+  int64_t workers = 32 * warps[0] * warps[1] * warps[2];
+  if (threads != workers && threads != workers + 128)
     return emitError() << "expected 32 threads for each of "
-                       << warps[0] * warps[1] * warps[2] << " warps, but got "
+                       << warps[0] * warps[1] * warps[2]
+                       << " warps, and 128 more if a warpgroup copies for them,"
+                          " but got "
                        << threads;
   return success();
 }

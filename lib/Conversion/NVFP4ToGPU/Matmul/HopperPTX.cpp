@@ -1,0 +1,111 @@
+//===- HopperPTX.cpp - Instructions that LLVM has no op for ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Source: PTX ISA 9.0, mbarrier, cp.async.bulk, cp.async.bulk.tensor,
+// setmaxnreg, fence.proxy.
+//
+//===----------------------------------------------------------------------===//
+
+#include "HopperPTX.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+Value HopperPTX::emit(Type result, ValueRange operands, StringRef text,
+                      StringRef constraints, bool ordersMemory) {
+  std::string all = constraints.str();
+  if (ordersMemory)
+    all += all.empty() ? "~{memory}" : ",~{memory}";
+  if (!result)
+    result = LLVM::LLVMVoidType::get(b.getContext());
+  auto op = LLVM::InlineAsmOp::create(
+      b, result, operands, text, all, /*has_side_effects=*/true,
+      /*is_align_stack=*/false, LLVM::TailCallKind::None,
+      LLVM::AsmDialectAttr(), ArrayAttr());
+  return op->getNumResults() == 0 ? Value() : op.getResult(0);
+}
+
+Value HopperPTX::getAddress(Value shared) {
+  return LLVM::PtrToIntOp::create(b, b.getI32Type(), shared);
+}
+
+void HopperPTX::initBarrier(Value barrier, int64_t count) {
+  emit({}, {getAddress(barrier)},
+       "mbarrier.init.shared::cta.b64 [$0], " + std::to_string(count) + ";",
+       "r");
+}
+
+void HopperPTX::fenceBarrierInit() {
+  emit({}, {}, "fence.mbarrier_init.release.cluster;", "");
+}
+
+void HopperPTX::waitForParity(Value barrier, Value parity) {
+  emit({}, {getAddress(barrier), parity},
+       "{\n\t.reg .pred done;\n"
+       "wait_${:uid}:\n\t"
+       "mbarrier.try_wait.parity.shared::cta.b64 done, [$0], $1;\n\t"
+       "@!done bra wait_${:uid};\n\t}",
+       "r,r");
+}
+
+void HopperPTX::arriveIf(Value barrier, Value condition) {
+  emit({}, {getAddress(barrier), condition},
+       "@$1 mbarrier.arrive.shared::cta.b64 _, [$0];", "r,b");
+}
+
+void HopperPTX::arriveAndExpect(Value barrier, Value bytes) {
+  emit({}, {getAddress(barrier), bytes},
+       "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r");
+}
+
+void HopperPTX::fenceAsyncProxy() {
+  emit({}, {}, "fence.proxy.async.shared::cta;", "");
+}
+
+void HopperPTX::takeRegisters(int64_t count) {
+  NVVM::SetMaxRegisterOp::create(b, count,
+                                 NVVM::SetMaxRegisterAction::increase);
+}
+
+void HopperPTX::giveRegisters(int64_t count) {
+  NVVM::SetMaxRegisterOp::create(b, count,
+                                 NVVM::SetMaxRegisterAction::decrease);
+}
+
+void HopperPTX::syncThreads(int64_t id, int64_t threads) {
+  emit({}, {},
+       "bar.sync " + std::to_string(id) + ", " + std::to_string(threads) + ";",
+       "");
+}
+
+void HopperPTX::syncWarp() { emit({}, {}, "bar.warp.sync 0xffffffff;", ""); }
+
+void HopperPTX::copyBulk(Value target, Value source, Value bytes,
+                         Value barrier) {
+  emit({}, {getAddress(target), source, bytes, getAddress(barrier)},
+       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+       "[$0], [$1], $2, [$3];",
+       "r,l,r,r");
+}
+
+void HopperPTX::copyTensor(Value target, Value map, ValueRange coordinates,
+                           Value barrier) {
+  SmallVector<Value> operands = {getAddress(target), map, getAddress(barrier)};
+  std::string place, constraints = "r,l,r";
+  for (Value coordinate : coordinates) {
+    place += (place.empty() ? "$" : ", $") + std::to_string(operands.size());
+    operands.push_back(coordinate);
+    constraints += ",r";
+  }
+  emit({}, operands,
+       "cp.async.bulk.tensor." + std::to_string(coordinates.size()) +
+           "d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [$0], "
+           "[$1, {" +
+           place + "}], [$2];",
+       constraints);
+}

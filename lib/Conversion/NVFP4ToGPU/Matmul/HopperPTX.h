@@ -1,0 +1,68 @@
+//===- HopperPTX.h - Instructions that LLVM has no op for -------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Inline assembly of chips with asynchronous warpgroups, in one place: barriers
+// in shared memory, bulk copies that complete on them, fences between ways of
+// reaching memory, and registers that warps hand to each other. Pointers are
+// `!llvm.ptr<3>` (shared) and `!llvm.ptr<1>` (global), integers i32.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_HOPPERPTX_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_HOPPERPTX_H
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace nvfp4 {
+
+struct HopperPTX {
+  explicit HopperPTX(mlir::ImplicitLocOpBuilder &builder) : b(builder) {}
+
+  /// Any instructions. They stay where they are, and accesses to memory do not
+  /// pass them if `ordersMemory`.
+  mlir::Value emit(mlir::Type result, mlir::ValueRange operands,
+                   mlir::StringRef text, mlir::StringRef constraints,
+                   bool ordersMemory = true);
+
+  /// i32: the address that instructions take.
+  mlir::Value getAddress(mlir::Value shared);
+
+  /// Of a barrier of 8 bytes: `count` arrivals complete a phase.
+  void initBarrier(mlir::Value barrier, int64_t count);
+  /// Makes initialized barriers known to bulk copies.
+  void fenceBarrierInit();
+  /// Blocks until the phase of that parity (i32) is complete.
+  void waitForParity(mlir::Value barrier, mlir::Value parity);
+  /// Where `condition` (i1) holds.
+  void arriveIf(mlir::Value barrier, mlir::Value condition);
+  /// One arrival, and so many bytes of bulk copies to come.
+  void arriveAndExpect(mlir::Value barrier, mlir::Value bytes);
+
+  /// Stores to shared memory before, matrix units and bulk copies after.
+  void fenceAsyncProxy();
+  /// The first of a warpgroup's instructions that say how many registers each
+  /// of its threads has from here on: a multiple of 8.
+  void takeRegisters(int64_t count);
+  void giveRegisters(int64_t count);
+  /// A barrier of `threads` threads, number `id`.
+  void syncThreads(int64_t id, int64_t threads);
+  void syncWarp();
+
+  /// `bytes` (i32, a multiple of 16) from global to shared memory; they
+  /// complete on `barrier`.
+  void copyBulk(mlir::Value target, mlir::Value source, mlir::Value bytes,
+                mlir::Value barrier);
+  /// A box of a tensor map (a generic or parameter pointer) at `coordinates`
+  /// (i32, the innermost first).
+  void copyTensor(mlir::Value target, mlir::Value map,
+                  mlir::ValueRange coordinates, mlir::Value barrier);
+
+private:
+  mlir::ImplicitLocOpBuilder &b;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_HOPPERPTX_H

@@ -1,0 +1,338 @@
+//===- WarpgroupMatmul.cpp - Warps that copy, warps that multiply ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The composition of a matmul whose CTA has a warpgroup that copies and one or
+// more that multiply. Each runs through the same tiles of the result and of K:
+//
+//   copying                          multiplying
+//   for each tile of the result:     for each tile of the result:
+//     for each tile of K:              for each tile of K:
+//       wait until the stage is          wait until the stage is full
+//       empty, fill it,                  multiply, while the next tile is
+//       staged say that an earlier one          say that the stage before is
+//       empty is full                        compute results
+//
+// Copies for the next tile of the result go on while results are computed.
+//
+// Registers move from the threads that copy to those that multiply.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Arithmetic.h"
+#include "HopperPTX.h"
+#include "MatmulKernel.h"
+#include "WgmmaAtom.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// To which images are aligned, for their swizzle.
+static constexpr int64_t kImageAlignment = 1024;
+/// Registers of a thread that copies: addresses of 16 chunks.
+static constexpr int64_t kCopierRegisters = 88;
+/// A multiprocessor's registers, and the most that a thread can have.
+static constexpr int64_t kRegisters = 65536, kMostRegisters = 255;
+
+namespace {
+class WarpgroupKernel {
+public:
+  WarpgroupKernel(KernelBuilder &kernel, const MatmulConfig &config,
+                  Epilogue &epilogue, MatmulParts &parts,
+                  ElementEvaluator &evaluator, Value shared)
+      : kernel(kernel), b(kernel.getBuilder()), a(b), ptx(b), config(config),
+        epilogue(epilogue), parts(parts), evaluator(evaluator),
+        rows(config.swapped ? *parts.rhs : *parts.lhs),
+        columns(config.swapped ? *parts.lhs : *parts.rhs),
+        columnsOffset(llvm::alignTo(rows.getImageBytes(), kImageAlignment)),
+        scheduler(config, parts.extents),
+        ring(b, shared, config.stages,
+             columnsOffset +
+                 llvm::alignTo(columns.getImageBytes(), kImageAlignment)),
+        staging(a.offset(shared, ring.getBytes())) {}
+
+  LogicalResult emit();
+  int64_t getSharedBytes() const {
+    return ring.getBytes() + epilogue.getStagingBytes();
+  }
+  const TileScheduler &getScheduler() const { return scheduler; }
+
+private:
+  /// A loop over the result's tiles of this block, around the ring's state.
+  LogicalResult forEachTile(
+      function_ref<FailureOr<SmallVector<Value>>(const MatmulTile &tile,
+                                                 SmallVector<Value> state)>
+          body);
+  void emitCopies(Value thread);
+  SmallVector<Value> emitFills(const CtaContext &cta, SmallVector<Value> state);
+  LogicalResult emitProducts(Value thread);
+  SmallVector<Value> emitMainLoop(const CtaContext &cta,
+                                  SmallVector<Value> &state);
+  SmallVector<Value> multiplyShared(const CtaContext &cta,
+                                    SmallVector<Value> &state);
+  SmallVector<Value> multiplyStaged(const CtaContext &cta,
+                                    SmallVector<Value> &state);
+  Value getColumnsImage(ValueRange state) {
+    return a.offset(ring.getImage(state), columnsOffset);
+  }
+
+  KernelBuilder &kernel;
+  ImplicitLocOpBuilder &b;
+  Arithmetic a;
+  HopperPTX ptx;
+  const MatmulConfig &config;
+  Epilogue &epilogue;
+  MatmulParts &parts;
+  ElementEvaluator &evaluator;
+  OperandPath &rows, &columns;
+  int64_t columnsOffset;
+  TileScheduler scheduler;
+  BarrierRing ring;
+  Value staging;
+  /// i32: tiles of the result and of K, and blocks.
+  Value numTiles, numTilesOfK, numBlocks;
+};
+} // namespace
+
+LogicalResult WarpgroupKernel::forEachTile(
+    function_ref<FailureOr<SmallVector<Value>>(const MatmulTile &tile,
+                                               SmallVector<Value> state)>
+        body) {
+  auto loop = scf::ForOp::create(b, kernel.getBlockId(0), numTiles, numBlocks,
+                                 ring.start());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ElementEvaluator::Scope scope(evaluator);
+  MatmulTile tile = scheduler.emitTile(kernel, loop.getInductionVar());
+  FailureOr<SmallVector<Value>> state =
+      body(tile, SmallVector<Value>(loop.getRegionIterArgs()));
+  if (failed(state))
+    return failure();
+  scf::YieldOp::create(b, *state);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Warps that copy
+//===----------------------------------------------------------------------===//
+
+void WarpgroupKernel::emitCopies(Value thread) {
+  CtaContext cta(b, config, thread);
+  const MatmulExtents &extents = parts.extents;
+  (void)forEachTile([&](const MatmulTile &tile, SmallVector<Value> state) {
+    parts.lhs->beginCopies(cta, {tile.m, extents.m, tile.slice});
+    parts.rhs->beginCopies(
+        cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
+    return FailureOr<SmallVector<Value>>(emitFills(cta, std::move(state)));
+  });
+}
+
+/// Copies of a tile are complete some tiles later; then their writers make them
+/// visible to the unit, and each warp arrives.
+SmallVector<Value> WarpgroupKernel::emitFills(const CtaContext &cta,
+                                              SmallVector<Value> state) {
+  int64_t pending = config.stages / 2;
+  Value isFirstLane = a.equal(cta.lane, 0);
+  // Of the tile that is filled, and of the one that is declared full.
+  SmallVector<Value> carried(state);
+  llvm::append_range(carried, state);
+  auto loop = scf::ForOp::create(b, a.i32(0), a.add(numTilesOfK, pending),
+                                 a.i32(1), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value t = loop.getInductionVar();
+  SmallVector<Value> filled(loop.getRegionIterArgs().take_front(2));
+  SmallVector<Value> full(loop.getRegionIterArgs().drop_front(2));
+  Value isThere = a.less(t, numTilesOfK);
+  auto branch = scf::IfOp::create(b, isThere, /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard inBranch(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    ElementEvaluator::Scope scope(evaluator);
+    ring.waitEmpty(filled);
+    rows.copy(b, ring.getImage(filled), t);
+    columns.copy(b, getColumnsImage(filled), t);
+  }
+  NVVM::CpAsyncCommitGroupOp::create(b);
+  NVVM::CpAsyncWaitGroupOp::create(b, pending);
+  ptx.fenceAsyncProxy();
+  ptx.syncWarp();
+  Value isLate = a.less(t, pending);
+  Value arrives = a.select(isLate, a.constant(b.getI1Type(), 0), isFirstLane);
+  ptx.arriveIf(ring.getFullBarrier(full), arrives);
+  SmallVector<Value> nextFilled = ring.next(filled), nextFull = ring.next(full);
+  SmallVector<Value> results;
+  for (auto [next, same] : llvm::zip_equal(nextFilled, filled))
+    results.push_back(a.select(isThere, next, same));
+  for (auto [next, same] : llvm::zip_equal(nextFull, full))
+    results.push_back(a.select(isLate, same, next));
+  scf::YieldOp::create(b, results);
+  return SmallVector<Value>(loop.getResults().take_front(2));
+}
+
+//===----------------------------------------------------------------------===//
+// Warps that multiply
+//===----------------------------------------------------------------------===//
+
+LogicalResult WarpgroupKernel::emitProducts(Value thread) {
+  CtaContext cta(b, config, thread);
+  const MatmulExtents &extents = parts.extents;
+  return forEachTile(
+      [&](const MatmulTile &tile,
+          SmallVector<Value> state) -> FailureOr<SmallVector<Value>> {
+        parts.lhs->beginLoads(cta, {tile.m, extents.m, tile.slice});
+        parts.rhs->beginLoads(cta, {tile.n, extents.n,
+                                    parts.rhsIsBatched ? tile.slice : Value()});
+        SmallVector<Value> sums = rows.stagesRegisters()
+                                      ? multiplyStaged(cta, state)
+                                      : multiplyShared(cta, state);
+        if (failed(epilogue.emit(kernel, cta, *parts.atom, sums, extents, tile,
+                                 *parts.finish, staging)))
+          return failure();
+        // What lanes stored is behind the next arrival of their warp.
+        ptx.syncWarp();
+        return state;
+      });
+}
+
+/// Both operands from shared memory: a stage is free when the multiplication
+/// after it has begun and its own is complete.
+SmallVector<Value> WarpgroupKernel::multiplyShared(const CtaContext &cta,
+                                                   SmallVector<Value> &state) {
+  SmallVector<Value> sums = parts.atom->begin(cta);
+  Value isFirstLane = a.equal(cta.lane, 0);
+  // Carried: accumulators, the state, and the stage before.
+  SmallVector<Value> carried(sums);
+  llvm::append_range(carried, state);
+  llvm::append_range(carried, state);
+  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), carried);
+  size_t numSums = sums.size();
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    ValueRange arguments = loop.getRegionIterArgs();
+    SmallVector<Value> current(arguments.slice(numSums, 2));
+    SmallVector<Value> before(arguments.slice(numSums + 2, 2));
+    ring.waitFull(current);
+    SmallVector<Value> next =
+        parts.atom->issue(b, arguments.take_front(numSums),
+                          rows.stage(b, ring.getImage(current), 0),
+                          columns.stage(b, getColumnsImage(current), 0), 0);
+    next = parts.atom->wait(b, next, 1);
+    Value isFirst = a.equal(loop.getInductionVar(), 0);
+    ptx.arriveIf(ring.getEmptyBarrier(before),
+                 a.select(isFirst, a.constant(b.getI1Type(), 0), isFirstLane));
+    llvm::append_range(next, ring.next(current));
+    llvm::append_range(next, current);
+    scf::YieldOp::create(b, next);
+  }
+  ValueRange results = loop.getResults();
+  state.assign(results.begin() + numSums, results.begin() + numSums + 2);
+  sums = parts.atom->wait(b, results.take_front(numSums), 0);
+  Value isAny = a.less(a.i32(0), numTilesOfK);
+  ptx.arriveIf(ring.getEmptyBarrier(results.drop_front(numSums + 2)),
+               a.select(isAny, isFirstLane, a.constant(b.getI1Type(), 0)));
+  return sums;
+}
+
+/// Rows from registers: the next tile is staged while the unit works.
+SmallVector<Value> WarpgroupKernel::multiplyStaged(const CtaContext &cta,
+                                                   SmallVector<Value> &state) {
+  SmallVector<Value> sums = parts.atom->begin(cta);
+  Value isFirstLane = a.equal(cta.lane, 0);
+  // Where there is nothing to wait for, what is staged is not used.
+  auto waitIf = [&](Value condition, ValueRange stage) {
+    auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    ring.waitFull(stage);
+  };
+  waitIf(a.less(a.i32(0), numTilesOfK), state);
+  SmallVector<Value> handles = rows.stage(b, ring.getImage(state), 0);
+  SmallVector<Value> carried(sums);
+  llvm::append_range(carried, state);
+  llvm::append_range(carried, handles);
+  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), carried);
+  size_t numSums = sums.size();
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    ValueRange arguments = loop.getRegionIterArgs();
+    SmallVector<Value> current(arguments.slice(numSums, 2));
+    SmallVector<Value> results = parts.atom->issue(
+        b, arguments.take_front(numSums), arguments.drop_front(numSums + 2),
+        columns.stage(b, getColumnsImage(current), 0), 0);
+    SmallVector<Value> next = ring.next(current);
+    waitIf(a.less(a.add(loop.getInductionVar(), 1), numTilesOfK), next);
+    handles = rows.stage(b, ring.getImage(next), 0);
+    results = parts.atom->wait(b, results, 0);
+    ptx.arriveIf(ring.getEmptyBarrier(current), isFirstLane);
+    llvm::append_range(results, next);
+    llvm::append_range(results, handles);
+    scf::YieldOp::create(b, results);
+  }
+  ValueRange results = loop.getResults();
+  state.assign(results.begin() + numSums, results.begin() + numSums + 2);
+  return SmallVector<Value>(results.take_front(numSums));
+}
+
+//===----------------------------------------------------------------------===//
+// Composition
+//===----------------------------------------------------------------------===//
+
+/// Registers of a thread that multiplies.
+static int64_t getWorkerRegisters(const MatmulConfig &config) {
+  int64_t copiers = config.getFillers() * kCopierRegisters;
+  int64_t most = (kRegisters - copiers) / config.getWorkers();
+  return std::min(most, kMostRegisters) / 8 * 8;
+}
+
+LogicalResult WarpgroupKernel::emit() {
+  Value thread = kernel.getThreadId();
+  numTiles = scheduler.emitNumTiles(kernel);
+  numTilesOfK = a.toI32(a.ceilDiv(parts.extents.k, config.tileK));
+  numBlocks = NVVM::GridDimXOp::create(b, b.getI32Type());
+  auto first = scf::IfOp::create(b, a.equal(thread, 0),
+                                 /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(first.thenBlock());
+    ring.initialize(config.getFillers() / 32, config.getWorkers() / 32);
+  }
+  NVVM::BarrierOp::create(b);
+
+  auto roles = scf::IfOp::create(b, a.less(thread, config.getFillers()),
+                                 /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(roles.thenBlock());
+  ptx.giveRegisters(kCopierRegisters);
+  {
+    ElementEvaluator::Scope scope(evaluator);
+    emitCopies(thread);
+  }
+  b.setInsertionPointToStart(roles.elseBlock());
+  ptx.takeRegisters(getWorkerRegisters(config));
+  ElementEvaluator::Scope scope(evaluator);
+  return emitProducts(a.sub(thread, config.getFillers()));
+}
+
+FailureOr<KernelVariant>
+nvfp4::composeWarpgroupMatmul(KernelBuilder &kernel, const ChipModel &chip,
+                              const MatmulConfig &config, Epilogue &epilogue,
+                              MatmulParts &parts, ElementEvaluator &evaluator) {
+  WarpgroupKernel composition(kernel, config, epilogue, parts, evaluator,
+                              kernel.getSharedMemory());
+  if (failed(composition.emit()))
+    return failure();
+  // One block has a multiprocessor for itself, so that registers can move.
+  kernel.getFunction()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                                kernel.getBuilder().getI32IntegerAttr(1));
+  return KernelVariant{
+      kernel.getFunction(),
+      composition.getScheduler().getPersistentGrid(kernel, chip),
+      getServedSet(kernel, config, parts.extents), config.threads,
+      composition.getSharedBytes()};
+}
