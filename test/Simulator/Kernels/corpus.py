@@ -90,6 +90,35 @@ class Holds:
 Expectation = np.ndarray | Close | Holds
 
 
+@dataclass(frozen=True)
+class TensorMap:
+    """A tiled tensor map as an argument. Extents in elements, innermost first; strides in bytes, of all
+    dimensions but the innermost."""
+
+    tensor: str
+    dtype: str
+    dims: tuple[int, ...]
+    strides: tuple[int, ...]
+    box: tuple[int, ...]
+    element_strides: tuple[int, ...] = ()
+    swizzle: str = "none"
+    oob: str = "zero"
+    offset: int = 0
+
+    def launch(self) -> dict:
+        return {
+            "tensor": self.tensor,
+            "offset": self.offset,
+            "dtype": self.dtype,
+            "dims": list(self.dims),
+            "strides": list(self.strides),
+            "box": list(self.box),
+            "element_strides": list(self.element_strides or [1] * len(self.dims)),
+            "swizzle": self.swizzle,
+            "oob": self.oob,
+        }
+
+
 @dataclass
 class Case:
     """One launch."""
@@ -98,7 +127,7 @@ class Case:
     entry: str
     grid: tuple[int, ...]
     block: tuple[int, ...]
-    # Names of tensors, NumPy scalars, and bytes of structs.
+    # Names of tensors, NumPy scalars, bytes of structs, and tensor maps.
     args: list
     inputs: dict[str, np.ndarray]
     # Outputs that are no inputs start as zeros.
@@ -134,6 +163,8 @@ class Case:
     def _argument(self, arg) -> dict:
         if isinstance(arg, bytes):
             return {"bytes": arg.hex()}
+        if isinstance(arg, TensorMap):
+            return {"tensor_map": arg.launch()}
         if isinstance(arg, np.generic):
             name = {"f": "f", "i": "i", "u": "i"}[arg.dtype.kind] + str(8 * arg.itemsize)
             if arg.dtype == np.uint64:

@@ -9,8 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Machine/Async.h"
-#include "Machine/Mbarrier.h"
+#include "BulkTransfer.h"
 #include "MemoryQualifiers.h"
 #include "Reduce.h"
 
@@ -57,8 +56,7 @@ struct Bulk {
     return false;
   }
   bool locate(AddressSpace space, uint64_t address, Side &side);
-  bool toBarrier(Side to, uint64_t barrierAddress);
-  bool toGroup(Side to);
+  BulkTransfer makeTransfer(Side to);
   std::function<bool()> makeMove(Side to);
   void orderSides(const Side &to, const AsyncActor &reader,
                   const AsyncActor &writer);
@@ -130,88 +128,15 @@ void Bulk::orderSides(const Side &to, const AsyncActor &reader,
              plan.reduce ? AccessKind::Reduction : AccessKind::Write, writer);
 }
 
-//===----------------------------------------------------------------------===//
-// Completion on an mbarrier
-//===----------------------------------------------------------------------===//
-
-/// A fence is wanted between mbarrier.init and the copy that names it (R5).
-static void checkInitFence(Warp &warp, const Inst &inst,
-                           const Mbarrier &barrier, unsigned lane) {
-  if (!barrier.initOrder)
-    return;
-  ordering::WarpOrder &order = *getOrder(warp);
-  if (!order.getNow().covers(ordering::View::AsyncShared,
-                             uint32_t(warp.getCluster().getLinearId()),
-                             barrier.initOrder->component,
-                             barrier.initOrder->clock))
-    warp.report(Finding::Severity::Warning, inst, "R5", lane,
-                "expected a fence (fence.mbarrier_init or fence.proxy.async) "
-                "between mbarrier.init and the first copy that completes on it",
-                barrier.initLine);
-}
-
-bool Bulk::toBarrier(Side to, uint64_t barrierAddress) {
-  // The object lies in the CTA of the destination.
-  Cta &cta = *to.region.cta;
-  uint64_t inCta = barrierAddress & kSharedOffsetMask;
-  Mbarrier *barrier =
-      inCta < kSharedBase ? nullptr : findMbarrierAt(cta, inCta - kSharedBase);
-  if (!barrier)
-    return fail("R8", "expected an initialized mbarrier at shared offset " +
-                          std::to_string(inCta) + ", but there is no object");
-  ++barrier->numInFlight;
-  ordering::AsyncOp op = 0;
-  Cluster &cluster = warp.getCluster();
-  if (ordering::WarpOrder *order = getOrder(warp)) {
-    checkInitFence(warp, inst, *barrier, lane);
-    op = getOrder(cluster)->beginOp(ordering::AsyncKind::Bulk);
-    AsyncActor actor(*order, op, true);
-    orderSides(to, actor, actor);
-  }
-  Effect effect;
-  effect.line = inst.line;
-  auto move = makeMove(to);
-  Warp *issuer = &warp;
-  const Inst *instruction = &inst;
-  Cta *target = &cta;
-  uint64_t place = inCta - kSharedBase;
-  uint32_t count = bytes;
-  unsigned issuingLane = lane;
-  effect.land = [=] {
-    move();
-    return landOnMbarrier(*issuer, *instruction, *target, place, issuingLane,
-                          count, op);
-  };
-  return cluster.issue(std::move(effect)) != 0;
-}
-
-//===----------------------------------------------------------------------===//
-// Completion in a bulk group
-//===----------------------------------------------------------------------===//
-
-bool Bulk::toGroup(Side to) {
-  WarpAsync::BulkLane &state = warp.getAsync().bulkLanes[lane];
-  Cluster &cluster = warp.getCluster();
-  if (ordering::WarpOrder *order = getOrder(warp)) {
-    ordering::ClusterOrdering &home = *getOrder(cluster);
-    if (state.readComponent == ~0u) {
-      state.readComponent = home.addComponent(ordering::AsyncKind::Bulk);
-      state.writeComponent = home.addComponent(ordering::AsyncKind::Bulk);
-    }
-    uint32_t clock = state.committed + 1;
-    AsyncActor reader(*order, state.readComponent, clock, true);
-    AsyncActor writer(*order, state.writeComponent, clock, true);
-    orderSides(to, reader, writer);
-  }
-  Effect effect;
-  effect.line = inst.line;
-  effect.land = makeMove(to);
-  WarpAsync::BulkCopy copy;
-  copy.group = state.committed;
-  copy.line = inst.line;
-  copy.effect = cluster.issue(std::move(effect));
-  state.copies.push_back(copy);
-  return copy.effect != 0;
+BulkTransfer Bulk::makeTransfer(Side to) {
+  return {warp,
+          inst,
+          lane,
+          bytes,
+          [this, to](const AsyncActor &reader, const AsyncActor &writer) {
+            orderSides(to, reader, writer);
+          },
+          makeMove(to)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,20 +159,18 @@ static bool execBulkLane(Bulk &bulk, uint64_t to, uint64_t from,
     return false;
   if (!plan.isMulticast)
     return bulk.locate(plan.to, to, target) &&
-           (plan.hasBarrier ? bulk.toBarrier(target, barrier)
-                            : bulk.toGroup(target));
-  uint32_t ctas = uint32_t(warp.readLane(plan.ctaMask, bulk.lane)) & 0xFFFF;
-  if (ctas >> warp.getCluster().getCtas().size())
-    return bulk.fail("bounds",
-                     "expected a multicast to CTAs of a cluster of " +
-                         std::to_string(warp.getCluster().getCtas().size()) +
-                         ", but got mask " + std::to_string(ctas));
+           (plan.hasBarrier ? bulk.makeTransfer(target).completeOn(
+                                  *target.region.cta, barrier)
+                            : bulk.makeTransfer(target).completeInGroup());
+  uint32_t ctas = 0;
+  if (!readMulticast(warp, bulk.inst, plan.ctaMask, bulk.lane, ctas))
+    return false;
   bool isGood = true;
   forEachLane(ctas, [&](unsigned rank) {
     uint64_t moved = (to & ~(uint64_t(0xFF) << kSharedRankShift)) |
                      uint64_t(rank) << kSharedRankShift;
     isGood = isGood && bulk.locate(plan.to, moved, target) &&
-             bulk.toBarrier(target, barrier);
+             bulk.makeTransfer(target).completeOn(*target.region.cta, barrier);
   });
   return isGood;
 }

@@ -52,6 +52,7 @@ OpcodeTable getBarrierOpcodes();
 OpcodeTable getMbarrierOpcodes();
 OpcodeTable getAsyncCopyOpcodes();
 OpcodeTable getBulkCopyOpcodes();
+OpcodeTable getTensorCopyOpcodes();
 OpcodeTable getWarpOpcodes();
 OpcodeTable getWarpDataOpcodes();
 OpcodeTable getMatrixMoveOpcodes();

@@ -17,6 +17,7 @@ std::vector<OpcodeTable> getFamilies() {
       getWarpOpcodes(),       getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
       getMatrixOpcodes(),     getHintOpcodes(),      getWmmaOpcodes(),
       getAsyncStoreOpcodes(), getVideoOpcodes(),     getWgmmaOpcodes(),
+      getTensorCopyOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);

@@ -10,6 +10,7 @@
 #include "nvfp4/Runtime/Messages.h"
 #include "nvfp4/Runtime/Safetensors.h"
 #include "nvfp4/Simulator/PTX/LaunchFile.h"
+#include "nvfp4/Simulator/PTX/TensorMap.h"
 
 #include <algorithm>
 #include <optional>
@@ -240,7 +241,7 @@ static uint64_t getArgumentBytes(const LaunchArgument &argument) {
   case LaunchArgument::Kind::Value:
     return argument.value.size();
   case LaunchArgument::Kind::TensorMap:
-    return 128;
+    return kTensorMapBytes;
   }
   return 0;
 }
@@ -263,13 +264,41 @@ LaunchBuffers::State::checkParameters(const Program::Entry &entry) const {
                            " of entry " + quote(entry.name) + ", but got " +
                            std::to_string(size) + ", from " +
                            quote(argument.form));
-    if (argument.kind == LaunchArgument::Kind::TensorMap)
-      return Status::error(getPlace(argument.place) +
-                           ": expected an argument that the simulator can "
-                           "pass, but got a tensor map, which it does not know "
-                           "yet");
   }
   return Status();
+}
+
+/// The number that a driver gives an element type.
+static uint32_t getDriverDType(DType dtype) {
+  constexpr std::pair<DType, uint32_t> kNumbers[] = {
+      {DType::U16, 1}, {DType::U32, 2}, {DType::I32, 3},
+      {DType::U64, 4}, {DType::I64, 5}, {DType::F16, 6},
+      {DType::F32, 7}, {DType::F64, 8}, {DType::BF16, 9}};
+  for (auto [known, number] : kNumbers)
+    if (dtype == known)
+      return number;
+  // Everything that takes a byte.
+  return 0;
+}
+
+/// The bytes of a tensor map over a buffer at `address`.
+static Result<std::vector<uint8_t>> encodeMap(const TensorMap &map,
+                                              uint64_t address) {
+  TiledTensorMap tiled;
+  tiled.dtype = getDriverDType(map.dtype);
+  tiled.address = address;
+  tiled.rank = uint32_t(map.dims.size());
+  std::copy(map.dims.begin(), map.dims.end(), tiled.dims);
+  std::copy(map.strides.begin(), map.strides.end(), tiled.strides + 1);
+  std::copy(map.box.begin(), map.box.end(), tiled.box);
+  std::copy(map.elementStrides.begin(), map.elementStrides.end(),
+            tiled.elementStrides);
+  tiled.swizzle = uint32_t(map.swizzle);
+  tiled.fill = uint32_t(map.outOfBounds);
+  uint8_t bytes[kTensorMapBytes];
+  if (Status status = encodeTensorMap(tiled, bytes); !status)
+    return status;
+  return std::vector<uint8_t>(bytes, bytes + kTensorMapBytes);
 }
 
 Result<Launch> LaunchBuffers::bind(const Program &program,
@@ -296,10 +325,20 @@ Result<Launch> LaunchBuffers::bind(const Program &program,
   launch.cluster = file.cluster;
   launch.dynamicSharedBytes = file.dynamicSharedBytes;
   for (const LaunchArgument &argument : file.arguments) {
-    if (argument.kind == LaunchArgument::Kind::Value)
+    if (argument.kind == LaunchArgument::Kind::Value) {
       launch.arguments.push_back(argument.value);
-    else
-      launch.addArgument(state->addresses[argument.buffer] + argument.offset);
+      continue;
+    }
+    uint64_t address = state->addresses[argument.buffer] + argument.offset;
+    if (argument.kind == LaunchArgument::Kind::Pointer) {
+      launch.addArgument(address);
+      continue;
+    }
+    Result<std::vector<uint8_t>> map = encodeMap(argument.tensorMap, address);
+    if (!map)
+      return Status::error(state->getPlace(argument.place) + ": " +
+                           map.getStatus().getMessage());
+    launch.arguments.push_back(std::move(*map));
   }
   return launch;
 }

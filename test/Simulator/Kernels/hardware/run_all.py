@@ -29,6 +29,9 @@ from corpus import Case  # noqa: E402
 ARCH = "sm_90a"
 
 # Constants of cuda.h.
+TENSOR_DTYPES = {"U8": 0, "U16": 1, "U32": 2, "I32": 3, "U64": 4, "I64": 5, "F16": 6, "F32": 7, "F64": 8, "BF16": 9}
+TENSOR_SWIZZLES = {"none": 0, "32B": 1, "64B": 2, "128B": 3}
+TENSOR_MAP_BYTES, TENSOR_MAP_ALIGNMENT = 128, 64
 LIMIT_STACK_SIZE = 0
 JIT_ERROR_LOG_BUFFER, JIT_ERROR_LOG_BUFFER_SIZE = 5, 6
 UNSUPPORTED_PTX_VERSION = 222
@@ -135,9 +138,32 @@ class Device:
             self.call("cuMemFree_v2", pointer)
         return got
 
-    @staticmethod
-    def argument(arg, pointers: dict[str, ctypes.c_uint64]):
+    def encode(self, tensor_map: corpus.TensorMap, pointer: int) -> bytes:
+        """The driver's 128 bytes."""
+        rank, what = len(tensor_map.dims), tensor_map.launch()
+        room = ctypes.create_string_buffer(TENSOR_MAP_BYTES + TENSOR_MAP_ALIGNMENT)
+        skipped = -ctypes.addressof(room) % TENSOR_MAP_ALIGNMENT
+        self.call(
+            "cuTensorMapEncodeTiled",
+            ctypes.c_void_p(ctypes.addressof(room) + skipped),
+            TENSOR_DTYPES[tensor_map.dtype],
+            rank,
+            ctypes.c_void_p(pointer + tensor_map.offset),
+            (ctypes.c_uint64 * rank)(*what["dims"]),
+            (ctypes.c_uint64 * rank)(*what["strides"]),
+            (ctypes.c_uint32 * rank)(*what["box"]),
+            (ctypes.c_uint32 * rank)(*what["element_strides"]),
+            0,
+            TENSOR_SWIZZLES[tensor_map.swizzle],
+            0,
+            int(tensor_map.oob == "nan"),
+        )
+        return room.raw[skipped : skipped + TENSOR_MAP_BYTES]
+
+    def argument(self, arg, pointers: dict[str, ctypes.c_uint64]):
         """A buffer that holds the parameter."""
+        if isinstance(arg, corpus.TensorMap):
+            arg = self.encode(arg, pointers[arg.tensor].value)
         if isinstance(arg, np.generic):
             arg = arg.tobytes()
         if isinstance(arg, bytes):

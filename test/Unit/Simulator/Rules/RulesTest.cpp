@@ -8,12 +8,15 @@
 //   // launch: grid=2 block=64 cluster=1 words=64
 //   // expect: pass | warning RULE | error RULE
 //
-// The one argument is a buffer of `words` 32-bit words 0, 1, 2, … or `zeros`.
-// An undefined byte in it at the end is an error R11.
+// The argument is a buffer of `words` 32-bit words 0, 1, 2, … or `zeros`. An
+// undefined byte in it at the end is an error R11. With `columns`, a tensor map
+// of these words with rows of that many is the second argument; its box has
+// `boxcolumns` and `boxrows`, its swizzle is number `swizzle`.
 //
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Simulator/PTX/Simulator.h"
+#include "nvfp4/Simulator/PTX/TensorMap.h"
 
 #include <gtest/gtest.h>
 
@@ -23,6 +26,7 @@
 #include <numeric>
 #include <sstream>
 
+using namespace nvfp4;
 using namespace nvfp4::ptx;
 
 namespace {
@@ -86,6 +90,23 @@ protected:
     launch.block[0] = get("block", 32);
     launch.cluster[0] = get("cluster", 1);
     launch.addArgument(address);
+    if (uint32_t columns = get("columns", 0)) {
+      TiledTensorMap map;
+      map.dtype = 2;
+      map.address = address;
+      map.rank = 2;
+      map.dims[0] = columns;
+      map.dims[1] = words.size() / columns;
+      map.strides[1] = columns * 4;
+      map.box[0] = get("boxcolumns", columns);
+      map.box[1] = get("boxrows", 1);
+      map.elementStrides[0] = map.elementStrides[1] = 1;
+      map.swizzle = get("swizzle", 0);
+      uint8_t bytes[kTensorMapBytes];
+      Status status = encodeTensorMap(map, bytes);
+      EXPECT_TRUE(status.ok()) << status.getMessage();
+      launch.arguments.emplace_back(bytes, bytes + kTensorMapBytes);
+    }
     Report report = (*program)->run(launch, memory, options);
     if (memory.findUndefined(address) >= 0 && !report.hasErrors()) {
       Finding finding;

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The launches that are compared with a GPU, in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensor_maps
+import wgmma
+from corpus import SEED, Case
+
+_GROUPS = {
+    # Sums of wgmma, and where the matrices of its descriptors lie.
+    "numbers": wgmma.number_cases,
+    "places": wgmma.place_cases,
+    # Copies through tensor maps.
+    "loads": tensor_maps.load_cases,
+    "stores": tensor_maps.store_cases,
+    "probes": tensor_maps.probe_cases,
+}
+NAMES = tuple(_GROUPS)
+
+
+def launches(group: str) -> Iterator[tuple[str, Case]]:
+    """PTX and launch, the same ones every time."""
+    texts = {}
+    for form, case in _GROUPS[group](np.random.default_rng(SEED)):
+        if form not in texts:
+            texts[form] = form.kernel()
+        yield texts[form], case
