@@ -2,21 +2,21 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A warp quantizes some rows of 64 neighbouring columns, a CTA as many such
-// tiles, one below the other, as it has warps. Eight neighbouring lanes hold 8
-// columns each, four such groups neighbouring rows, and every thread steps down
-// 4 rows at a time:
+// A thread quantizes 16 neighbouring columns of some rows, whose loads are all
+// in flight before the first is used. A warp has `lanes` threads along a row
+// and as many rows as are left, and every thread steps down by these; a CTA has
+// warps side by side, and below each other where the columns end:
 //
-//   columns    0-7  8-15  …  56-63
-//   row 0       0    1    …    7        lanes
-//   row 1       8    9    …   15
-//   row 2      16   17    …   23
-//   row 3      24   25    …   31
-//   row 4       0    1    …    7        second step
+//   columns      0-15  16-31  …                   lanes = 8
+//   row 0         0      1    …    7   | warp 1
+//   row 1         8      9    …   15   |
+//   row 2        16     17    …   23   |
+//   row 3        24     25    …   31   |
+//   row 4         0      1    …    7   |          second step
 //
-// A tile has 8 rows, or those of a block that is higher. Loads of a warp touch
-// whole sectors along rows, and after two steps those of an f32 source that is
-// transposed.
+// Long rows are a row per warp, so that a CTA reads memory from end to end;
+// blocks of 16 rows are 16 rows per warp; and of a source that is transposed a
+// warp has 32 rows, which are neighbours in memory.
 //
 // Expects: a body whose results are those of one quantize_into.
 // Leaves:  one function; padding of the layout is written, too.
@@ -28,24 +28,90 @@
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace nvfp4;
 
-/// Elements of a run, lanes along a row, columns of a tile.
-static constexpr int64_t kRun = 8, kRowLanes = 8, kTileColumns = 64;
-/// Lanes of a warp, rows of a warp at a time, rows of a tile at least.
-static constexpr int64_t kWarp = 32, kStepRows = 4, kMinTileRows = 8;
-/// Largest extent of a grid's y.
-static constexpr int64_t kMaxGridY = 65535;
+/// Elements of a run, lanes of a warp.
+static constexpr int64_t kRun = 16, kWarp = 32;
+/// Steps of a thread, where a block has not more rows: two blocks' loads hide
+/// the latency of memory; more of them are live across the divisions of scales
+/// than ptxas keeps in registers there.
+static constexpr int64_t kSteps = 2;
+/// Rows of a warp where blocks have more than one.
+static constexpr int64_t kBlockStepRows = 16;
+/// Lanes along a row at least: a line of memory.
+static constexpr int64_t kMinLanes = 4;
+/// Of lanes along a row, one in so many may have no column.
+static constexpr int64_t kIdleShare = 8;
+/// Lanes along a row where columns are not known.
+static constexpr int64_t kUnknownLanes = 8;
 
 namespace {
 
-/// Steps of a thread: through 8 rows, or through the block. More would be live
-/// across the divisions of scales than ptxas keeps in registers there.
-int64_t getNumSteps(FormatAttr format) {
-  return std::max(kMinTileRows, format.getBlockRows()) / kStepRows;
+/// Who does what in a CTA.
+struct ThreadTile {
+  /// Threads of a warp, then warps, along columns and along rows.
+  int64_t lanes, stepRows, warpColumns, warpRows;
+  int64_t steps;
+
+  int64_t getColumns() const { return lanes * warpColumns * kRun; }
+  int64_t getRows() const { return warpRows * steps * stepRows; }
+};
+
+/// Whether neighbours along a row of the source are not neighbours in memory.
+bool isTransposed(Value source) {
+  auto op = source.getDefiningOp<linalg::LinalgOp>();
+  if (!op || op.getNumReductionLoops() > 0)
+    return false;
+  AffineExpr column =
+      op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getResults().back();
+  return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    return map.getNumResults() > 1 &&
+           llvm::is_contained(map.getResults().drop_back(), column);
+  });
+}
+
+/// Threads along a row, a power of two up to `most`: many, but few of them
+/// without a column.
+int64_t chooseRowThreads(int64_t columns, int64_t most) {
+  if (ShapedType::isDynamic(columns))
+    return std::min(kUnknownLanes, most);
+  int64_t runs = ceilDiv(columns, kRun);
+  int64_t threads = std::min<int64_t>(most, llvm::PowerOf2Ceil(runs));
+  while (threads > kMinLanes &&
+         roundUpTo(runs, threads) - runs > runs / kIdleShare)
+    threads /= 2;
+  return threads;
+}
+
+ThreadTile chooseTile(QuantizeIntoOp op, int64_t columns, int64_t threads) {
+  FormatAttr format = op.getBlockType().getFormat();
+  int64_t blockLanes = std::max<int64_t>(1, format.getBlockColumns() / kRun);
+  int64_t warps = threads / kWarp;
+  // Warps that can stand side by side.
+  int64_t sideBySide = warps & -warps;
+  ThreadTile tile;
+  tile.steps = std::max(kSteps, format.getBlockRows() / kBlockStepRows);
+  if (format.getBlockRows() > 1)
+    tile.stepRows = kBlockStepRows;
+  else if (isTransposed(op.getSource()))
+    tile.stepRows = kWarp / blockLanes;
+  else
+    tile.stepRows = 0;
+  int64_t most = kWarp * sideBySide;
+  if (tile.stepRows)
+    most /= tile.stepRows;
+  int64_t rowThreads = std::max(chooseRowThreads(columns, most), blockLanes);
+  if (!tile.stepRows)
+    tile.stepRows = kWarp / std::min(rowThreads, kWarp);
+  tile.lanes = kWarp / tile.stepRows;
+  tile.warpColumns = std::max<int64_t>(1, rowThreads / tile.lanes);
+  tile.warpRows = warps / tile.warpColumns;
+  return tile;
 }
 
 class BlockKernel {
@@ -55,20 +121,25 @@ public:
       : op(op), kernel(request), evaluator(kernel), b(kernel.getBuilder()),
         quantize(kernel, evaluator, op, codes, scales),
         threads(request.attr.getThreads()),
-        steps(getNumSteps(op.getBlockType().getFormat())) {}
+        tile(chooseTile(op, quantize.getCoveredColumnCount(), threads)) {}
 
+  LogicalResult checkLimits();
   LogicalResult generate();
   KernelVariant getVariant();
   KernelBuilder &getKernel() { return kernel; }
 
 private:
-  int64_t getCtaRows() const { return threads / kWarp * steps * kStepRows; }
+  Value ceilDivide(Value value, int64_t divisor) {
+    return evaluator.div(evaluator.add(value, evaluator.constant(divisor - 1)),
+                         evaluator.constant(divisor));
+  }
   void placeThread();
   LogicalResult loadStep(int64_t step);
 
   /// What a thread holds of one of its rows.
   struct Step {
-    SmallVector<Value> index;
+    /// Of the run, and of what is loaded.
+    SmallVector<Value> index, safeIndex;
     QuantizeEmitter::Presence presence;
     SmallVector<Value> run;
     EmittedFactors factors;
@@ -79,14 +150,16 @@ private:
   ElementEvaluator evaluator;
   ImplicitLocOpBuilder &b;
   QuantizeEmitter quantize;
-  int64_t threads, steps;
+  int64_t threads;
+  ThreadTile tile;
   /// Of the thread: indices before the row, its first row, its column.
   SmallVector<Value> lead;
   Value firstRow, column;
   SmallVector<Step> held;
 };
 
-/// Finds the thread's rows and columns from its place in the grid.
+/// Finds the thread's rows and columns from its place in the grid, in which
+/// columns come first.
 void BlockKernel::placeThread() {
   auto constant = [&](int64_t value) { return evaluator.constant(value); };
   auto toIndex = [&](Value value) -> Value {
@@ -95,65 +168,77 @@ void BlockKernel::placeThread() {
   Value thread = toIndex(kernel.getThreadId());
   Value lane = evaluator.rem(thread, constant(kWarp));
   Value warp = evaluator.div(thread, constant(kWarp));
-  Value tileColumn =
-      evaluator.mul(toIndex(kernel.getBlockId(1)), constant(kTileColumns));
-  column = evaluator.add(
-      tileColumn,
-      evaluator.mul(evaluator.rem(lane, constant(kRowLanes)), constant(kRun)));
-  Value group = toIndex(kernel.getBlockId(0));
+  Value block = toIndex(kernel.getBlockId(0));
+  Value columnTiles =
+      ceilDivide(quantize.getCoveredColumns(), tile.getColumns());
+  Value run = evaluator.add(
+      evaluator.mul(evaluator.rem(warp, constant(tile.warpColumns)),
+                    constant(tile.lanes)),
+      evaluator.rem(lane, constant(tile.lanes)));
+  column = evaluator.add(evaluator.mul(evaluator.rem(block, columnTiles),
+                                       constant(tile.getColumns())),
+                         evaluator.mul(run, constant(kRun)));
+  Value group = evaluator.div(block, columnTiles);
   if (!quantize.getLeadExtents().empty()) {
-    Value groups = evaluator.div(
-        evaluator.add(quantize.getCoveredRows(), constant(getCtaRows() - 1)),
-        constant(getCtaRows()));
+    Value groups = ceilDivide(quantize.getCoveredRows(), tile.getRows());
     lead = evaluator.delinearize(evaluator.div(group, groups),
                                  quantize.getLeadExtents());
     group = evaluator.rem(group, groups);
   }
-  Value row = evaluator.add(evaluator.mul(group, constant(getCtaRows())),
-                            evaluator.mul(warp, constant(steps * kStepRows)));
-  firstRow = evaluator.add(row, evaluator.div(lane, constant(kRowLanes)));
+  Value warpRow = evaluator.mul(evaluator.div(warp, constant(tile.warpColumns)),
+                                constant(tile.steps * tile.stepRows));
+  firstRow = evaluator.add(
+      evaluator.add(evaluator.mul(group, constant(tile.getRows())), warpRow),
+      evaluator.div(lane, constant(tile.lanes)));
 }
 
 /// Loads the run of one row. Rows and columns that do not exist load the last
 /// ones: their codes are not stored and their scales become zero.
 LogicalResult BlockKernel::loadStep(int64_t step) {
   // Nothing is missing where the extent is a multiple of what is covered.
-  auto clamp = [&](Value value, Value extent, int64_t covered, int64_t run,
-                   Value &presence) -> Value {
+  auto isBelow = [&](Value value, Value extent, int64_t covered) -> Value {
     std::optional<int64_t> fixed = getConstantIntValue(extent);
     if (fixed && *fixed % covered == 0)
+      return Value();
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, value, extent);
+  };
+  auto clamp = [&](Value value, Value extent, int64_t run,
+                   Value isPresent) -> Value {
+    if (!isPresent)
       return value;
-    presence =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, value, extent);
     Value last = evaluator.sub(extent, evaluator.constant(run));
     return arith::MinUIOp::create(b, value, last);
   };
   Step state;
-  Value row = evaluator.add(firstRow, evaluator.constant(step * kStepRows));
-  bool isTiled = quantize.isTiled();
-  Value safeRow =
-      clamp(row, quantize.getRows(), isTiled ? kScaleTileRows : getCtaRows(), 1,
-            state.presence.row);
-  int64_t columnMultiple =
-      isTiled ? kScaleTileCols * op.getBlockType().getFormat().getBlockColumns()
-              : kTileColumns;
-  Value safeColumn = clamp(column, quantize.getColumns(), columnMultiple, kRun,
-                           state.presence.column);
+  QuantizeEmitter::Presence &presence = state.presence;
+  Value row = evaluator.add(firstRow, evaluator.constant(step * tile.stepRows));
+  int64_t rowMultiple = tile.getRows(), columnMultiple = tile.getColumns();
+  if (quantize.isTiled()) {
+    presence.covered =
+        isBelow(column, quantize.getCoveredColumns(), columnMultiple);
+    // Powers of two: the larger one is a multiple of the other.
+    rowMultiple = kScaleTileRows;
+    columnMultiple = std::max(
+        columnMultiple,
+        kScaleTileCols * op.getBlockType().getFormat().getBlockColumns());
+  }
+  presence.row = isBelow(row, quantize.getRows(), rowMultiple);
+  presence.column = isBelow(column, quantize.getColumns(), columnMultiple);
+  Value safeRow = clamp(row, quantize.getRows(), 1, presence.row);
+  Value safeColumn =
+      clamp(column, quantize.getColumns(), kRun, presence.column);
   evaluator.assumeMultiple(safeColumn, kRun);
   evaluator.assumeMultiple(column, kRun);
 
-  SmallVector<Value> index(lead);
-  index.push_back(safeRow);
-  FailureOr<EmittedFactors> factors = quantize.getFactors(index);
-  index.push_back(safeColumn);
+  state.safeIndex = lead;
+  llvm::append_values(state.safeIndex, safeRow, safeColumn);
   FailureOr<ElementEvaluator::Run> run =
-      evaluator.getRun(op.getSource(), index, kRun);
-  if (failed(factors) || failed(run))
+      evaluator.getRun(op.getSource(), state.safeIndex, kRun);
+  if (failed(run))
     return failure();
   for (Value &value : *run)
     if (!value.getType().isF32())
       value = arith::ExtFOp::create(b, b.getF32Type(), value);
-  state.factors = *factors;
   state.run = std::move(*run);
   state.index = lead;
   llvm::append_values(state.index, row, column);
@@ -161,23 +246,43 @@ LogicalResult BlockKernel::loadStep(int64_t step) {
   return success();
 }
 
+/// Padding of the tiled layout is covered by whole CTAs.
+LogicalResult BlockKernel::checkLimits() {
+  if (kScaleTileRows % tile.getRows() == 0)
+    return success();
+  return op.emitError("expected threads whose rows divide ")
+         << kScaleTileRows << ", but " << threads << " threads have "
+         << tile.getRows() << " rows";
+}
+
 LogicalResult BlockKernel::generate() {
   placeThread();
-  for (int64_t step = 0; step < steps; ++step)
+  for (int64_t step = 0; step < tile.steps; ++step)
     if (failed(loadStep(step)))
       return failure();
+  // Behind the loads, which need not wait for the division.
+  for (Step &step : held) {
+    FailureOr<EmittedFactors> factors =
+        quantize.getFactors(ArrayRef(step.safeIndex).drop_back());
+    if (failed(factors))
+      return failure();
+    step.factors = *factors;
+  }
   SmallVector<Value> amax;
   for (Step &step : held)
     amax.push_back(quantize.emitBlockAmax(step.run, step.presence.column));
   int64_t blockRows = op.getBlockType().getFormat().getBlockRows();
   if (blockRows > 1) {
     // Steps of a block, then its lanes in other rows.
-    int64_t perBlock = blockRows / kStepRows;
-    for (int64_t first = 0; first < steps; first += perBlock) {
+    int64_t perBlock = blockRows / tile.stepRows;
+    SmallVector<int32_t> lanes;
+    for (int64_t lane = tile.lanes; lane < kWarp; lane *= 2)
+      lanes.push_back(lane);
+    for (int64_t first = 0; first < tile.steps; first += perBlock) {
       Value largest = amax[first];
       for (int64_t i = 1; i < perBlock; ++i)
         largest = arith::MaxNumFOp::create(b, largest, amax[first + i]);
-      largest = emitMaxOfLanes(b, largest, {kRowLanes, 2 * kRowLanes});
+      largest = emitMaxOfLanes(b, largest, lanes);
       std::fill_n(amax.begin() + first, perBlock, largest);
     }
   }
@@ -189,12 +294,13 @@ LogicalResult BlockKernel::generate() {
 }
 
 KernelVariant BlockKernel::getVariant() {
-  AffineExpr blocks = quantize.getCoveredRowsExpr().ceilDiv(getCtaRows());
+  AffineExpr one = b.getAffineConstantExpr(1);
+  AffineExpr blocks =
+      quantize.getCoveredColumnsExpr().ceilDiv(tile.getColumns()) *
+      quantize.getCoveredRowsExpr().ceilDiv(tile.getRows());
   for (AffineExpr extent : quantize.getLeadExtentExprs())
-    blocks = extent * blocks;
-  AffineExpr columns = quantize.getCoveredColumnsExpr().ceilDiv(kTileColumns);
-  return {kernel.getFunction(),
-          kernel.getGrid(blocks, columns, b.getAffineConstantExpr(1)),
+    blocks = blocks * extent;
+  return {kernel.getFunction(), kernel.getGrid(blocks, one, one),
           /*serves=*/IntegerSet(), threads, /*dynamicSharedBytes=*/0};
 }
 
@@ -210,34 +316,18 @@ FailureOr<QuantizeIntoOp> getQuantize(func::FuncOp body) {
   return op;
 }
 
-/// What the schedule does not reach.
-LogicalResult checkLimits(const KernelRequest &request, QuantizeIntoOp op) {
-  BlockTensorType type = op.getBlockType();
-  int64_t columns = type.getShape().back();
-  if (columns > kMaxGridY * kTileColumns)
-    return op.emitError("expected at most ")
-           << kMaxGridY * kTileColumns << " columns, but got " << columns;
-  int64_t rows = request.attr.getThreads() / kWarp * kStepRows *
-                 getNumSteps(type.getFormat());
-  if (kScaleTileRows % rows != 0)
-    return op.emitError("expected threads whose rows divide ")
-           << kScaleTileRows << ", but " << request.attr.getThreads()
-           << " threads have " << rows << " rows";
-  return success();
-}
-
 } // namespace
 
 FailureOr<KernelVariant>
 nvfp4::generateBlockKernel(const KernelRequest &request) {
   FailureOr<QuantizeIntoOp> op = getQuantize(request.body);
-  if (failed(op) || failed(checkLimits(request, *op)))
+  if (failed(op))
     return failure();
   func::FuncOp body = request.body;
   unsigned first = body.getNumArguments() - body.getNumResults();
   BlockKernel kernel(request, *op, body.getArgument(first),
                      body.getArgument(first + 1));
-  if (failed(kernel.generate())) {
+  if (failed(kernel.checkLimits()) || failed(kernel.generate())) {
     kernel.getKernel().getFunction().erase();
     return failure();
   }

@@ -109,6 +109,10 @@ Value QuantizeEmitter::getCoveredColumns() {
   return isTiled() ? evaluator.constant(getTiledColumns(type)) : columns;
 }
 
+int64_t QuantizeEmitter::getCoveredColumnCount() const {
+  return isTiled() ? getTiledColumns(type) : type.getShape().back();
+}
+
 /// Of a dimension before the columns.
 AffineExpr QuantizeEmitter::getExtentExpr(unsigned dim) {
   return type.isDynamicDim(dim) ? kernel.getExtentExpr(codes, dim)

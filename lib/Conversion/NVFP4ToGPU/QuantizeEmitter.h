@@ -54,6 +54,8 @@ public:
   mlir::Value getColumns() const { return columns; }
   mlir::Value getCoveredRows();
   mlir::Value getCoveredColumns();
+  /// The latter, or ShapedType::kDynamic.
+  int64_t getCoveredColumnCount() const;
   /// The same for the host. Covered rows are a multiple of 128 where they
   /// differ from the matrix's.
   mlir::AffineExpr getCoveredRowsExpr();

@@ -17,7 +17,7 @@ func.func @host(%x: memref<64xf32>, %y: memref<64xf32>) {
 module @kernels {
   func.func @threads(%x: tensor<64x64xf32>, %g: tensor<f32>, %c: tensor<64x32xi8>, %s: tensor<64x4xi8>) -> (tensor<64x32xi8>, tensor<64x4xi8>)
       attributes {nvfp4.kernel = [#nvfp4.kernel<block, threads = 96>]} {
-    // expected-error@below {{expected threads whose rows divide 128, but 96 threads have 24 rows}}
+    // expected-error@below {{expected threads whose rows divide 128, but 96 threads have 48 rows}}
     %q:2 = nvfp4.quantize_into as !nvfp4.tensor<64x64, nvfp4> ins(%x, %g : tensor<64x64xf32>, tensor<f32>)
         outs(%c, %s : tensor<64x32xi8>, tensor<64x4xi8>) -> tensor<64x32xi8>, tensor<64x4xi8>
     return %q#0, %q#1 : tensor<64x32xi8>, tensor<64x4xi8>

@@ -12,22 +12,21 @@ module @kernels {
 /// Blocks cover 128 rows for each 128 that exist in part, 32 at a time.
 // CHECK-LABEL: func.func @host(
 //       CHECK:   arith.divsi %{{.+}}, %c128
-//       CHECK:   %[[FOUR:.+]] = arith.constant 4 : index
-//       CHECK:   %[[BLOCKS:.+]] = arith.muli %{{.+}}, %[[FOUR]]
+//       CHECK:   %[[TWO:.+]] = arith.constant 2 : index
+//       CHECK:   %[[BLOCKS:.+]] = arith.muli %{{.+}}, %[[TWO]]
 //       CHECK:   gpu.launch_func @device::@tiled blocks in (%[[BLOCKS]],
 //       CHECK: gpu.func @tiled(%[[X:.+]]: !llvm.ptr<1>
 /// Two lanes share a block; rows that do not exist read the last one.
 //       CHECK:   arith.minui
 //       CHECK:   llvm.load {{.*}} -> vector<8xbf16>
 //       CHECK:   %[[AMAX:.+]] = arith.maxnumf
-//       CHECK:   %[[ONE:.+]] = arith.constant 1 : i32
-//       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[ONE]]
+//   CHECK-NOT:   nvvm.shfl
 //       CHECK:   nvvm.convert.f32x2.to.f8x2
 //       CHECK:   nvvm.convert.f8x2.to.f16x2
 //       CHECK:   llvm.inline_asm {{.*}}cvt.rn.satfinite.e2m1x2.f32 b0, $2, $1
 /// Codes of rows that exist; scales of all rows, zero where there is none.
 //       CHECK:   scf.if
-//       CHECK:     llvm.store {{.*}} {alignment = 4 : i64} : i32
+//       CHECK:     llvm.store {{.*}} {alignment = 8 : i64} : vector<2xi32>
 //       CHECK:   arith.select {{.*}} : i8
 //       CHECK:   scf.if
 //       CHECK:     llvm.store {{.*}} : i8
@@ -47,11 +46,11 @@ module @kernels {
   }
 }
 
-/// Lanes of one row, then of the other rows. Nothing is missing, nothing is compared.
+/// A thread has the block's columns; then lanes of the other rows. Nothing is missing, nothing is compared.
 // CHECK-LABEL: gpu.func @square(
 //   CHECK-NOT:   arith.cmpi ult
-//       CHECK:   %[[EIGHT:.+]] = arith.constant 8 : i32
-//       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[EIGHT]]
+//       CHECK:   %[[TWO:.+]] = arith.constant 2 : i32
+//       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[TWO]]
 //       CHECK:   %[[SIXTEEN:.+]] = arith.constant 16 : i32
 //       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[SIXTEEN]]
 func.func @host(%x: memref<64x64xf32>, %g: memref<f32>, %c: memref<64x32xi8>, %s: memref<4x4xi8>) {

@@ -44,9 +44,9 @@ module @kernels {
   }
 }
 
-/// Nothing is reduced over rows: blocks are encoded apart, and columns are in the grid's y.
+/// Nothing is reduced over rows: blocks are encoded apart, by threads that hold one each.
 // CHECK-LABEL: gpu.func @blocks(
-//       CHECK:   nvvm.read.ptx.sreg.ctaid.y
+//       CHECK:   llvm.store {{.*}} : vector<2xi32>
 func.func @host(%x: memref<?x64xf32>, %c: memref<?x32xi8>, %s: memref<?x2xi8>) {
   nvfp4.dispatch @kernels::@blocks ins(%x : memref<?x64xf32>) outs(%c, %s : memref<?x32xi8>, memref<?x2xi8>)
   return
