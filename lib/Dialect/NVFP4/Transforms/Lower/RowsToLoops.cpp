@@ -17,8 +17,9 @@
 // order depends on the extent alone, not on the processor or on threads.
 //
 // Expects: linalg on buffers, before the planner, because ops move.
-// Leaves:  no linalg op; loops over rows at function level are `scf.parallel`
-//          with the number of rows that are worth a thread, `nvfp4.grain`.
+// Leaves:  no linalg op; loops over rows at the level of an entry are
+//          `scf.parallel` with the number of rows that are worth a thread,
+//          `nvfp4.grain`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -272,6 +273,8 @@ class RowsToLoopsPass final
     : public nvfp4::impl::RowsToLoopsPassBase<RowsToLoopsPass> {
   void runOnOperation() override {
     func::FuncOp func = getOperation();
+    // Only entries know a context, whose threads these are.
+    Operation *parallel = isEntryFunction(func) ? func : nullptr;
     SmallVector<Block *> blocks;
     func.walk([&](Block *block) {
       if (!isa<linalg::LinalgOp>(block->getParentOp()))
@@ -281,7 +284,7 @@ class RowsToLoopsPass final
       for (const RowGroup &group : findRowGroups(*block)) {
         linalg::LinalgOp last = group.ops.back();
         ImplicitLocOpBuilder builder(last.getLoc(), last);
-        GroupEmitter(builder, group).emit(block->getParentOp() == func);
+        GroupEmitter(builder, group).emit(block->getParentOp() == parallel);
         for (linalg::LinalgOp op : group.ops)
           op->erase();
         numOps += group.ops.size();

@@ -192,3 +192,20 @@ func.func @negative_i1(%mask: memref<?x32xi1>, %y: memref<?x32xf32>) {
   }
   return
 }
+
+// -----
+
+#row = affine_map<(m, n) -> (m, n)>
+
+/// What is no entry has no context, and so no threads.
+// CHECK-LABEL: func.func private @negative_no_entry(
+//   CHECK-NOT:   scf.parallel
+//       CHECK:   return
+func.func private @negative_no_entry(%x: memref<?x32xf32>, %y: memref<?x32xf32>) {
+  linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<?x32xf32>) outs(%y : memref<?x32xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  }
+  return
+}
