@@ -9,7 +9,7 @@
 //     for each op: for each further dimension…
 //       for n in steps of 16            what does not depend on n is before
 //         load vectors, compute, store
-//       for the remaining n: the same with single elements
+//       for the remaining n: the same with 8, 4 and single elements
 //
 // A reduction along the innermost dimension has one sum per lane: lane l adds
 // elements l, l + 16, l + 32…; then lanes are added in halves (0 + 8, 1 + 9…);
@@ -203,17 +203,21 @@ void GroupEmitter::emitInnermost(linalg::LinalgOp op, Value extent) {
     body.emitUniform();
   if (plan.combiner)
     return emitReduction(body, op, extent, plan);
-  auto emitElements = [&](Value begin, Value end, int64_t lanes) {
+  // What is left over in halves, because a function of single elements takes as
+  // long as one of vectors.
+  Value begin = index(0);
+  for (int64_t lanes = plan.lanes; lanes > 0; lanes = lanes > kLeastLanes
+                                                          ? lanes / 2
+                                                      : lanes > 1 ? 1
+                                                                  : 0) {
+    Value rest = b.createOrFold<arith::RemUIOp>(extent, index(lanes));
+    Value end = b.createOrFold<arith::SubIOp>(extent, rest);
     emitFor(begin, end, lanes, [&](Value iv) {
       ivs.back() = iv;
       body.emitElements(lanes);
     });
-  };
-  Value rest = b.createOrFold<arith::RemUIOp>(extent, index(plan.lanes));
-  Value whole = b.createOrFold<arith::SubIOp>(extent, rest);
-  emitElements(index(0), whole, plan.lanes);
-  if (plan.lanes > 1)
-    emitElements(whole, extent, /*lanes=*/1);
+    begin = end;
+  }
 }
 
 void GroupEmitter::emitDimension(linalg::LinalgOp op, unsigned dim,

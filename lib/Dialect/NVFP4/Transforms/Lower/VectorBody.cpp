@@ -174,8 +174,7 @@ VectorPlan planVectors(linalg::LinalgOp op) {
   int64_t extent = op.getStaticLoopRanges()[dim];
   while (ShapedType::isStatic(extent) && lanes > extent)
     lanes /= 2;
-  // Shorter ones are not worth it.
-  if (lanes >= 4)
+  if (lanes >= kLeastLanes)
     plan = {lanes, combiner};
   return plan;
 }

@@ -16,6 +16,9 @@
 
 namespace nvfp4 {
 
+/// Shorter vectors are not worth it.
+inline constexpr int64_t kLeastLanes = 4;
+
 /// How the innermost dimension of an op is computed.
 struct VectorPlan {
   /// Elements of a vector; 1: one at a time. Depends on the op alone, not on

@@ -209,3 +209,27 @@ func.func private @negative_no_entry(%x: memref<?x32xf32>, %y: memref<?x32xf32>)
   }
   return
 }
+
+// -----
+
+#row = affine_map<(m, n) -> (m, n)>
+
+/// What is left over of a dynamic extent: one vector of 8, one of 4, single elements.
+// CHECK-LABEL: func.func @left_over(
+//       CHECK:   scf.for {{.*}} step %c16 {
+//       CHECK:     math.exp %{{.+}} : vector<16xf32>
+//       CHECK:   scf.for {{.*}} step %c8 {
+//       CHECK:     math.exp %{{.+}} : vector<8xf32>
+//       CHECK:   scf.for {{.*}} step %c4 {
+//       CHECK:     math.exp %{{.+}} : vector<4xf32>
+//       CHECK:   scf.for {{.*}} step %c1 {
+//       CHECK:     math.exp %{{.+}} : f32
+func.func @left_over(%x: memref<?x?xf32>, %y: memref<?x?xf32>) {
+  linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<?x?xf32>) outs(%y : memref<?x?xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = math.exp %in : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
