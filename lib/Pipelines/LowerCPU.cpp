@@ -88,11 +88,11 @@ static void addLoops(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(nvfp4::createRowsToLoopsPass());
   // Before the planner, because it makes divisions safe to repeat early.
   addArithmetic(pm);
-  pm.addPass(createCanonicalizerPass());
+  nvfp4::addCanonicalization(pm);
   pm.addPass(createCSEPass());
   pm.addPass(nvfp4::createPlanWorkspacePass());
   pm.addPass(createLoopInvariantCodeMotionPass());
-  pm.addPass(createCanonicalizerPass());
+  nvfp4::addCanonicalization(pm);
   pm.addPass(createCSEPass());
   // Equal nests are one function, and LLVM learns which buffers are disjoint.
   pm.addPass(nvfp4::createOutlineLoopsPass());

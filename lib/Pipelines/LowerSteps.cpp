@@ -13,9 +13,16 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
+
+void nvfp4::addCanonicalization(OpPassManager &pm) {
+  GreedyRewriteConfig config;
+  config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+  pm.addPass(createCanonicalizerPass(config));
+}
 
 void nvfp4::addFusion(OpPassManager &pm, bool throughReshapes) {
   // Arithmetic on whole tensors becomes linalg like everything else.
@@ -41,7 +48,7 @@ void nvfp4::addBufferization(OpPassManager &pm) {
   pm.addPass(bufferization::createOneShotBufferizePass(options));
   // Sizes that are one value become one SSA value: the planner compares them.
   pm.addPass(createLowerAffinePass());
-  pm.addPass(createCanonicalizerPass());
+  addCanonicalization(pm);
   pm.addPass(createCSEPass());
 }
 
@@ -53,6 +60,6 @@ void nvfp4::addHostConversion(OpPassManager &pm, bool hasDevice) {
   ConvertNVFP4HostToLLVMPassOptions options;
   options.device = hasDevice;
   pm.addPass(createConvertNVFP4HostToLLVMPass(options));
-  pm.addPass(createCanonicalizerPass());
+  addCanonicalization(pm);
   pm.addPass(createCSEPass());
 }

@@ -11,6 +11,10 @@
 
 namespace nvfp4 {
 
+/// Canonicalizes without looking for dead and equal blocks, which takes as long
+/// as all patterns together: structured control flow has none.
+void addCanonicalization(mlir::OpPassManager &pm);
+
 /// Fewer, larger loops, while ops are still values.
 void addFusion(mlir::OpPassManager &pm, bool throughReshapes = false);
 

@@ -246,9 +246,8 @@ class ExpandMathPass final
                                     {"ipowi", "fpowi", "clampf"});
     RewritePatternSet functions(&getContext());
     populateFunctionPatterns(functions);
-    if (failed(applyPatternsGreedily(getOperation(),
-                                     std::move(simplifications))) ||
-        failed(applyPatternsGreedily(getOperation(), std::move(functions))))
+    if (failed(rewriteFunctions(std::move(simplifications))) ||
+        failed(rewriteFunctions(std::move(functions))))
       return signalPassFailure();
 
     SmallVector<Operation *> divisions;
@@ -256,7 +255,8 @@ class ExpandMathPass final
       if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(
               op))
         divisions.push_back(op);
-      if (isa<math::MathDialect>(op->getDialect()) && !isNative(op)) {
+      if (isa_and_nonnull<math::MathDialect>(op->getDialect()) &&
+          !isNative(op)) {
         op->emitError("expected a function of f32 or f64 with an expansion, "
                       "but got '")
             << op->getName() << "' of " << op->getResult(0).getType();
@@ -268,6 +268,20 @@ class ExpandMathPass final
       return signalPassFailure();
     for (Operation *op : divisions)
       guardDivision(op);
+  }
+
+  /// Applies patterns to functions only: a driver for all ops would fold all of
+  /// them too, and look for dead blocks in the body of every loop.
+  LogicalResult rewriteFunctions(FrozenRewritePatternSet patterns) {
+    SmallVector<Operation *> ops;
+    getOperation()->walk([&](Operation *op) {
+      if (isa_and_nonnull<math::MathDialect>(op->getDialect()) ||
+          isa<arith::RemFOp>(op))
+        ops.push_back(op);
+    });
+    GreedyRewriteConfig config;
+    config.setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
+    return applyOpPatternsGreedily(ops, patterns, config);
   }
 };
 } // namespace

@@ -138,11 +138,14 @@ class FuseElementwisePass final
     context->getLoadedDialect<linalg::LinalgDialect>()
         ->getCanonicalizationPatterns(fusion);
     GreedyRewriteConfig config;
-    config.setUseTopDownTraversal();
-    if (failed(
-            applyPatternsGreedily(getOperation(), std::move(generalization))) ||
+    // There are no branches, and the bodies of ops are one block each.
+    config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+    GreedyRewriteConfig topDown = config;
+    topDown.setUseTopDownTraversal();
+    if (failed(applyPatternsGreedily(getOperation(), std::move(generalization),
+                                     config)) ||
         failed(
-            applyPatternsGreedily(getOperation(), std::move(fusion), config)))
+            applyPatternsGreedily(getOperation(), std::move(fusion), topDown)))
       signalPassFailure();
   }
 };

@@ -53,7 +53,7 @@ func.func @rsqrt(%x: f32) -> f32 {
 /// Small powers are products.
 // CHECK-LABEL: func.func @square(
 //  CHECK-SAME:     %[[X:.+]]: f32)
-//  CHECK-NEXT:   %[[Y:.+]] = arith.mulf %[[X]], %[[X]]
+//       CHECK:   %[[Y:.+]] = arith.mulf %[[X]], %[[X]]
 //  CHECK-NEXT:   return %[[Y]]
 func.func @square(%x: f32) -> f32 {
   %two = arith.constant 2.0 : f32
