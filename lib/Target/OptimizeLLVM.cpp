@@ -7,6 +7,7 @@
 #include "OptimizeLLVM.h"
 
 #include "llvm/IR/Module.h"
+#include "llvm/IR/PassInstrumentation.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -16,7 +17,16 @@ void nvfp4::optimizeLLVM(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::CGSCCAnalysisManager callGraph;
   llvm::ModuleAnalysisManager modules;
 
-  llvm::PassBuilder builder(&machine);
+  // Every call of a kernel or loop goes through the context, so there is
+  // nothing to find for a pass that tracks which functions a pointer may be,
+  // and it takes quadratic time to find that: half of all with 64 layers.
+  llvm::PassInstrumentationCallbacks callbacks;
+  callbacks.registerShouldRunOptionalPassCallback(
+      [](llvm::StringRef pass, const llvm::Any &) {
+        return pass != "CalledValuePropagationPass";
+      });
+  llvm::PassBuilder builder(&machine, llvm::PipelineTuningOptions(),
+                            /*PGOOpt=*/std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(callGraph);
   builder.registerFunctionAnalyses(functions);
