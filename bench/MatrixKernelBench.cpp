@@ -1,9 +1,10 @@
-//===- MatrixKernelBench.cpp - Speed of kernels full of mma.sync ----------===//
+//===- MatrixKernelBench.cpp - Speed of kernels full of products ----------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Block-scaled m16n8k64 per second and core, from PTX to report: a warp that
-// only multiplies, and one that loads its operands with ldmatrix first.
+// only multiplies, and one that loads its operands with ldmatrix first. And
+// multiply-adds of wgmma m64n256k16, A and B in shared memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,16 +65,49 @@ static std::string makeKernel(bool hasLoads) {
   return text;
 }
 
-static void runKernel(benchmark::State &state, bool hasLoads,
-                      Accumulation accumulation, bool isChecked) {
-  auto program = Program::load(makeKernel(hasLoads), "bench.ptx");
+/// 10 KiB of 1.0 in bf16: A with two chunks of K for 64 rows, then B.
+static std::string makeWarpgroupKernel() {
+  std::string d = "{%f0";
+  for (int i = 1; i < 128; ++i)
+    d += ", %f" + std::to_string(i);
+  return ".version 8.4\n.target sm_90a\n.address_size 64\n"
+         ".visible .entry k(.param .u64 out) {\n"
+         ".reg .b32 %r<8>;\n.reg .f32 %f<128>;\n.reg .b64 %w<4>;\n"
+         ".reg .pred %p, %q;\n.shared .align 1024 .b8 tile[10240];\n"
+         "mov.u32 %r0, %tid.x;\nshl.b32 %r1, %r0, 4;\n"
+         "mov.b32 %r2, tile;\nadd.u32 %r1, %r1, %r2;\nadd.u32 %r3, %r2, "
+         "10240;\nmov.b32 %r4, 0x3f803f80;\n"
+         "FILL:\nst.shared.v4.b32 [%r1], {%r4, %r4, %r4, %r4};\n"
+         "add.u32 %r1, %r1, 2048;\nsetp.lt.u32 %p, %r1, %r3;\n@%p bra FILL;\n"
+         "fence.proxy.async;\nbar.sync 0;\nshr.u32 %r2, %r2, 4;\n"
+         "cvt.u64.u32 %w0, %r2;\nor.b64 %w0, %w0, 0x1000080000;\n"
+         "add.s64 %w1, %w0, 128;\nmov.b32 %r5, 0;\n"
+         "setp.ne.u32 %q, %r0, %r0;\n"
+         "LOOP:\nwgmma.fence.sync.aligned;\n"
+         "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 " +
+         d + "}, %w0, %w1, %q, 1, 1, 0, 0;\n" +
+         "wgmma.commit_group.sync.aligned;\n"
+         "wgmma.wait_group.sync.aligned 0;\n"
+         "setp.eq.u32 %q, %r0, %r0;\nadd.u32 %r5, %r5, 1;\n"
+         "setp.lt.u32 %p, %r5, " +
+         std::to_string(kTrips) +
+         ";\n@%p bra LOOP;\nld.param.u64 %w2, [out];\n"
+         "mul.wide.u32 %w3, %r0, 4;\nadd.s64 %w2, %w2, %w3;\n"
+         "st.global.f32 [%w2], %f0;\nret;\n}\n";
+}
+
+/// `perTrip` is what to count.
+static void runText(benchmark::State &state, const std::string &text,
+                    uint32_t threads, Accumulation accumulation, bool isChecked,
+                    const char *counter, double perTrip) {
+  auto program = Program::load(text, "bench.ptx");
   if (!program)
     return state.SkipWithError(program.getMessage().c_str());
-  std::vector<float> out(32);
+  std::vector<float> out(threads);
   DeviceMemory memory;
   Launch launch;
   launch.entry = "k";
-  launch.block = {32, 1, 1};
+  launch.block = {threads, 1, 1};
   launch.addArgument(memory.map(out.data(), 4 * out.size(), "out"));
   Options options;
   options.accumulation = accumulation;
@@ -84,9 +118,20 @@ static void runKernel(benchmark::State &state, bool hasLoads,
     if (report.hasErrors())
       return state.SkipWithError(report.toString().c_str());
   }
-  state.counters["mma"] =
-      benchmark::Counter(double(kTrips) * kMmasPerTrip,
-                         benchmark::Counter::kIsIterationInvariantRate);
+  state.counters[counter] = benchmark::Counter(
+      kTrips * perTrip, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+static void runKernel(benchmark::State &state, bool hasLoads,
+                      Accumulation accumulation, bool isChecked) {
+  runText(state, makeKernel(hasLoads), 32, accumulation, isChecked, "mma",
+          kMmasPerTrip);
+}
+
+static void runWarpgroup(benchmark::State &state, Accumulation accumulation,
+                         bool isChecked) {
+  runText(state, makeWarpgroupKernel(), 128, accumulation, isChecked,
+          "multiplyAdds", 64 * 256 * 16);
 }
 
 BENCHMARK_CAPTURE(runKernel, exact, false, Accumulation::Exact, true);
@@ -96,5 +141,9 @@ BENCHMARK_CAPTURE(runKernel, hardware, false, Accumulation::Hardware, true);
 BENCHMARK_CAPTURE(runKernel, loads_exact, true, Accumulation::Exact, true);
 BENCHMARK_CAPTURE(runKernel, loads_exact_unchecked, true, Accumulation::Exact,
                   false);
+BENCHMARK_CAPTURE(runWarpgroup, hardware, Accumulation::Hardware, true);
+BENCHMARK_CAPTURE(runWarpgroup, hardware_unchecked, Accumulation::Hardware,
+                  false);
+BENCHMARK_CAPTURE(runWarpgroup, exact, Accumulation::Exact, true);
 
 BENCHMARK_MAIN();

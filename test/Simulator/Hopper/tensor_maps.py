@@ -168,10 +168,14 @@ def _random_map(rng: np.random.Generator, rank: int, dtype: str, swizzle: str, s
     return TensorMap("x", dtype, tuple(dims), tuple(strides), tuple(box), tuple(step), swizzle, oob), -(-bytes_so_far // 16) * 16
 
 
-def _random_places(rng: np.random.Generator, tensor_map: TensorMap, count: int) -> np.ndarray:
+def _random_places(rng: np.random.Generator, tensor_map: TensorMap, count: int, least: int | None = None) -> np.ndarray:
+    """Coordinates from `least` on, or from where nothing is in bounds; the first ones are zeros."""
     coordinates, offsets = [(0,) * len(tensor_map.dims)], [0]
     for i in range(1, count):
-        place = [int(rng.integers(-extent, dim + 2)) for extent, dim in zip(tensor_map.box, tensor_map.dims)]
+        place = [
+            int(rng.integers(-extent if least is None else least, dim + 2))
+            for extent, dim in zip(tensor_map.box, tensor_map.dims)
+        ]
         # Rows begin at multiples of 16 bytes.
         per_chunk = 16 // BYTES[tensor_map.dtype]
         place[0] -= place[0] % per_chunk
@@ -227,7 +231,7 @@ def store_cases(rng: np.random.Generator):
                 dtype = dtypes[number % len(dtypes)]
                 tensor_map, size = _random_map(rng, rank, dtype, swizzle, steps)
                 data = rng.integers(0, 256, size).astype(np.uint8)
-                places = _random_places(rng, tensor_map, 2)[number % 2 :][:1]
+                places = _random_places(rng, tensor_map, 2, least=0)[number % 2 :][:1]
                 image = rng.integers(0, 256, SHARED).astype(np.uint8)
                 name = f"store_{number}_{rank}d_{swizzle}_{dtype}{'_steps' if steps else ''}"
                 yield Form(rank, "store"), store(name, tensor_map, data, places, image)
@@ -236,7 +240,7 @@ def store_cases(rng: np.random.Generator):
         for dtype in types:
             tensor_map, size = _random_map(rng, 2, dtype, ("none", "128B")[number % 2], False)
             data, image = _numbers(rng, dtype, size), _numbers(rng, dtype, SHARED)
-            places = _random_places(rng, tensor_map, 2)[number % 2 :][:1]
+            places = _random_places(rng, tensor_map, 2, least=0)[number % 2 :][:1]
             name = f"{operation}_{number}_{dtype}"
             yield Form(2, operation), store(name, tensor_map, data, places, image)
             number += 1

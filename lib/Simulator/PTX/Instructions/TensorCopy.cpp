@@ -45,6 +45,9 @@ struct Tile {
   Region global;
   Region shared;
   uint64_t sharedOffset = 0;
+  /// Of the tensor map; a parameter has no order.
+  Region map;
+  uint64_t mapOffset = 0;
   LaunchState *launch = nullptr;
 
   /// Calls visit(offset in a row, offset in shared memory) for each chunk.
@@ -69,7 +72,9 @@ private:
     warp.trap(inst, rule, lane, message);
     return false;
   }
-  bool readMap(uint64_t address, TiledTensorMap &map);
+  bool readMap(uint64_t address, TiledTensorMap &map, Tile &tile);
+  bool checkCoordinates(const TiledTensorMap &map, const Box &box,
+                        const int32_t *coordinates);
   bool locateGlobal(Tile &tile);
   bool locateShared(Tile &tile, uint64_t address);
   BulkTransfer makeTransfer(const Tile &tile);
@@ -157,10 +162,10 @@ void Tile::store() const {
 // Places
 //===----------------------------------------------------------------------===//
 
-bool TensorCopy::readMap(uint64_t address, TiledTensorMap &map) {
+bool TensorCopy::readMap(uint64_t address, TiledTensorMap &map, Tile &tile) {
   uint64_t addresses[kLanes] = {}, offsets[kLanes];
   addresses[lane] = address;
-  Region region;
+  Region &region = tile.map;
   if (!warp.gatherRegion(inst, AddressSpace::Generic, addresses,
                          kTensorMapBytes, kTensorMapAlignment, 1u << lane,
                          region, offsets))
@@ -168,7 +173,7 @@ bool TensorCopy::readMap(uint64_t address, TiledTensorMap &map) {
   if (region.kind != Region::Kind::Param && region.kind != Region::Kind::Global)
     return fail("tensor", "expected a tensor map in global, constant or "
                           "parameter memory");
-  uint64_t offset = offsets[lane];
+  uint64_t offset = tile.mapOffset = offsets[lane];
   if (region.undefined && region.undefined->any(offset, kTensorMapBytes))
     return fail("R11", "expected a defined tensor map, but got bytes that "
                        "nobody wrote");
@@ -180,6 +185,23 @@ bool TensorCopy::readMap(uint64_t address, TiledTensorMap &map) {
     return fail("tensor",
                 "expected a tensor map of " + std::to_string(plan.rank) +
                     " dimensions, but got one of " + std::to_string(map.rank));
+  return true;
+}
+
+/// What a chip refuses: an H200 calls it an illegal instruction.
+bool TensorCopy::checkCoordinates(const TiledTensorMap &map, const Box &box,
+                                  const int32_t *coordinates) {
+  int64_t byte = int64_t(coordinates[0]) * box.elementBytes;
+  if (byte % kSwizzleChunk)
+    return fail("alignment", "expected an innermost coordinate at a multiple "
+                             "of 16 bytes, but got " +
+                                 std::to_string(byte));
+  for (uint32_t i = 0; i < map.rank; ++i)
+    if (!plan.isLoad && coordinates[i] < 0)
+      return fail("bounds", "expected no negative coordinate to store to, but "
+                            "got " +
+                                std::to_string(coordinates[i]) +
+                                " in dimension " + std::to_string(i));
   return true;
 }
 
@@ -220,6 +242,9 @@ static void orderTile(Warp &warp, const Inst &inst, unsigned lane,
                       const Tile &tile, bool isLoad, const AsyncActor &reader,
                       const AsyncActor &writer) {
   const Box &box = tile.box;
+  if (tile.map.kind == Region::Kind::Global)
+    orderRange(warp, inst, tile.map, tile.mapOffset, kTensorMapBytes, lane,
+               AccessKind::Read, reader.readingTensorMap());
   const AsyncActor &globalActor = isLoad ? reader : writer;
   const AsyncActor &sharedActor = isLoad ? writer : reader;
   AccessKind globalKind = isLoad        ? AccessKind::Read
@@ -276,12 +301,12 @@ static ReduceFn selectOperation(std::string_view operation, Type type) {
 bool TensorCopy::run(uint64_t mapAddress, uint64_t sharedAddress,
                      uint64_t barrierAddress) {
   TiledTensorMap map;
-  if (!readMap(mapAddress, map))
+  Tile tile;
+  if (!readMap(mapAddress, map, tile))
     return false;
   int32_t coordinates[kMaxTensorRank] = {};
   for (uint32_t i = 0; i < plan.rank; ++i)
     coordinates[i] = int32_t(warp.readLane(plan.coordinates[i], lane));
-  Tile tile;
   tile.box = makeBox(map, coordinates);
   if (!plan.isLoad)
     tile.box.widenRows();
@@ -294,7 +319,7 @@ bool TensorCopy::run(uint64_t mapAddress, uint64_t sharedAddress,
                                 std::string(plan.operation) +
                                 " reduces, but got others");
   }
-  if (!locateGlobal(tile))
+  if (!checkCoordinates(map, tile.box, coordinates) || !locateGlobal(tile))
     return false;
   if (!plan.isMulticast)
     return locateShared(tile, sharedAddress) &&

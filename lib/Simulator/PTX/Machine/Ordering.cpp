@@ -161,6 +161,11 @@ void reportConflict(Warp &warp, const Inst &inst, const Region *region,
         "expected fence.proxy.async between this asynchronous access to " +
         place + " and " + other + ", but there is none";
     break;
+  case ConflictKind::MissingMapFence:
+    message = "expected fence.proxy.tensormap between this use of a tensor map "
+              "at " +
+              place + " and " + other + ", but there is none";
+    break;
   case ConflictKind::InFlight:
     message = "expected " + other + " to be complete before this access to " +
               place + ", but nobody waited for it";

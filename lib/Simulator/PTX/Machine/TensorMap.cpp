@@ -29,10 +29,10 @@ constexpr ElementRow kElements[] = {
     {"I32", 4, Type::S32, 0},
     {"U64", 8, Type::U64, 0},
     {"I64", 8, Type::S64, 0},
-    {"F16", 2, Type::F16, 0x7FFF},
-    {"F32", 4, Type::F32, 0x7FFFFFFF},
-    {"F64", 8, Type::F64, 0x7FFFFFFFFFFFFFFF},
-    {"BF16", 2, Type::BF16, 0x7FFF},
+    {"F16", 2, Type::F16, 0x7FF7},
+    {"F32", 4, Type::F32, 0x7FF77FF7},
+    {"F64", 8, Type::F64, 0x7FF77FF77FF77FF7},
+    {"BF16", 2, Type::BF16, 0x7FF7},
 };
 
 constexpr uint64_t kMagic = 0x50414D5253544E53;

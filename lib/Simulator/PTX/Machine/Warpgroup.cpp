@@ -33,13 +33,6 @@ Warpgroup *findWarpgroup(Warp &warp) {
 }
 
 namespace {
-/// The operands of some warps as panels, and their undefined bits.
-struct Operands {
-  std::vector<uint32_t> a, b, c, d;
-  std::vector<uint32_t> undefinedA, undefinedB, undefinedC, undefinedD;
-  bool isTainted = false;
-};
-
 /// One operation that happens for some warps.
 struct Landing {
   Warpgroup &group;
@@ -48,15 +41,14 @@ struct Landing {
   /// Warps of the group.
   std::vector<unsigned> members;
   bool checksDefinedness;
-  Operands operands;
+  WarpgroupOperands &operands;
 
   void run();
 
 private:
   int getRowPanels() const { return int(members.size()) * kRowPanelsPerWarp; }
   void gatherShared(const std::vector<uint32_t> &chunks, int lines,
-                    bool isTransposed, std::vector<uint32_t> &values,
-                    std::vector<uint32_t> &undefined);
+                    bool isTransposed);
   void readA();
   void readB();
   void readC();
@@ -72,11 +64,11 @@ private:
 
 /// Lines of a matrix in shared memory.
 void Landing::gatherShared(const std::vector<uint32_t> &chunks, int lines,
-                           bool isTransposed, std::vector<uint32_t> &values,
-                           std::vector<uint32_t> &undefined) {
+                           bool isTransposed) {
   Cta &cta = *group.cta;
-  std::vector<uint8_t> bytes(chunks.size() * kChunkBytes);
-  std::vector<uint8_t> masks(checksDefinedness ? bytes.size() : 0);
+  std::vector<uint8_t> &bytes = operands.bytes, &masks = operands.masks;
+  bytes.resize(chunks.size() * kChunkBytes);
+  masks.resize(bytes.size());
   bool isUndefined = false;
   for (size_t i = 0; i < chunks.size(); ++i) {
     std::memcpy(&bytes[i * kChunkBytes], &cta.shared[chunks[i]], kChunkBytes);
@@ -84,11 +76,12 @@ void Landing::gatherShared(const std::vector<uint32_t> &chunks, int lines,
       isUndefined |= cta.sharedUndefined.read(chunks[i], kChunkBytes,
                                               &masks[i * kChunkBytes]);
   }
-  values.resize(size_t(lines) * kLineWords);
-  gatherLines(bytes.data(), lines, isTransposed, values.data());
-  undefined.assign(values.size(), 0);
+  operands.lines.resize(size_t(lines) * kLineWords);
+  gatherLines(bytes.data(), lines, isTransposed, operands.lines.data());
+  operands.undefinedLines.assign(operands.lines.size(), 0);
   if (isUndefined)
-    gatherLines(masks.data(), lines, isTransposed, undefined.data());
+    gatherLines(masks.data(), lines, isTransposed,
+                operands.undefinedLines.data());
   operands.isTainted |= isUndefined;
 }
 
@@ -113,18 +106,18 @@ void Landing::readA() {
   const size_t words = size_t(kRowPanelsPerWarp) * kPanelWords;
   operands.a.resize(members.size() * words);
   operands.undefinedA.resize(operands.a.size());
-  std::vector<uint32_t> lines, undefinedLines;
   if (plan.a.empty())
     gatherShared(op.chunksA, plan.descriptor.shape.m,
-                 plan.descriptor.transposesA, lines, undefinedLines);
+                 plan.descriptor.transposesA);
   for (size_t i = 0; i < members.size(); ++i) {
     unsigned member = members[i];
     uint32_t *values = &operands.a[i * words];
     uint32_t *undefined = &operands.undefinedA[i * words];
     if (plan.a.empty()) {
       size_t first = size_t(member) * kRowsPerWarp * kLineWords;
-      makeRowPanels(&lines[first], kRowPanelsPerWarp, values);
-      makeRowPanels(&undefinedLines[first], kRowPanelsPerWarp, undefined);
+      makeRowPanels(&operands.lines[first], kRowPanelsPerWarp, values);
+      makeRowPanels(&operands.undefinedLines[first], kRowPanelsPerWarp,
+                    undefined);
       continue;
     }
     const WarpgroupOp::Part &part = op.parts[member];
@@ -143,14 +136,13 @@ void Landing::readA() {
 }
 
 void Landing::readB() {
-  std::vector<uint32_t> lines, undefined;
   const WarpgroupDescriptor &descriptor = plan.descriptor;
-  gatherShared(op.chunksB, descriptor.shape.n, descriptor.transposesB, lines,
-               undefined);
-  operands.b.resize(lines.size());
-  makeColumnPanels(lines.data(), descriptor.getColPanels(), operands.b.data());
-  operands.undefinedB.resize(lines.size());
-  makeColumnPanels(undefined.data(), descriptor.getColPanels(),
+  const int panels = descriptor.getColPanels();
+  gatherShared(op.chunksB, descriptor.shape.n, descriptor.transposesB);
+  operands.b.resize(operands.lines.size());
+  makeColumnPanels(operands.lines.data(), panels, operands.b.data());
+  operands.undefinedB.resize(operands.lines.size());
+  makeColumnPanels(operands.undefinedLines.data(), panels,
                    operands.undefinedB.data());
   if (descriptor.negatesB)
     negate(descriptor.b, operands.b);
@@ -178,11 +170,14 @@ void Landing::readRegisterC(unsigned member, size_t reg, uint32_t *values,
 
 void Landing::readC() {
   const int panels = plan.descriptor.getColPanels();
-  operands.c.assign(size_t(panels) * getRowPanels() * kPanelElements, 0);
-  operands.undefinedC.assign(operands.c.size(), 0);
+  operands.c.resize(size_t(panels) * getRowPanels() * kPanelElements);
+  operands.undefinedC.resize(operands.c.size());
   operands.d.resize(operands.c.size());
-  if (!op.accumulates)
+  if (!op.accumulates) {
+    std::fill(operands.c.begin(), operands.c.end(), 0);
+    std::fill(operands.undefinedC.begin(), operands.undefinedC.end(), 0);
     return;
+  }
   const size_t perPanel = plan.d.size() / panels;
   uint32_t values[4][kLanes], undefined[4][kLanes];
   const uint32_t *registers[4] = {values[0], values[1], values[2], values[3]};
@@ -240,6 +235,7 @@ void Landing::writeD() {
 //===----------------------------------------------------------------------===//
 
 void Landing::run() {
+  operands.isTainted = false;
   readA();
   readB();
   readC();
@@ -275,7 +271,7 @@ void landOps(Warpgroup &group, uint32_t members, uint32_t number) {
                     static_cast<const WarpgroupPlan &>(*op.inst->plan),
                     {},
                     group.cta->getLaunch().options.checkDefinedness,
-                    {}};
+                    group.operands};
     forEachLane(now,
                 [&](unsigned member) { landing.members.push_back(member); });
     landing.run();

@@ -61,6 +61,17 @@ struct WarpgroupOp {
   std::array<Part, kWarpsPerGroup> parts;
 };
 
+/// The operands of an operation that happens, as panels, and their undefined
+/// bits. Kept for the next one.
+struct WarpgroupOperands {
+  std::vector<uint32_t> a, b, c, d;
+  std::vector<uint32_t> undefinedA, undefinedB, undefinedC, undefinedD;
+  /// Of a matrix in shared memory.
+  std::vector<uint8_t> bytes, masks;
+  std::vector<uint32_t> lines, undefinedLines;
+  bool isTainted = false;
+};
+
 struct Warpgroup {
   Cta *cta = nullptr;
   uint32_t firstWarp = 0;
@@ -79,6 +90,7 @@ struct Warpgroup {
   std::array<Member, kWarpsPerGroup> members;
   /// Of the ordering checks; ~0: none yet.
   uint32_t component = ~0u;
+  WarpgroupOperands operands;
 
   Warp &getWarp(unsigned i) const { return *cta->getWarps()[firstWarp + i]; }
   WarpgroupOp *find(uint32_t number) {

@@ -12,7 +12,8 @@
 // rounded to odd, so that the final rounding is the only one.
 //
 // Fused: terms are scaled by 2^(fractionBits - E) and cut to integers; below
-// 2^53 their sums are exact.
+// 2^53 their sums are exact. Where no product can leave the range of f32, it is
+// exact there, too, and the integers have 32 bits: twice as many at once.
 //
 // Infinities and NaNs take part as zeros and are put in place afterwards.
 //
@@ -43,11 +44,17 @@ constexpr int16_t kZeroExponent = -8192;
 /// Where the largest exponent is cut off, so that 2^-E is a double. Terms with
 /// smaller exponents do not exist.
 constexpr int64_t kLowestExponent = -700;
+/// Elements of a narrow panel that are not zero have exponents within this: a
+/// product, and 2^-E if E is that of a product, are normal in f32.
+constexpr int16_t kNarrowExponent = 50;
 
 /// A panel as numbers, with K outermost.
 struct DecodedPanel {
   alignas(64) double values[kMaxFloatK][kPanelLines];
+  /// Of fused sums: the same as f32.
+  alignas(32) float narrowValues[kMaxFloatK][kPanelLines];
   alignas(16) int16_t exponents[kMaxFloatK][kPanelLines];
+  bool isNarrow;
   /// Of each line: no element is larger than the first, none but zeros smaller
   /// than the second.
   alignas(64) double largest[kPanelLines];
@@ -114,6 +121,7 @@ static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
     factor = exp2(__builtin_convertvector(scaleExponent, V8l));
   }
   V8d largest = {}, smallest = V8d{} + HUGE_VAL;
+  V8s isWide = {};
   for (int k = 0; k < source.k; ++k) {
     V8u word = loadVector<V8u>(source.words + k / perWord * kPanelLines);
     word = word >> (k % perWord * format.containerBits);
@@ -125,8 +133,13 @@ static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
     storeVector(value, panel.values[position]);
     if constexpr (kFused) {
       V8i exponent = getExponents(magnitude, minExponent);
-      storeVector(__builtin_convertvector(exponent + scaleExponent, V8s),
-                  panel.exponents[position]);
+      V8s stored = __builtin_convertvector(exponent + scaleExponent, V8s);
+      storeVector(stored, panel.exponents[position]);
+      storeVector(__builtin_convertvector(value, V8f),
+                  panel.narrowValues[position]);
+      isWide |=
+          V8s(stored > kNarrowExponent) |
+          (V8s(stored < -kNarrowExponent) & V8s(stored > kZeroExponent / 2));
     } else {
       V8d size = __builtin_elementwise_abs(value);
       largest = __builtin_elementwise_max(largest, size);
@@ -138,6 +151,7 @@ static void decodePanel(const PanelSource &source, DecodedPanel &panel) {
     storeVector(largest, panel.largest);
     storeVector(smallest, panel.smallest);
   }
+  panel.isNarrow = !isAnySet(isWide);
   panel.hasSpecials = isAnySet(specials);
 }
 
@@ -333,12 +347,11 @@ HWY_INLINE V8f widenF16(V8u bits) {
                        (bits >> 15) << 31);
 }
 
-/// One step of four rows from `firstK` on: the exact sums of the cut terms.
-HWY_INLINE void sumFused(const DecodedPanel &a, int row, const DecodedPanel &b,
-                         int firstK, const FusedRule &rule, int minExponentC,
-                         const V8f (&c)[kRowsAtOnce],
-                         V8d (&sums)[kRowsAtOnce]) {
-  const int endK = firstK + rule.productsPerStep;
+/// Of four rows: E of a step from `firstK` on.
+HWY_INLINE void findLargest(const DecodedPanel &a, int row,
+                            const DecodedPanel &b, int firstK, int endK,
+                            int minExponentC, const V8f (&c)[kRowsAtOnce],
+                            V8l (&largest)[kRowsAtOnce]) {
   V8s exponents[kRowsAtOnce];
   for (int r = 0; r < kRowsAtOnce; ++r)
     exponents[r] = __builtin_convertvector(
@@ -349,22 +362,73 @@ HWY_INLINE void sumFused(const DecodedPanel &a, int row, const DecodedPanel &b,
       exponents[r] = __builtin_elementwise_max(
           exponents[r], V8s(line + a.exponents[k][row + r]));
   }
-  V8d scales[kRowsAtOnce];
-  V8l largest[kRowsAtOnce];
-  for (int r = 0; r < kRowsAtOnce; ++r) {
+  for (int r = 0; r < kRowsAtOnce; ++r)
     largest[r] = __builtin_elementwise_max(
         __builtin_convertvector(exponents[r], V8l), V8l{} + kLowestExponent);
-    scales[r] = exp2(rule.fractionBits - largest[r]);
-    // A sum of zeros is +0, whatever their signs.
-    sums[r] = V8d{} + __builtin_elementwise_trunc(
-                          __builtin_convertvector(c[r], V8d) * scales[r]);
-  }
+}
+
+/// Adds the cut products of a step to `sums`.
+HWY_INLINE void addProducts(const DecodedPanel &a, int row,
+                            const DecodedPanel &b, int firstK, int endK,
+                            const V8d (&scales)[kRowsAtOnce],
+                            V8d (&sums)[kRowsAtOnce]) {
   for (int k = firstK; k < endK; ++k) {
     V8d line = loadVector<V8d>(b.values[k]);
     for (int r = 0; r < kRowsAtOnce; ++r)
       sums[r] +=
           __builtin_elementwise_trunc(a.values[k][row + r] * line * scales[r]);
   }
+}
+
+/// The same for narrow panels. A product is below 2^(fractionBits + 2), so half
+/// of a step's 16 fit 32 bits with 25 fractional bits.
+HWY_INLINE void addNarrowProducts(const DecodedPanel &a, int row,
+                                  const DecodedPanel &b, int firstK, int endK,
+                                  int fractionBits,
+                                  const V8l (&largest)[kRowsAtOnce],
+                                  V8d (&sums)[kRowsAtOnce]) {
+  constexpr int kProductsAtOnce = 8;
+  V8f scales[kRowsAtOnce];
+  for (int r = 0; r < kRowsAtOnce; ++r) {
+    // Where E is too small for this, there are only zeros.
+    V8l exponent =
+        __builtin_elementwise_min(fractionBits - largest[r], V8l{} + 126);
+    scales[r] =
+        castBits<V8f>((__builtin_convertvector(exponent, V8i) + 127) << 23);
+  }
+  for (int first = firstK; first < endK; first += kProductsAtOnce) {
+    V8i parts[kRowsAtOnce] = {};
+    for (int k = first; k < std::min(first + kProductsAtOnce, endK); ++k) {
+      V8f line = loadVector<V8f>(b.narrowValues[k]);
+      for (int r = 0; r < kRowsAtOnce; ++r)
+        parts[r] += __builtin_convertvector(
+            a.narrowValues[k][row + r] * line * scales[r], V8i);
+    }
+    for (int r = 0; r < kRowsAtOnce; ++r)
+      sums[r] += __builtin_convertvector(parts[r], V8d);
+  }
+}
+
+/// One step of four rows from `firstK` on: the exact sums of the cut terms.
+HWY_INLINE void sumFused(const DecodedPanel &a, int row, const DecodedPanel &b,
+                         int firstK, const FusedRule &rule, int minExponentC,
+                         const V8f (&c)[kRowsAtOnce],
+                         V8d (&sums)[kRowsAtOnce]) {
+  const int endK = firstK + rule.productsPerStep;
+  V8l largest[kRowsAtOnce];
+  findLargest(a, row, b, firstK, endK, minExponentC, c, largest);
+  V8d scales[kRowsAtOnce];
+  for (int r = 0; r < kRowsAtOnce; ++r) {
+    scales[r] = exp2(rule.fractionBits - largest[r]);
+    // A sum of zeros is +0, whatever their signs.
+    sums[r] = V8d{} + __builtin_elementwise_trunc(
+                          __builtin_convertvector(c[r], V8d) * scales[r]);
+  }
+  if (HWY_LIKELY(a.isNarrow && b.isNarrow && rule.fractionBits <= 25))
+    addNarrowProducts(a, row, b, firstK, endK, rule.fractionBits, largest,
+                      sums);
+  else
+    addProducts(a, row, b, firstK, endK, scales, sums);
   for (int r = 0; r < kRowsAtOnce; ++r)
     sums[r] *= exp2(largest[r] - rule.fractionBits);
 }

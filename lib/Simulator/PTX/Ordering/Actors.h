@@ -150,11 +150,20 @@ public:
   WarpOrder &getIssuer() const { return *issuer; }
   Record getRecord() const { return record; }
   bool isAsyncProxy() const { return asyncProxy; }
+  /// The same operation as it reads its tensor map, which has a proxy of its
+  /// own.
+  AsyncActor readingTensorMap() const {
+    AsyncActor reader = *this;
+    reader.tensorMap = true;
+    return reader;
+  }
+  bool isReadingTensorMap() const { return tensorMap; }
 
 private:
   WarpOrder *issuer;
   Record record;
   bool asyncProxy;
+  bool tensorMap = false;
 };
 
 /// What all clusters of a launch share.

@@ -40,7 +40,8 @@ Checker::Checker(Shadow &shadow, const AsyncActor &actor, AccessKind kind,
       now(warp.getNow()), sets(selectSets(shadow, home)), kind(kind),
       order(order), instruction(instruction), isWrite(kind != AccessKind::Read),
       isStrong(order != MemoryOrder::Weak), isSync(false),
-      isAsyncProxy(actor.isAsyncProxy()) {
+      isAsyncProxy(actor.isAsyncProxy()),
+      isTensorMap(actor.isReadingTensorMap()) {
   self = actor.getRecord().withFlags(isStrong, isAsyncProxy);
 }
 

@@ -117,6 +117,7 @@ private:
   bool isStrong;
   bool isSync; ///< The warp itself, not an operation that it has issued.
   bool isAsyncProxy;
+  bool isTensorMap = false;
 
   /// The page in use, locked, and the lanes whose effects wait for it.
   Shadow::Page *held = nullptr;

@@ -18,6 +18,7 @@ enum class ConflictKind : uint8_t {
   ScopeTooNarrow,    ///< R3: synchronised, but not within the stated scope.
   Race,              ///< R4: no edge, not both strong.
   MissingProxyFence, ///< R5: an edge, but no fence to the asynchronous proxy.
+  MissingMapFence,   ///< R5: the same for a tensor map.
   InFlight           ///< R6, R7, R9, R10: the completion was not observed.
 };
 

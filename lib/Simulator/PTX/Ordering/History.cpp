@@ -75,13 +75,16 @@ bool Checker::checkMember(Record member, bool memberWrites,
     return true;
   if (covers(View::Ordinary, member)) {
     // R5: only what ordinary stores wrote is hidden from the other proxy.
-    View view = shadow.space == Shadow::Space::Shared ? View::AsyncShared
-                                                      : View::AsyncGlobal;
+    View view = isTensorMap                             ? View::TensorMap
+                : shadow.space == Shadow::Space::Shared ? View::AsyncShared
+                                                        : View::AsyncGlobal;
     if (!isAsyncProxy || !memberWrites || member.async() ||
         covers(view, member))
       return true;
-    report(ConflictKind::MissingProxyFence, "R5", member, memberWrites,
-           memberInstruction, offset, record.lane(), member.lane());
+    report(isTensorMap ? ConflictKind::MissingMapFence
+                       : ConflictKind::MissingProxyFence,
+           "R5", member, memberWrites, memberInstruction, offset, record.lane(),
+           member.lane());
     return false;
   }
   if (member.strong() && isStrong)
