@@ -27,9 +27,9 @@
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "mlir/Transforms/RegionUtils.h"
-#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/raw_ostream.h"
 
 namespace nvfp4 {
 #define GEN_PASS_DEF_OUTLINELOOPSPASS
@@ -72,6 +72,66 @@ static void cloneRows(OpBuilder &builder, scf::ParallelOp loop, Value begin,
 }
 
 namespace {
+/// What two nests have in common if and only if one function serves both, as
+/// bytes: a nest is written as a list of ops, and a value as its number. Far
+/// cheaper than text, and needs no function.
+class NestKey {
+public:
+  void add(uint64_t number) {
+    bytes.append(reinterpret_cast<const char *>(&number), sizeof(number));
+  }
+  /// Types, attributes and names of ops are unique in their context.
+  void add(const void *unique) { add(reinterpret_cast<uintptr_t>(unique)); }
+
+  void addDefinition(Value value) {
+    add(value.getType().getAsOpaquePointer());
+    numbers.try_emplace(value, numbers.size());
+  }
+  void addOp(Operation *op, bool hasOperands = true);
+
+  StringRef getBytes() const { return bytes; }
+
+private:
+  void addRegion(Region &region);
+
+  std::string bytes;
+  llvm::DenseMap<Value, uint64_t> numbers;
+  llvm::DenseMap<Block *, uint64_t> blocks;
+};
+} // namespace
+
+void NestKey::addRegion(Region &region) {
+  add(std::distance(region.begin(), region.end()));
+  for (Block &block : region)
+    blocks.try_emplace(&block, blocks.size());
+  for (Block &block : region) {
+    add(block.getNumArguments());
+    for (BlockArgument argument : block.getArguments())
+      addDefinition(argument);
+    add(std::distance(block.begin(), block.end()));
+    for (Operation &op : block)
+      addOp(&op);
+  }
+}
+
+void NestKey::addOp(Operation *op, bool hasOperands) {
+  add(op->getName().getAsOpaquePointer());
+  add(op->getAttrDictionary().getAsOpaquePointer());
+  if (hasOperands) {
+    add(op->getNumOperands());
+    for (Value operand : op->getOperands())
+      add(numbers.at(operand));
+  }
+  add(op->getNumResults());
+  for (Value result : op->getResults())
+    addDefinition(result);
+  for (Block *successor : op->getSuccessors())
+    add(blocks.at(successor));
+  for (Region &region : op->getRegions())
+    addRegion(region);
+}
+
+namespace {
 /// Outlines the loops of one module.
 class LoopOutliner {
 public:
@@ -86,12 +146,12 @@ private:
   SmallVector<Value> getCaptures(Operation *loop,
                                  SmallVectorImpl<Operation *> &constants);
   func::FuncOp createFunction(Operation *loop, ArrayRef<Value> captures,
+                              const llvm::BitVector &disjoint,
                               ArrayRef<Operation *> constants);
-  void annotate(func::FuncOp function, ArrayRef<Value> captures);
 
   ModuleOp module;
   SymbolTable symbols;
-  /// Functions by their text without the name.
+  /// Functions by what `NestKey` says of their nest.
   llvm::StringMap<func::FuncOp> known;
 };
 } // namespace
@@ -122,28 +182,28 @@ LoopOutliner::getCaptures(Operation *loop,
   return captures.takeVector();
 }
 
-/// Marks the buffers that overlap no other argument.
-void LoopOutliner::annotate(func::FuncOp function, ArrayRef<Value> captures) {
+/// Which captures are buffers that overlap no other capture.
+static llvm::BitVector getDisjoint(ArrayRef<Value> captures) {
+  llvm::BitVector disjoint(captures.size());
   llvm::SmallDenseMap<Value, unsigned> uses;
-  bool isKnown = true;
-  for (Value value : captures) {
+  SmallVector<Value> buffers(captures.size());
+  for (auto [value, buffer] : llvm::zip_equal(captures, buffers)) {
     if (!isa<MemRefType>(value.getType()))
       continue;
-    Value buffer = getBuffer(value);
-    isKnown &= buffer != nullptr;
+    buffer = getBuffer(value);
+    if (!buffer)
+      return disjoint;
     ++uses[buffer];
   }
-  if (!isKnown)
-    return;
-  unsigned first = function.getNumArguments() - captures.size();
-  for (auto [i, value] : llvm::enumerate(captures))
-    if (isa<MemRefType>(value.getType()) && uses.lookup(getBuffer(value)) == 1)
-      function.setArgAttr(first + i, LLVM::LLVMDialect::getNoAliasAttrName(),
-                          UnitAttr::get(function.getContext()));
+  for (auto [i, buffer] : llvm::enumerate(buffers))
+    if (buffer && uses.lookup(buffer) == 1)
+      disjoint.set(i);
+  return disjoint;
 }
 
 func::FuncOp LoopOutliner::createFunction(Operation *loop,
                                           ArrayRef<Value> captures,
+                                          const llvm::BitVector &disjoint,
                                           ArrayRef<Operation *> constants) {
   OpBuilder builder(module.getContext());
   SmallVector<Type> inputs;
@@ -169,24 +229,30 @@ func::FuncOp LoopOutliner::createFunction(Operation *loop,
     builder.clone(*loop, mapping);
   }
   func::ReturnOp::create(builder, loop->getLoc());
-  annotate(function, captures);
+  unsigned first = function.getNumArguments() - captures.size();
+  for (unsigned i : disjoint.set_bits())
+    function.setArgAttr(first + i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                        builder.getUnitAttr());
   return function;
 }
 
 void LoopOutliner::outline(Operation *loop) {
   SmallVector<Operation *> constants;
   SmallVector<Value> captures = getCaptures(loop, constants);
-  func::FuncOp function = createFunction(loop, captures, constants);
+  llvm::BitVector disjoint = getDisjoint(captures);
 
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  function.print(stream, OpPrintingFlags().useLocalScope());
-  func::FuncOp &same = known[text];
-  if (same) {
-    function.erase();
-  } else {
-    same = function;
-    symbols.insert(function);
+  NestKey key;
+  for (auto [i, capture] : llvm::enumerate(captures)) {
+    key.addDefinition(capture);
+    key.add(disjoint.test(i));
+  }
+  for (Operation *constant : constants)
+    key.addOp(constant);
+  key.addOp(loop, /*hasOperands=*/!isOverRows(loop));
+  func::FuncOp &same = known[key.getBytes()];
+  if (!same) {
+    same = createFunction(loop, captures, disjoint, constants);
+    symbols.insert(same);
     ++numFunctions;
   }
   ++numLoops;
