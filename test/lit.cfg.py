@@ -19,6 +19,7 @@ config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%inputs", config.test_source_root + "/Inputs"))
 config.substitutions.append(("%src_root", config.nvfp4_source_dir))
 config.substitutions.append(("%bin", config.nvfp4_binary_dir + "/bin"))
+config.substitutions.append(("%fake_cuda", config.nvfp4_binary_dir + "/unittests/programs/libNVFP4FakeCuda.so"))
 
 config.environment["PATH"] = os.pathsep.join(
     [config.nvfp4_binary_dir + "/bin", config.llvm_tools_dir, config.environment.get("PATH", "")]
@@ -31,6 +32,10 @@ if shutil.which("ptxas"):
     config.available_features.add("ptxas")
 if subprocess.run([config.python, "-c", "import numpy"], capture_output=True).returncode == 0:
     config.available_features.add("numpy")
+# A GPU whose driver starts.
+start_driver = "import ctypes, sys; sys.exit(ctypes.CDLL('libcuda.so.1').cuInit(0))"
+if subprocess.run([config.python, "-c", start_driver], capture_output=True).returncode == 0:
+    config.available_features.add("cuda")
 # A small disk of one's own, to fill it.
 mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", config.nvfp4_binary_dir]
 if shutil.which("unshare") and subprocess.run(mount, capture_output=True).returncode == 0:

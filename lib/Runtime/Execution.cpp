@@ -23,6 +23,19 @@ struct DeviceCopy {
   DeviceBuffer target;
   TensorView source;
 };
+
+/// A contiguous, aligned copy of an input of the host.
+struct HostCopy {
+  HostTensor target;
+  TensorView source;
+
+  void write() const {
+    if (!isContiguous(source))
+      copyStrided(target.data(), source);
+    else if (target.getBytes() != 0)
+      std::memcpy(target.data(), source.data, target.getBytes());
+  }
+};
 } // namespace
 
 struct Execution::State {
@@ -49,8 +62,7 @@ struct Execution::State {
   std::vector<std::vector<int64_t>> resultShapes;
   int64_t workspaceBytes = 0;
   DeviceBuffer workspace;
-  /// Contiguous copies of inputs of the host.
-  std::vector<HostTensor> hostCopies;
+  std::vector<HostCopy> hostCopies;
   std::vector<DeviceBuffer> inputBuffers, resultBuffers;
   std::vector<DeviceCopy> deviceCopies;
   std::vector<const void *> argumentPointers;
@@ -168,16 +180,15 @@ Result<const void *> Execution::State::placeInput(const TensorView &input) {
     Result<HostTensor> copy = HostTensor::allocate(view.dtype, view.shape);
     if (!copy)
       return copy.getStatus();
-    if (!isPacked)
-      copyStrided(copy->data(), view);
-    else if (copy->getBytes() != 0)
-      std::memcpy(copy->data(), view.data, copy->getBytes());
     if (copy->getBytes() != 0) {
       ++stats.numCopiedInputs;
       stats.copiedInputBytes += copy->getBytes();
     }
     view = copy->getView();
-    hostCopies.push_back(std::move(*copy));
+    hostCopies.push_back({std::move(*copy), input});
+    // Where the device reads the copy itself, every run writes it.
+    if (!device->usesHostMemory())
+      hostCopies.back().write();
   }
   if (device->usesHostMemory())
     return view.data;
@@ -301,6 +312,9 @@ Session::bind(size_t entry, const std::vector<TensorView> &inputs,
 //===----------------------------------------------------------------------===//
 
 Status Execution::State::enqueue(DeviceStream stream) {
+  if (device->usesHostMemory())
+    for (const HostCopy &copy : hostCopies)
+      copy.write();
   for (const DeviceCopy &copy : deviceCopies) {
     const TensorView &source = copy.source;
     if (Status status = device->copyStrided(

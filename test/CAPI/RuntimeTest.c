@@ -126,6 +126,77 @@ static void testRun(const nvfp4_package *package) {
   CHECK_ERROR(nvfp4_run(package, 0, inputs, 2, &results), "an element is -1");
 }
 
+/** A tensor of the host; the caller sets the dtype. */
+static DLTensor makeTensor(void *data, int ndim, int64_t *shape) {
+  DLTensor tensor;
+  memset(&tensor, 0, sizeof(tensor));
+  tensor.data = data;
+  tensor.device.device_type = kDLCPU;
+  tensor.ndim = ndim;
+  tensor.dtype.code = kDLFloat;
+  tensor.dtype.bits = 32;
+  tensor.dtype.lanes = 1;
+  tensor.shape = shape;
+  return tensor;
+}
+
+/** One execution, run again with other values in the same tensors. */
+static void testExecution(const nvfp4_package *package) {
+  /* C99 has no word for alignment: 64 of these bytes are aligned. */
+  char memory[128], *aligned = memory + (64 - (size_t)memory % 64) % 64;
+  float x[8] = {0, 1, 2, 3, 4, 5, 6, 7}, *y = (float *)(void *)aligned;
+  uint8_t mask[2] = {1, 0};
+  int64_t shape[2] = {2, 4};
+  DLTensor xTensor = makeTensor(x, 2, shape), yTensor = makeTensor(y, 2, shape);
+  DLTensor maskTensor = makeTensor(mask, 1, shape);
+  const DLTensor *inputs[2], *outputs[1];
+  nvfp4_execution *execution = NULL;
+  DLManagedTensor *result = NULL;
+  size_t i;
+  maskTensor.dtype.code = kDLUInt;
+  maskTensor.dtype.bits = 8;
+  inputs[0] = &xTensor;
+  inputs[1] = &maskTensor;
+  outputs[0] = &yTensor;
+  CHECK(nvfp4_execution_create(package, 0, inputs, 2, outputs, 1, &execution) ==
+        NVFP4_OK);
+  CHECK(nvfp4_execution_num_results(execution) == 1);
+  CHECK_ERROR(nvfp4_execution_replay(execution, NULL), "without a graph");
+  CHECK(nvfp4_execution_enqueue(execution, NULL) == NVFP4_OK);
+  CHECK(nvfp4_execution_wait(execution, NULL) == NVFP4_OK);
+  for (i = 0; i < 8; ++i)
+    CHECK(y[i] == (i < 4 ? 2 : 1) * (float)i);
+  CHECK(nvfp4_execution_record(execution) == NVFP4_OK);
+  x[1] = 50;
+  CHECK(nvfp4_execution_replay(execution, NULL) == NVFP4_OK);
+  CHECK(nvfp4_execution_wait(execution, NULL) == NVFP4_OK && y[1] == 100);
+  x[2] = 5000; /* a check of the program */
+  CHECK(nvfp4_execution_enqueue(execution, NULL) == NVFP4_OK);
+  CHECK_ERROR(nvfp4_execution_wait(execution, NULL), "at most 1000");
+  CHECK_ERROR(nvfp4_execution_result(execution, 1, &result), "index below 1");
+  CHECK(nvfp4_execution_result(execution, 0, &result) == NVFP4_OK);
+  CHECK(result->dl_tensor.data == (void *)y);
+  nvfp4_execution_free(execution);
+  result->deleter(result);
+  nvfp4_execution_free(NULL);
+
+  x[2] = 2;
+  CHECK(nvfp4_execution_create(package, 0, inputs, 2, NULL, 0, &execution) ==
+        NVFP4_OK);
+  CHECK(nvfp4_execution_enqueue(execution, NULL) == NVFP4_OK);
+  CHECK(nvfp4_execution_result(execution, 0, &result) == NVFP4_OK);
+  nvfp4_execution_free(execution);
+  CHECK(((float *)result->dl_tensor.data)[1] == 100);
+  result->deleter(result);
+
+  shape[0] = 1;
+  yTensor.ndim = 1;
+  CHECK_ERROR(
+      nvfp4_execution_create(package, 0, inputs, 2, outputs, 1, &execution),
+      "result 'y': expected F32 [1, 4], but got F32 [1]");
+  CHECK(execution == NULL);
+}
+
 static void testDLPack(const nvfp4_package *package) {
   float x[9] = {100, 0, 1, 2, 3, 4, 5, 6, 7};
   uint8_t mask[2] = {1, 0};
@@ -136,15 +207,8 @@ static void testDLPack(const nvfp4_package *package) {
   nvfp4_tensor result;
   DLManagedTensor *taken = NULL;
   size_t i;
-  memset(&xTensor, 0, sizeof(xTensor));
-  xTensor.data = x;
+  xTensor = makeTensor(x, 2, xShape);
   xTensor.byte_offset = sizeof(float);
-  xTensor.device.device_type = kDLCPU;
-  xTensor.ndim = 2;
-  xTensor.dtype.code = kDLFloat;
-  xTensor.dtype.bits = 32;
-  xTensor.dtype.lanes = 1;
-  xTensor.shape = xShape;
   maskTensor = xTensor;
   maskTensor.data = mask;
   maskTensor.byte_offset = 0;
@@ -193,6 +257,7 @@ int main(int argc, char **argv) {
     return 1;
   testInspect(package);
   testRun(package);
+  testExecution(package);
   testDLPack(package);
   nvfp4_package_close(package);
   if (numFailures == 0)

@@ -1,9 +1,9 @@
-//===- DeviceImages.h - Where a program keeps device code ------*- C++ -*-===//
+//===- DeviceImages.h - What host code knows of device code -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Names of the constants of a lowered module that hold the images of its
-// kernels.
+// kernels, and of attributes of their launches.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,6 +13,11 @@
 #include "llvm/ADT/StringRef.h"
 
 namespace nvfp4 {
+
+/// Unit attribute of a `gpu.launch_func` whose kernel may start before the one
+/// before it ends, because it waits itself.
+inline constexpr llvm::StringLiteral kProgrammaticLaunchName =
+    "nvfp4.programmatic_launch";
 
 /// PTX, with a null byte behind it.
 inline constexpr llvm::StringLiteral kPTXGlobalName = "nvfp4.image.ptx";

@@ -14,6 +14,9 @@
 #include "DeviceCalls.h"
 #include "ContextCalls.h"
 
+#include "nvfp4/Conversion/DeviceImages.h"
+#include "nvfp4/Runtime/ProgramABI.h"
+
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -23,6 +26,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -162,8 +166,28 @@ Value DeviceCallLowering::countElements(Value buffer) {
   return count;
 }
 
+/// What the descriptor says of a kernel beside its parameters.
+static LogicalResult readKernel(gpu::LaunchFuncOp op, ProgramKernel &kernel) {
+  if (op->hasAttr(kProgrammaticLaunchName))
+    kernel.flags |= NVFP4_KERNEL_PROGRAMMATIC_LAUNCH;
+  if (!op.hasClusterSize())
+    return success();
+  gpu::KernelDim3 cluster = op.getClusterSizeOperandValues();
+  for (auto [extent, value] : llvm::zip_equal(
+           kernel.cluster, ValueRange{cluster.x, cluster.y, cluster.z})) {
+    APInt constant;
+    if (!matchPattern(value, m_ConstantInt(&constant)))
+      return op.emitOpError("expected a constant cluster, but got ") << value;
+    extent = constant.getZExtValue();
+  }
+  return success();
+}
+
 LogicalResult DeviceCallLowering::lower(gpu::LaunchFuncOp op) {
-  ProgramKernel kernel{op.getKernelName().str(), {}};
+  ProgramKernel kernel;
+  kernel.name = op.getKernelName().str();
+  if (failed(readKernel(op, kernel)))
+    return failure();
   SmallVector<Value> values;
   for (Value value : op.getKernelOperands()) {
     uint32_t bytes = getBytes(value.getType());

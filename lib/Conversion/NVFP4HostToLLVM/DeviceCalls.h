@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct ProgramKernel {
   std::string name;
   /// Of each parameter.
   std::vector<uint32_t> argumentBytes;
+  /// Blocks of a cluster; 0: none.
+  std::array<uint32_t, 3> cluster = {0, 0, 0};
+  /// NVFP4_KERNEL_*
+  uint32_t flags = 0;
 };
 
 /// The kernels that a program launches, in the order of its descriptor.

@@ -33,6 +33,7 @@ static_assert(offsetof(nvfp4_image, bytes) == 8 + 2 * sizeof(void *));
 static_assert(offsetof(nvfp4_kernel, num_args) == sizeof(void *));
 static_assert(offsetof(nvfp4_kernel, arg_bytes) == sizeof(void *) + 8);
 static_assert(offsetof(nvfp4_kernel, cluster) == 2 * sizeof(void *) + 8);
+static_assert(offsetof(nvfp4_kernel, flags) == 2 * sizeof(void *) + 20);
 // nvfp4_program_descriptor: {i32, i32, i32, i32, ptr, i32, i32, ptr, ptr}
 static_assert(offsetof(nvfp4_program_descriptor, num_entries) == 8);
 static_assert(offsetof(nvfp4_program_descriptor, entries) == 16);
@@ -330,12 +331,13 @@ void ProgramDescriptorBuilder::createKernels() {
   auto type = LLVM::LLVMStructType::getLiteral(
       module.getContext(), {pointer, i32, i32, pointer, i32, i32, i32, i32});
   createTable(kKernelTableName, type, kernels.size(), [&](size_t i) {
-    // No clusters.
-    Value zero = constant(i32, 0);
-    return buildStruct(type,
-                       {strings.getAddress(builder, loc, kernels[i].name),
-                        constant(i32, kernels[i].argumentBytes.size()), zero,
-                        addressOf(getSizesName(i)), zero, zero, zero, zero});
+    const ProgramKernel &kernel = kernels[i];
+    return buildStruct(
+        type, {strings.getAddress(builder, loc, kernel.name),
+               constant(i32, kernel.argumentBytes.size()), constant(i32, 0),
+               addressOf(getSizesName(i)), constant(i32, kernel.cluster[0]),
+               constant(i32, kernel.cluster[1]),
+               constant(i32, kernel.cluster[2]), constant(i32, kernel.flags)});
   });
 }
 

@@ -149,8 +149,8 @@ private:
   Staging staging;
   Stream own = nullptr;
   std::mutex mutex;
-  /// What was enqueued last, for errors that come late.
-  std::string lastRun;
+  /// What was enqueued last and not waited for, for errors that come late.
+  std::string pending;
 };
 } // namespace
 
@@ -335,10 +335,14 @@ Status CudaDevice::copyStrided(void *target, const void *source,
 
 Status CudaDevice::blame(const Status &status) {
   std::lock_guard<std::mutex> lock(mutex);
-  if (status || lastRun.empty())
+  if (status) {
+    pending.clear();
     return status;
-  return Status::error(status.getMessage() + "; since then or before, " +
-                       lastRun +
+  }
+  if (pending.empty())
+    return status;
+  return Status::error(status.getMessage() + "; since the last good wait, " +
+                       pending +
                        " (with CUDA_LAUNCH_BLOCKING=1 in the environment, the "
                        "error names the kernel)");
 }
@@ -380,7 +384,7 @@ CudaDevice::record(std::function<Status(DeviceStream)> enqueue) {
     if (status)
       status = context->check(
           driver.graphInstantiate(&result->exec, graph, /*flags=*/0),
-          "cuGraphInstantiate");
+          "cuGraphInstantiateWithFlags");
     if (graph)
       (void)driver.graphDestroy(graph);
     (void)driver.streamDestroy(stream);
@@ -403,11 +407,11 @@ Status CudaDevice::run(const nvfp4_entry &entry, const DeviceModule *module,
   nvfp4_context table = run.getTable();
   int32_t status = entry.run(&table, dims, args, results, workspace);
   std::string place = "entry " + quote(entry.name);
-  {
+  if (run.getNumLaunches() != 0) {
     std::lock_guard<std::mutex> lock(mutex);
-    lastRun = "there were " + std::to_string(run.getNumLaunches()) +
-              " launches of " + place +
-              (kernels ? " of " + kernels->getPlace() : "");
+    pending = "there were " + std::to_string(run.getNumLaunches()) +
+              " launches for " + place + " of " + kernels->getPlace() +
+              ", the last of kernel " + quote(run.getLastKernel());
   }
   if (status == 0)
     return Status();

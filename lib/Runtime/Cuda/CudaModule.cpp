@@ -14,6 +14,8 @@ using namespace nvfp4::cuda;
 
 /// Clusters of more blocks run on some chips only, and must be permitted.
 static constexpr uint32_t kMaxPortableCluster = 8;
+/// The first version whose graphs hold programmatic launches.
+static constexpr int kProgrammaticGraphsVersion = 12030;
 /// Bytes for what the driver's assembler says of PTX.
 static constexpr size_t kLogBytes = 16384;
 
@@ -104,7 +106,8 @@ Status CudaModule::loadKernel(const nvfp4_kernel &row) {
   Kernel kernel;
   kernel.name = row.name;
   std::copy(row.cluster, row.cluster + 3, kernel.cluster);
-  kernel.isProgrammatic = (row.flags & NVFP4_KERNEL_PROGRAMMATIC_LAUNCH) != 0;
+  kernel.isProgrammatic = (row.flags & NVFP4_KERNEL_PROGRAMMATIC_LAUNCH) != 0 &&
+                          driver.getVersion() >= kProgrammaticGraphsVersion;
   auto check = [&](Code code, const char *what) {
     Status status = context->check(code, what);
     return status ? status

@@ -100,6 +100,7 @@ Status CudaRun::launch(uint32_t kernel, const uint32_t grid[3],
     attribute.value.isProgrammatic = 1;
   }
   ++numLaunches;
+  lastKernel = &found;
   // The driver copies the arguments, and does not write them.
   Status status = context.check(
       context.getDriver().launchKernel(&config, found.function,

@@ -22,6 +22,10 @@ public:
   nvfp4_context getTable();
   const std::string &getMessage() const { return message; }
   uint64_t getNumLaunches() const { return numLaunches; }
+  /// Of the last launch, if there was one.
+  std::string getLastKernel() const {
+    return lastKernel ? lastKernel->name : std::string();
+  }
 
 private:
   int32_t fail(const Status &status);
@@ -38,6 +42,7 @@ private:
   /// The first one wins.
   std::string message;
   uint64_t numLaunches = 0;
+  const CudaModule::Kernel *lastKernel = nullptr;
 };
 
 } // namespace nvfp4::cuda

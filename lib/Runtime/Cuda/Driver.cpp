@@ -37,7 +37,11 @@ Result<std::shared_ptr<const Driver>> Driver::load(const std::string &library) {
                          quote(library) + " has no " symbol);
   NVFP4_CUDA_FUNCTIONS(NVFP4_CUDA_LOAD)
 #undef NVFP4_CUDA_LOAD
-  if (Status status = driver->check(driver->init(0), "cuInit"); !status)
+  Status status = driver->check(driver->init(0), "cuInit");
+  if (status)
+    status = driver->check(driver->driverGetVersion(&driver->version),
+                           "cuDriverGetVersion");
+  if (!status)
     return Status::error("device 'cuda': " + status.getMessage());
   return std::shared_ptr<const Driver>(std::move(driver));
 }

@@ -37,7 +37,6 @@ constexpr Code kOutOfMemory = 2;
 
 /// CUdevice_attribute
 enum DeviceAttribute {
-  kMultiprocessorCount = 16,
   kComputeCapabilityMajor = 75,
   kComputeCapabilityMinor = 76,
   kMaxSharedMemoryPerBlockOptin = 97,
@@ -59,8 +58,8 @@ enum LaunchAttributeId {
   kProgrammaticStreamSerialization = 6,
 };
 constexpr unsigned kStreamNonBlocking = 1;
-constexpr unsigned kEventDefault = 0, kEventDisableTiming = 2;
-constexpr int kCaptureThreadLocal = 1, kCaptureRelaxed = 2;
+constexpr unsigned kEventDisableTiming = 2;
+constexpr int kCaptureThreadLocal = 1;
 constexpr int kMemoryTypeDevice = 2;
 
 /// CUlaunchAttribute
@@ -110,6 +109,7 @@ static_assert(sizeof(Memcpy2D) == 128);
 // clang-format off
 #define NVFP4_CUDA_FUNCTIONS(F)                                                \
   F(init,                 "cuInit",                       (unsigned))          \
+  F(driverGetVersion,     "cuDriverGetVersion",           (int *))             \
   F(getErrorName,         "cuGetErrorName",               (Code, const char **)) \
   F(getErrorString,       "cuGetErrorString",             (Code, const char **)) \
   F(deviceGetCount,       "cuDeviceGetCount",             (int *))             \
@@ -140,16 +140,13 @@ static_assert(sizeof(Memcpy2D) == 128);
   F(streamCreate,         "cuStreamCreate",               (Stream *, unsigned)) \
   F(streamDestroy,        "cuStreamDestroy_v2",           (Stream))            \
   F(streamSynchronize,    "cuStreamSynchronize",          (Stream))            \
-  F(streamWaitEvent,      "cuStreamWaitEvent",            (Stream, Event, unsigned)) \
   F(streamIsCapturing,    "cuStreamIsCapturing",          (Stream, int *))     \
   F(streamBeginCapture,   "cuStreamBeginCapture_v2",      (Stream, int))       \
   F(streamEndCapture,     "cuStreamEndCapture",           (Stream, Graph *))   \
-  F(exchangeCaptureMode,  "cuThreadExchangeStreamCaptureMode", (int *))        \
   F(eventCreate,          "cuEventCreate",                (Event *, unsigned)) \
   F(eventDestroy,         "cuEventDestroy_v2",            (Event))             \
   F(eventRecord,          "cuEventRecord",                (Event, Stream))     \
   F(eventSynchronize,     "cuEventSynchronize",           (Event))             \
-  F(eventElapsedTime,     "cuEventElapsedTime",           (float *, Event, Event)) \
   F(graphInstantiate,     "cuGraphInstantiateWithFlags",  (GraphExec *, Graph, unsigned long long)) \
   F(graphDestroy,         "cuGraphDestroy",               (Graph))             \
   F(graphExecDestroy,     "cuGraphExecDestroy",           (GraphExec))         \
@@ -167,6 +164,8 @@ public:
   static Result<std::shared_ptr<const Driver>>
   load(const std::string &library = kLibrary);
 
+  /// 1000 * major + 10 * minor of the CUDA that it knows.
+  int getVersion() const { return version; }
   /// `CUDA_ERROR_X: explanation`, both as the driver says them.
   std::string describe(Code code) const;
   /// Success of a call, else an error that names it: `expected 'what' to
@@ -180,6 +179,7 @@ public:
 
 private:
   Driver() = default;
+  int version = 0;
 };
 
 } // namespace nvfp4::cuda

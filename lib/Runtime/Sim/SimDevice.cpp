@@ -11,6 +11,7 @@
 #include "nvfp4/Runtime/SimDevice.h"
 #include "nvfp4/Runtime/CpuFeatures.h"
 #include "nvfp4/Runtime/Messages.h"
+#include "nvfp4/Simulator/PTX/TensorMap.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -117,6 +118,7 @@ struct SimRun {
                       uint64_t bytes);
   static int32_t fill(void *user, void *target, const void *value,
                       uint32_t valueBytes, uint64_t count);
+  static int32_t encode(void *user, const nvfp4_tensor_map *map, void *target);
 };
 
 } // namespace
@@ -354,6 +356,30 @@ int32_t SimRun::fill(void *user, void *target, const void *value,
   return 0;
 }
 
+static_assert(NVFP4_TENSOR_MAP_BYTES == ptx::kTensorMapBytes &&
+              NVFP4_TENSOR_MAP_MAX_RANK == ptx::kMaxTensorRank);
+
+int32_t SimRun::encode(void *user, const nvfp4_tensor_map *map, void *target) {
+  ptx::TiledTensorMap tiled;
+  tiled.dtype = map->dtype;
+  tiled.address = getAddress(map->address);
+  tiled.rank = map->rank;
+  for (uint32_t i = 0; i < ptx::kMaxTensorRank; ++i) {
+    tiled.dims[i] = std::max<uint64_t>(map->dims[i], 1);
+    tiled.strides[i] = map->strides[i];
+    tiled.box[i] = map->box[i];
+    tiled.elementStrides[i] = map->element_strides[i];
+  }
+  tiled.swizzle = map->swizzle;
+  tiled.interleave = map->interleave;
+  tiled.fill = map->fill;
+  uint8_t encoded[ptx::kTensorMapBytes];
+  if (Status status = ptx::encodeTensorMap(tiled, encoded); !status)
+    return fail(user, Status::error("tensor map: " + status.getMessage()));
+  std::memcpy(target, encoded, sizeof(encoded));
+  return 0;
+}
+
 Status SimDevice::run(const nvfp4_entry &entry, const DeviceModule *module,
                       const int64_t *dims, const void *const *args,
                       void *const *results, void *workspace, DeviceStream) {
@@ -367,6 +393,7 @@ Status SimDevice::run(const nvfp4_entry &entry, const DeviceModule *module,
   context.launch = SimRun::launch;
   context.copy = SimRun::copy;
   context.fill = SimRun::fill;
+  context.tensor_map = SimRun::encode;
   int32_t status = entry.run(&context, dims, args, results, workspace);
   if (status == 0)
     return Status();

@@ -35,7 +35,15 @@
 //   CHECK-DAG:   %[[CUBIN:.+]] = llvm.mlir.addressof @nvfp4.image.cubin
 //       CHECK:   llvm.insertvalue %[[CUBIN]], %{{.+}}[3]
 //       CHECK:   llvm.insertvalue %[[PTX]], %{{.+}}[3]
+/// A cluster of 4 x 2 x 1 blocks; a kernel that waits itself.
 // CHECK-LABEL: llvm.mlir.global internal constant @nvfp4.kernels()
+//   CHECK-DAG:   %[[X:.+]] = llvm.mlir.constant(4 : i32)
+//   CHECK-DAG:   %[[Y:.+]] = llvm.mlir.constant(2 : i32)
+//   CHECK-DAG:   %[[ONE:.+]] = llvm.mlir.constant(1 : i32)
+//       CHECK:   llvm.insertvalue %[[X]], %{{.+}}[4]
+//       CHECK:   llvm.insertvalue %[[Y]], %{{.+}}[5]
+//       CHECK:   llvm.insertvalue %[[ONE]], %{{.+}}[6]
+//       CHECK:   llvm.insertvalue %[[ONE]], %{{.+}}[7]
 // CHECK-LABEL: llvm.mlir.global external constant @nvfp4_program()
 //   CHECK-DAG:   llvm.mlir.constant(2 : i32)
 //   CHECK-DAG:   llvm.mlir.constant(48 : i32)
@@ -56,14 +64,16 @@ func.func @main(%x: memref<?xf32>, %y: memref<?xf32> {nvfp4.result = 0}, %worksp
       results = [{name = "y", dtype = "F32", shape = ["n"]}]}} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
   %c128 = arith.constant 128 : index
   %bytes = arith.constant 1024 : i32
   %zero = arith.constant 0.0 : f32
   %n = memref.dim %x, %c0 : memref<?xf32>
   %some = arith.cmpi ne, %n, %c0 : index
   scf.if %some {
-    gpu.launch_func @device::@kernel blocks in (%n, %c1, %c1) threads in (%c128, %c1, %c1)
-        dynamic_shared_memory_size %bytes args(%n : index)
+    gpu.launch_func @device::@kernel clusters in (%c4, %c2, %c1) blocks in (%n, %c1, %c1) threads in (%c128, %c1, %c1)
+        dynamic_shared_memory_size %bytes args(%n : index) {nvfp4.programmatic_launch}
   }
   linalg.fill ins(%zero : f32) outs(%y : memref<?xf32>)
   memref.copy %x, %y : memref<?xf32> to memref<?xf32>

@@ -34,8 +34,26 @@
 #define NUM_FILLED 3
 #endif
 
+#define CLUSTER_TWO 2, 1, 1
+#define CLUSTER_NINE 9, 1, 1
+#ifndef CLUSTER
+#define CLUSTER 0, 0, 0
+#endif
+#ifndef FLAGS
+#define FLAGS 0
+#endif
+#ifndef SHARED_BYTES
+#define SHARED_BYTES 0
+#endif
+#ifndef GRID_MULTIPLE
+#define GRID_MULTIPLE 1
+#endif
+
 #define THREADS 64
 
+#ifdef IMAGE_DATA
+static const char ptx[] = IMAGE_DATA;
+#else
 static const char ptx[] =
     ".version 8.7\n"
     ".target sm_120a\n"
@@ -67,6 +85,7 @@ static const char ptx[] =
     "DONE:\n"
     "  ret;\n"
     "}\n";
+#endif
 
 static int32_t plan(const int64_t *dims, int64_t *extents, int64_t *bytes) {
   extents[0] = dims[0] + 4;
@@ -80,14 +99,15 @@ static int32_t run(const nvfp4_context *context, const int64_t *dims,
   const uint32_t zero = 0, block[3] = {THREADS, 1, 1};
   const float three = 3;
   uint32_t count = (uint32_t)dims[0] + EXTRA_ELEMENTS;
-  const uint32_t grid[3] = {(count + THREADS - 1) / THREADS, 1, 1};
+  const uint32_t rows = THREADS * GRID_MULTIPLE;
+  const uint32_t grid[3] = {(count + rows - 1) / rows * GRID_MULTIPLE, 1, 1};
   const void *const arguments[] = {&args[0], &args[1], &results[0], &count};
   char *tail = (char *)results[0] + 4 * dims[0];
   int32_t status =
       context->fill(context->user, workspace, &zero, sizeof(zero), 1);
   if (!status)
-    status =
-        context->launch(context->user, KERNEL_INDEX, grid, block, 0, arguments);
+    status = context->launch(context->user, KERNEL_INDEX, grid, block,
+                             SHARED_BYTES, arguments);
   if (!status)
     status = context->copy(context->user, tail, args[0], 4);
   if (!status)
@@ -108,8 +128,8 @@ static const nvfp4_kernel kernels[] = {
      sizeof(argumentBytes) / sizeof(*argumentBytes),
      0,
      argumentBytes,
-     {0, 0, 0},
-     0}};
+     {CLUSTER},
+     FLAGS}};
 
 const nvfp4_program_descriptor nvfp4_program = {
     ABI_VERSION, sizeof(nvfp4_program_descriptor), 1, 0, entries, 1, 1, images,
