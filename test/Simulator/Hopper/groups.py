@@ -18,6 +18,7 @@ _GROUPS = {
     "loads": tensor_maps.load_cases,
     "stores": tensor_maps.store_cases,
     "probes": tensor_maps.probe_cases,
+    "multicasts": tensor_maps.multicast_cases,
 }
 NAMES = tuple(_GROUPS)
 

@@ -77,6 +77,81 @@ DUMP:
 """
 
 
+@dataclass(frozen=True)
+class Multicast:
+    """A box to several CTAs of a cluster."""
+
+    def kernel(self) -> str:
+        return _MULTICAST_KERNEL
+
+
+# `k(map, places, out, bytes)`: the first CTA of a cluster copies to those of the mask in word 6 of its place;
+# the others wait for as many bytes as they get.
+_MULTICAST_KERNEL = f"""{HEADER}
+.extern .shared .align 1024 .b8 image[];
+.visible .entry k(.param .align 64 .b8 pmap[128], .param .u64 pplaces, .param .u64 pout, .param .u32 pbytes)
+{{
+  .reg .pred %p, %q, %mine; .reg .b16 %h; .reg .b32 %r<20>, %c<8>, %v<4>; .reg .b64 %rd<16>;
+  ld.param.u64 %rd1, [pplaces]; ld.param.u64 %rd2, [pout]; ld.param.u32 %r4, [pbytes];
+  mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r0, image; add.u32 %r3, %r0, {SHARED};
+  mov.u32 %r9, %clusterid.x; mov.u32 %r10, %cluster_ctarank;
+  mul.wide.u32 %rd3, %r9, 32; add.s64 %rd3, %rd1, %rd3;
+  ld.global.b32 %c0, [%rd3]; ld.global.b32 %c1, [%rd3+4];
+  ld.global.b32 %r5, [%rd3+20]; add.u32 %r5, %r0, %r5; ld.global.b32 %r11, [%rd3+24]; cvt.u16.u32 %h, %r11;
+  shr.u32 %r12, %r11, %r10; and.b32 %r12, %r12, 1; setp.ne.u32 %mine, %r12, 0;
+  shl.b32 %r6, %r1, 4; mov.u32 %v0, 0xa5a5a5a5;
+FILL:
+  add.u32 %r7, %r0, %r6; st.shared.v4.b32 [%r7], {{%v0, %v0, %v0, %v0}};
+  add.u32 %r6, %r6, 512; setp.lt.u32 %p, %r6, {SHARED}; @%p bra FILL;
+  bar.warp.sync 0xffffffff;
+  setp.ne.u32 %q, %r1, 0; @%q bra FILLED;
+  mbarrier.init.shared.b64 [%r3], 1;
+  @%mine mbarrier.arrive.expect_tx.shared.b64 _, [%r3], %r4;
+  @!%mine mbarrier.arrive.shared.b64 _, [%r3];
+FILLED:
+  fence.proxy.async; fence.mbarrier_init.release.cluster;
+  barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;
+  setp.ne.u32 %p, %r10, 0; or.pred %p, %p, %q; @%p bra WAIT;
+  mov.b64 %rd5, pmap; cvta.param.u64 %rd5, %rd5;
+  cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%r5], [%rd5, {{%c0, %c1}}], [%r3], %h;
+WAIT:
+  mov.u32 %r8, 0;
+POLL:
+  mbarrier.try_wait.parity.shared.b64 %p, [%r3], 0; @%p bra READY;
+  add.u32 %r8, %r8, 1; setp.lt.u32 %p, %r8, 100000; @%p bra POLL;
+  trap;
+READY:
+  mul.wide.u32 %rd6, %r2, {SHARED}; add.s64 %rd2, %rd2, %rd6; shl.b32 %r6, %r1, 4;
+DUMP:
+  add.u32 %r7, %r0, %r6; ld.shared.v4.b32 {{%v0, %v1, %v2, %v3}}, [%r7];
+  cvt.u64.u32 %rd7, %r6; add.s64 %rd7, %rd2, %rd7; st.global.v4.b32 [%rd7], {{%v0, %v1, %v2, %v3}};
+  add.u32 %r6, %r6, 512; setp.lt.u32 %p, %r6, {SHARED}; @%p bra DUMP;
+  barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;
+  ret;
+}}
+"""
+
+
+def multicast_cases(rng: np.random.Generator):
+    for size in (2, 4, 8):
+        for swizzle in SWIZZLES:
+            tensor_map, count = _random_map(rng, 2, "BF16", swizzle, False)
+            data = rng.integers(0, 256, count).astype(np.uint8)
+            places = _random_places(rng, tensor_map, 3)
+            places[:, 6] = rng.integers(1, 1 << size, 3)
+            blocks = 3 * size
+            args = [tensor_map, "places", "out", np.uint32(box_bytes(tensor_map))]
+            out = np.zeros((blocks, SHARED), np.uint8)
+            name = f"multicast_{size}_{swizzle}"
+            yield (
+                Multicast(),
+                Case(
+                    name, "k", (blocks,), (32,), args, {"x": data, "places": places}, {"out": out},
+                    cluster=(size,), shared=SHARED + 16,
+                ),
+            )  # fmt: skip
+
+
 def _store_kernel(rank: int, operation: str) -> str:
     """`k(map, places, image)`."""
     loads, names = _coordinates(rank)

@@ -368,6 +368,39 @@ BARRIERS = [
     ),
 ]
 
+WARPGROUPS = [
+    *of(
+        "wgmma_gemm",
+        "256x128x328",
+        "wgmma_gemm",
+        [
+            ("no fence before the products", line(r"wgmma\.fence\.sync\.aligned"), "", ("R10",)),
+            ("products never committed", line(r"wgmma\.commit_group\.sync\.aligned"), "", ("R10",)),
+            ("no wait for the last products", line(r"wgmma\.wait_group\.sync\.aligned 0"), "", ("R10",)),
+            ("stage freed while it is multiplied", r"aligned 1;", "aligned 2;", ("R10",)),
+            ("an accumulator read in flight", r"(wgmma\.commit_group\.sync\.aligned;)", r"\1\n\tadd.f32 %f1, %f546, %f546;", ("R10",)),
+            ("no wait for full", WAIT, "", ("R7",), 2, 1),
+            ("phase of empty flipped", WAIT, FLIPPED, ("R12",), 2, 0),
+            ("less bytes expected", r"(mov\.u32 \t%r\d+, )24576;", r"\g<1>24560;", MISSED),
+            ("no barrier before the stages hold the result", line(r"bar\.sync 1, 256"), "", ("R10",)),
+            ("no proxy fence before the store", line(r"fence\.proxy\.async\.shared::cta"), "", ("R5",), 2, 1),
+            ("no barrier before the store", line(r"bar\.sync %r\d+, 128"), "", ("R4",)),
+            ("exit before the store", line(r"cp\.async\.bulk\.wait_group 0"), "", ("R13",)),
+            ("B taken for another swizzle", r"(%rd17, )4611686293305360384;", r"\g<1>9223372311732748288;", (VALUES,)),
+        ],
+    ),
+    *of(
+        "wgmma_gemm",
+        "registers_320",
+        "wgmma_registers",
+        [
+            ("B not transposed", r", 1, 1, 1, 1;", ", 1, 1, 1, 0;", ("R7",), 4),
+            ("B negated", r", 1, 1, 1, 1;", ", 1, 1, -1, 1;", (VALUES,), 4),
+            ("no wait", line(r"wgmma\.wait_group\.sync\.aligned 0"), "", ("R10",)),
+        ],
+    ),
+]
+
 NUMBERS = [
     *of(
         "quantize_nvfp4",
@@ -392,7 +425,7 @@ NUMBERS = [
     *of("elementwise", "axpy", "axpy", [("one element too many", r"setp\.lt\.s32", "setp.le.s32", ("bounds",), 1)]),
 ]
 
-MUTATIONS = GEMM + BLOCK_SCALED + RING + CLUSTER + ORDERS + BARRIERS + NUMBERS
+MUTATIONS = GEMM + BLOCK_SCALED + RING + CLUSTER + ORDERS + BARRIERS + WARPGROUPS + NUMBERS
 
 
 def verdict(launch: Path, case: corpus.Case, schedule: str, simulator: Simulator) -> tuple[set[str], str]:
