@@ -94,7 +94,7 @@ struct FuseIntoContraction final : OpRewritePattern<linalg::GenericOp> {
                                 PatternRewriter &rewriter) const override {
     if (!linalg::isaContractionOpInterface(op))
       return rewriter.notifyMatchFailure(op, "no contraction");
-    auto operand = llvm::find_if(op->getOpOperands(), isTransposition);
+    OpOperand *operand = llvm::find_if(op->getOpOperands(), isTransposition);
     if (operand == op->getOpOperands().end())
       return rewriter.notifyMatchFailure(op, "no operand that only moves");
     FailureOr<linalg::ElementwiseOpFusionResult> fused =
