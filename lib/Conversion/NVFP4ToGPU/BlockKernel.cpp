@@ -15,19 +15,22 @@
 //   row 4         0      1    …    7   |          second step
 //
 // Long rows are a row per warp, so that a CTA reads memory from end to end;
-// blocks of 16 rows are 16 rows per warp; and of a source that is transposed a
-// warp has 32 rows, which are neighbours in memory.
+// blocks of several rows take four steps of a warp; and of a source that is
+// transposed a warp has 32 rows, which are neighbours in memory.
 //
-// Expects: a body whose results are those of one quantize_into.
+// Expects: a body whose results are those of one quantize_into, or of the two
+//          that TwoWayKernel.cpp takes.
 // Leaves:  one function; padding of the layout is written, too.
 //
 //===----------------------------------------------------------------------===//
 
 #include "QuantizeEmitter.h"
+#include "TwoWayKernel.h"
 
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
@@ -40,8 +43,8 @@ static constexpr int64_t kRun = 16, kWarp = 32;
 /// the latency of memory; more of them are live across the divisions of scales
 /// than ptxas keeps in registers there.
 static constexpr int64_t kSteps = 2;
-/// Rows of a warp where blocks have more than one.
-static constexpr int64_t kBlockStepRows = 16;
+/// Steps that a block takes if it has more rows than one.
+static constexpr int64_t kBlockSteps = 4;
 /// Lanes along a row at least: a line of memory.
 static constexpr int64_t kMinLanes = 4;
 /// Of lanes along a row, one in so many may have no column.
@@ -94,20 +97,20 @@ ThreadTile chooseTile(QuantizeIntoOp op, int64_t columns, int64_t threads) {
   int64_t warps = threads / kWarp;
   // Warps that can stand side by side.
   int64_t sideBySide = warps & -warps;
+  // Rows of a warp at least and at most.
+  int64_t least = 1, most = kWarp;
+  if (int64_t rows = format.getBlockRows(); rows > 1) {
+    least = rows / kBlockSteps;
+    most = rows;
+  } else if (isTransposed(op.getSource())) {
+    least = kWarp / blockLanes;
+  }
+  int64_t rowThreads = std::max(
+      chooseRowThreads(columns, kWarp * sideBySide / least), blockLanes);
   ThreadTile tile;
-  tile.steps = std::max(kSteps, format.getBlockRows() / kBlockStepRows);
-  if (format.getBlockRows() > 1)
-    tile.stepRows = kBlockStepRows;
-  else if (isTransposed(op.getSource()))
-    tile.stepRows = kWarp / blockLanes;
-  else
-    tile.stepRows = 0;
-  int64_t most = kWarp * sideBySide;
-  if (tile.stepRows)
-    most /= tile.stepRows;
-  int64_t rowThreads = std::max(chooseRowThreads(columns, most), blockLanes);
-  if (!tile.stepRows)
-    tile.stepRows = kWarp / std::min(rowThreads, kWarp);
+  tile.stepRows = std::clamp(kWarp / std::min(rowThreads, kWarp), least,
+                             std::min(most, kWarp / blockLanes));
+  tile.steps = std::max(kSteps, format.getBlockRows() / tile.stepRows);
   tile.lanes = kWarp / tile.stepRows;
   tile.warpColumns = std::max<int64_t>(1, rowThreads / tile.lanes);
   tile.warpRows = warps / tile.warpColumns;
@@ -168,7 +171,10 @@ void BlockKernel::placeThread() {
   Value thread = toIndex(kernel.getThreadId());
   Value lane = evaluator.rem(thread, constant(kWarp));
   Value warp = evaluator.div(thread, constant(kWarp));
-  Value block = toIndex(kernel.getBlockId(0));
+  // The last rows first: a reduction of the source has left them in the cache.
+  Value last = evaluator.sub(
+      toIndex(NVVM::GridDimXOp::create(b, b.getI32Type())), constant(1));
+  Value block = evaluator.sub(last, toIndex(kernel.getBlockId(0)));
   Value columnTiles =
       ceilDivide(quantize.getCoveredColumns(), tile.getColumns());
   Value run = evaluator.add(
@@ -320,6 +326,8 @@ FailureOr<QuantizeIntoOp> getQuantize(func::FuncOp body) {
 
 FailureOr<KernelVariant>
 nvfp4::generateBlockKernel(const KernelRequest &request) {
+  if (std::optional<TwoWayQuantization> ops = getTwoWays(request.body))
+    return generateTwoWayKernel(request, *ops);
   FailureOr<QuantizeIntoOp> op = getQuantize(request.body);
   if (failed(op))
     return failure();

@@ -153,7 +153,9 @@ Value CodeEmitter::emitMagnitude(Value value, Value eighth, Value random) {
   Value magnitude = emitAsm("mul.rn.sat.f32 $0, $1, $2;", b.getF32Type(),
                             "=f,f,f", {LLVM::FAbsOp::create(b, value), eighth});
   float unit = random ? 1 << kFractionBits : 1;
-  Value least;
+  // Positive floats compare like their bits, of which some chips find the
+  // least of three at once.
+  Value bits;
   for (const Line &line : kLines) {
     Value slope = getF32(b, 8 * unit * line.slope);
     Value offset = getF32(b, kMagic + unit * line.offset);
@@ -162,9 +164,9 @@ Value CodeEmitter::emitMagnitude(Value value, Value eighth, Value random) {
         random ? emitAsm("fma.rz.f32 $0, $1, $2, $3;", b.getF32Type(),
                          "=f,f,f,f", {magnitude, slope, offset})
                : LLVM::FMAOp::create(b, magnitude, slope, offset).getResult();
-    least = least ? arith::MinNumFOp::create(b, least, sum).getResult() : sum;
+    Value other = emitBits(b, sum);
+    bits = bits ? arith::MinSIOp::create(b, bits, other).getResult() : other;
   }
-  Value bits = emitBits(b, least);
   if (!random)
     return bits;
   bits = arith::AddIOp::create(b, bits, random);

@@ -17,7 +17,7 @@
 namespace nvfp4 {
 
 /// Shortest and longest run of a thread that encodes.
-constexpr int64_t kMinQuantizedRun = 4, kMaxQuantizedRun = 8;
+constexpr int64_t kMinQuantizedRun = 4, kMaxQuantizedRun = 16;
 
 /// The tensor of whose rows `op` finds global scales, or which it encodes row
 /// by row; null for any other op.

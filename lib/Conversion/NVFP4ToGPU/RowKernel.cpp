@@ -306,7 +306,8 @@ LogicalResult RowGenerator::planSharing() {
       bytes = std::max<int64_t>(
           bytes, llvm::divideCeil(element.getIntOrFloatBitWidth(), 8));
   }
-  int64_t length = std::clamp<int64_t>(kLoadBytes / bytes, 1, 8);
+  int64_t load = std::clamp<int64_t>(kLoadBytes / bytes, 1, 8);
+  int64_t length = quantizations.empty() ? load : kMaxQuantizedRun;
   auto fit = [&](int64_t extent) {
     while (ShapedType::isDynamic(extent) ? length > 1 : extent % length != 0)
       length /= 2;
@@ -319,6 +320,14 @@ LogicalResult RowGenerator::planSharing() {
       fit(cast<ShapedType>(output.init.getType()).getShape().back());
     else if (output.hasColumns)
       length = 1;
+  bool isStatic = shape.columns.numDynamic == 0;
+  bool isWarp = !shape.rows.isOne() &&
+                (!isStatic || shape.columns.factor <= kMaxWarpColumns);
+  sharing.threadsPerRow = isWarp ? kWarp : threads;
+  // Whole blocks spare threads the exchange, if none of them is idle.
+  if (!isStatic ||
+      shape.columns.factor % (sharing.threadsPerRow * kMaxQuantizedRun) != 0)
+    length = std::min(length, load);
   // Columns of blocks are multiples of 16, even if they are dynamic.
   if (!quantizations.empty() &&
       ShapedType::isDynamic(innermost.value_or(ShapedType::kDynamic)))
@@ -327,10 +336,6 @@ LogicalResult RowGenerator::planSharing() {
     return body.emitError("expected rows that threads can share in runs of ")
            << kMinQuantizedRun << " columns, but got runs of " << length;
 
-  bool isStatic = shape.columns.numDynamic == 0;
-  bool isWarp = !shape.rows.isOne() &&
-                (!isStatic || shape.columns.factor <= kMaxWarpColumns);
-  sharing.threadsPerRow = isWarp ? kWarp : threads;
   // Short rows share a warp, unless lanes must cover padding of blocks.
   if (isWarp && isStatic && quantizations.empty())
     sharing.threadsPerRow = std::min<int64_t>(

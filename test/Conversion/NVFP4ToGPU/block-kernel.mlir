@@ -49,8 +49,8 @@ module @kernels {
 /// A thread has the block's columns; then lanes of the other rows. Nothing is missing, nothing is compared.
 // CHECK-LABEL: gpu.func @square(
 //   CHECK-NOT:   arith.cmpi ult
-//       CHECK:   %[[TWO:.+]] = arith.constant 2 : i32
-//       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[TWO]]
+//       CHECK:   %[[EIGHT:.+]] = arith.constant 8 : i32
+//       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[EIGHT]]
 //       CHECK:   %[[SIXTEEN:.+]] = arith.constant 16 : i32
 //       CHECK:   nvvm.shfl.sync bfly %{{.+}}, %{{.+}}, %[[SIXTEEN]]
 func.func @host(%x: memref<64x64xf32>, %g: memref<f32>, %c: memref<64x32xi8>, %s: memref<4x4xi8>) {

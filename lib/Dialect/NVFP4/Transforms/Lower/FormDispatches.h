@@ -183,6 +183,7 @@ private:
   void startElements(mlir::Operation *op);
   bool joinReader(mlir::Operation *op);
   void startRow(mlir::Operation *op);
+  bool joinOtherWay(mlir::Operation *op);
   void startMatmul(mlir::Operation *op);
   void join(mlir::Operation *op, Role role);
   Group *findLast(mlir::Operation *op);
@@ -225,6 +226,8 @@ private:
   llvm::DenseMap<size_t, llvm::SmallVector<Group *, 1>> siblings;
   /// The last op of a group of elements that reads a tensor of its own shape.
   llvm::DenseMap<mlir::Value, mlir::Operation *> readers;
+  /// The last quantization of a matrix alone, as it is and transposed.
+  llvm::DenseMap<mlir::Value, mlir::Operation *> quantized, quantizedTurned;
   /// Moves of elements between a mover and the last buffer.
   llvm::DenseMap<mlir::Operation *, unsigned> depths;
 };

@@ -13,6 +13,8 @@
 
 #include "FormDispatches.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/Transposes.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Remarks.h"
 
@@ -125,7 +127,30 @@ void DispatchPlan::startElements(Operation *op) {
     readers[operand] = op;
 }
 
+/// A matrix and its transpose are quantized together, from one read.
+bool DispatchPlan::joinOtherWay(Operation *op) {
+  auto quantize = dyn_cast<QuantizeIntoOp>(op);
+  if (!quantize || !quantize.hasPureTensorSemantics())
+    return false;
+  Value matrix = getTransposed(quantize.getSource());
+  bool isTurned =
+      matrix && !groupOf.contains(quantize.getSource().getDefiningOp());
+  if (!isTurned)
+    matrix = quantize.getSource();
+  (isTurned ? quantizedTurned : quantized)[matrix] = op;
+  Operation *other = (isTurned ? quantized : quantizedTurned).lookup(matrix);
+  Group *group = other ? groupOf.lookup(other) : nullptr;
+  if (!group || group->ops.size() != 1 || getOrder(op) >= group->order)
+    return false;
+  add(*group, op);
+  group->schedule = KernelSchedule::Block;
+  group->sealed = true;
+  return true;
+}
+
 void DispatchPlan::startRow(Operation *op) {
+  if (joinOtherWay(op))
+    return;
   Group &group = create(op, KernelSchedule::Row);
   group.columns = getColumns(op);
   if (!isa<QuantizeIntoOp>(op))

@@ -106,3 +106,31 @@ func.func @alone(%x: tensor<16x32xf32>) -> (tensor<16x16xi8>, tensor<1x2xi8>) {
       outs(%ec, %es : tensor<16x16xi8>, tensor<1x2xi8>) -> tensor<16x16xi8>, tensor<1x2xi8>
   return %q#0, %q#1 : tensor<16x16xi8>, tensor<1x2xi8>
 }
+
+// -----
+
+/// A matrix and its transpose are quantized by one kernel, which reads it once;
+/// another matrix is not.
+// CHECK-LABEL: func.func @block_64x64(
+//       CHECK:   linalg.transpose
+// CHECK-COUNT-2: nvfp4.quantize_into
+// CHECK-LABEL: func.func @both_ways(
+//       CHECK:   nvfp4.dispatch @kernels::@block_64x64
+//       CHECK:   nvfp4.dispatch @kernels::@row_128
+//   CHECK-NOT:   nvfp4.dispatch
+func.func @both_ways(%x: tensor<64x128xbf16>, %y: tensor<64x128xbf16>, %g: tensor<f32>)
+    -> (tensor<64x64xi8>, tensor<64x8xi8>, tensor<64x64xi8>, tensor<64x8xi8>, tensor<128x32xi8>, tensor<128x4xi8>) {
+  %c = tensor.empty() : tensor<64x64xi8>
+  %s = tensor.empty() : tensor<64x8xi8>
+  %ct = tensor.empty() : tensor<128x32xi8>
+  %st = tensor.empty() : tensor<128x4xi8>
+  %e = tensor.empty() : tensor<128x64xbf16>
+  %a:2 = nvfp4.quantize_into as !nvfp4.tensor<64x128, nvfp4> ins(%x, %g : tensor<64x128xbf16>, tensor<f32>)
+      outs(%c, %s : tensor<64x64xi8>, tensor<64x8xi8>) -> tensor<64x64xi8>, tensor<64x8xi8>
+  %b:2 = nvfp4.quantize_into as !nvfp4.tensor<64x128, nvfp4> ins(%y, %g : tensor<64x128xbf16>, tensor<f32>)
+      outs(%c, %s : tensor<64x64xi8>, tensor<64x8xi8>) -> tensor<64x64xi8>, tensor<64x8xi8>
+  %t = linalg.transpose ins(%x : tensor<64x128xbf16>) outs(%e : tensor<128x64xbf16>) permutation = [1, 0]
+  %q:2 = nvfp4.quantize_into as !nvfp4.tensor<128x64, nvfp4> ins(%t, %g : tensor<128x64xbf16>, tensor<f32>)
+      outs(%ct, %st : tensor<128x32xi8>, tensor<128x4xi8>) -> tensor<128x32xi8>, tensor<128x4xi8>
+  return %a#0, %a#1, %b#0, %b#1, %q#0, %q#1 : tensor<64x64xi8>, tensor<64x8xi8>, tensor<64x64xi8>, tensor<64x8xi8>, tensor<128x32xi8>, tensor<128x4xi8>
+}
