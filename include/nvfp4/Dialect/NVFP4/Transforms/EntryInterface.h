@@ -57,8 +57,8 @@ struct EntryInterface {
   static mlir::FailureOr<EntryInterface> read(mlir::func::FuncOp func);
 };
 
-/// On a loop over rows, or the function that it becomes: how many rows are worth
-/// a thread. The function's first two arguments are the rows to compute.
+/// On a loop over rows, or the function that it becomes: how many rows are
+/// worth a thread. The function's first two arguments are the rows to compute.
 inline constexpr llvm::StringLiteral kGrainAttrName = "nvfp4.grain";
 
 /// Whether `func` is an entry: public, with a body.
