@@ -60,24 +60,28 @@ Value F32Math::tanh(Value x) {
   return withSign(select(compare(Predicate::OLT, m, 0.625), small, large), x);
 }
 
-/// erf(x) / x - 1 in x^2 for |x| <= 0.9375: error 5e-10.
-static constexpr double kErf[] = {0.12837916612625122,  -0.37612631916999817,
-                                  0.11283686012029648,  -0.026858823373913765,
-                                  0.005199533887207508, -0.0008125071763060987,
-                                  8.293564314953983e-05};
-/// log(erfc(x)) for 0.9375 <= x <= 4: error of erfc 3e-11.
-static constexpr double kLogErfc[] = {
-    0.0001713186939014122,  -1.129491925239563,      -0.6334120035171509,
-    -0.10817939788103104,   0.02502574771642685,     -0.004117213189601898,
-    0.00041574088390916586, -1.7489779565948993e-05, -2.947894586213806e-07};
+/// erf(x) / x - 1 in x^2 for |x| <= 1: error 1.2e-9.
+static constexpr double kErf[] = {0.12837916612625122,  -0.3761262595653534,
+                                  0.1128358542919159,   -0.026853814721107483,
+                                  0.005188331939280033, -0.0008010226301848888,
+                                  7.853961869841442e-05};
+/// erfc(2.25 + x) for 1 <= 2.25 + x <= 3.875: error 3e-8, where the result is
+/// 1 - erfc. At the upper end that is 1.
+static constexpr double kErfc[] = {
+    0.0014627178898081183,  -0.007142606656998396, 0.0160701721906662,
+    -0.02171996422111988,   0.019082991406321526,  -0.010678733699023724,
+    0.00290967826731503,    0.0007120233494788408, -0.0010162186808884144,
+    0.00032992757041938603, 3.362127608852461e-05, -4.841466943616979e-05,
+    9.12324230739614e-06};
 
 Value F32Math::erf(Value x) {
   Value m = abs(x);
   Value small = fma(polynomial(mul(m, m), kErf), m, m);
-  // Beyond 4 the result is 1.
-  Value complement = exp(polynomial(clamp(m, 0.0, 4.0), kLogErfc));
+  constexpr double kEnd = 3.875, kCenter = 2.25;
+  Value limited = select(compare(Predicate::OGT, m, kEnd), constant(kEnd), m);
+  Value complement = polynomial(sub(limited, constant(kCenter)), kErfc);
   Value large = sub(constant(1.0), complement);
-  return withSign(select(compare(Predicate::OLT, m, 0.9375), small, large), x);
+  return withSign(select(compare(Predicate::OLT, m, 1.0), small, large), x);
 }
 
 } // namespace nvfp4
