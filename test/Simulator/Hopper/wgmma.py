@@ -142,6 +142,8 @@ FLOATS = {"f16": (10, 5), "bf16": (7, 8), "tf32": (23, 8), "e4m3": (3, 4), "e5m2
 
 def _codes(rng: np.random.Generator, kind: str, style: str, shape: tuple[int, ...]) -> np.ndarray:
     """Bit patterns of elements of a type, in a style."""
+    if kind == "b1":
+        return rng.integers(0, 256, (*shape[:-1], shape[-1] // 8)).astype(np.uint8)
     bits = 32 if kind in ("tf32", "f32") else BITS[kind]
     whole = {8: np.uint8, 16: np.uint16, 32: np.uint32}[bits]
     if kind in ("s8", "u8"):
@@ -332,6 +334,12 @@ def random_descriptors(rng: np.random.Generator, lines: int, swizzle: int, trans
     return result
 
 
+def bit_cases(rng: np.random.Generator):
+    for n in (8, 48, 256):
+        form = Form("s32", "b1", "b1", n)
+        yield form, numbers(rng, form, "near", 2, steps=2)
+
+
 def place_cases(rng: np.random.Generator):
     for swizzle in range(4):
         for transposed in (0, 1):
@@ -342,8 +350,3 @@ def place_cases(rng: np.random.Generator):
             form = Form("f32", "f16", "f16", 16, in_registers=False, transpose_a=transposed)
             found = random_descriptors(rng, 64, swizzle, transposed, 24)
             yield form, places(rng, form, found, f"a_{SWIZZLES[swizzle]}_{transposed}")
-
-
-def all_cases(rng: np.random.Generator):
-    yield from number_cases(rng)
-    yield from place_cases(rng)
