@@ -23,6 +23,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace nvfp4 {
 #define GEN_PASS_DEF_PARALLELIZELOOPSPASS
@@ -61,6 +62,8 @@ private:
   void emitBody(RowLoop &loop);
   void split(LLVM::CallOp call, const RowLoop &loop, Value state);
   Value createState(LLVM::LLVMFuncOp caller);
+  /// Null if the callee is no loop over rows.
+  const RowLoop *lookup(LLVM::CallOp call) const;
   Value constant(ImplicitLocOpBuilder &b, int64_t value) {
     return LLVM::ConstantOp::create(b, i64, b.getI64IntegerAttr(value));
   }
@@ -153,40 +156,42 @@ void LoopSplitter::split(LLVM::CallOp call, const RowLoop &loop, Value state) {
   call.erase();
 }
 
+const RowLoop *LoopSplitter::lookup(LLVM::CallOp call) const {
+  FlatSymbolRefAttr callee = call.getCalleeAttr();
+  const auto *loop = callee ? loops.find(callee.getAttr()) : loops.end();
+  return loop == loops.end() ? nullptr : &loop->second;
+}
+
 /// Memory for the largest state that `caller` passes.
 Value LoopSplitter::createState(LLVM::LLVMFuncOp caller) {
   ImplicitLocOpBuilder b(caller.getLoc(), context);
   b.setInsertionPointToStart(&caller.getBody().front());
   size_t fields = 0;
   caller.walk([&](LLVM::CallOp call) {
-    auto loop = call.getCallee() ? loops.find(call.getCalleeAttr().getAttr())
-                                 : loops.end();
-    if (loop != loops.end())
-      fields = std::max(fields, loop->second.state.getBody().size());
+    if (const RowLoop *loop = lookup(call))
+      fields = std::max(fields, loop->state.getBody().size());
   });
   // No field is larger than 8 bytes.
   return LLVM::AllocaOp::create(b, pointer, i64, constant(b, fields));
 }
 
 unsigned LoopSplitter::run() {
-  SmallVector<LLVM::CallOp> calls;
   for (auto function : llvm::to_vector(module.getOps<LLVM::LLVMFuncOp>()))
     if (function->hasAttr(kGrainAttrName))
       loops.insert({function.getSymNameAttr(), createLoop(function)});
-  llvm::MapVector<Operation *, Value> states;
-  for (auto function : llvm::to_vector(module.getOps<LLVM::LLVMFuncOp>()))
-    function.walk([&](LLVM::CallOp call) {
-      FlatSymbolRefAttr callee = call.getCalleeAttr();
-      auto loop = callee ? loops.find(callee.getAttr()) : loops.end();
-      if (loop != loops.end() && loop->second.body != function)
-        calls.push_back(call);
-    });
+  SmallVector<LLVM::CallOp> calls;
+  module.walk([&](LLVM::CallOp call) {
+    const RowLoop *loop = lookup(call);
+    if (loop && call->getParentOp() != loop->body)
+      calls.push_back(call);
+  });
+  llvm::DenseMap<Operation *, Value> states;
   for (LLVM::CallOp call : calls) {
     auto caller = call->getParentOfType<LLVM::LLVMFuncOp>();
     Value &state = states[caller];
     if (!state)
       state = createState(caller);
-    split(call, loops[call.getCalleeAttr().getAttr()], state);
+    split(call, *lookup(call), state);
   }
   return calls.size();
 }

@@ -11,6 +11,7 @@
 #include "nvfp4/Runtime/ThreadPool.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <numeric>
@@ -382,6 +383,30 @@ TEST(ThreadPool, CoversEveryIndexOnce) {
         EXPECT_EQ(visits, 1);
     }
   }
+}
+
+/// Helpers that look for the next loop, or sleep by now, miss none.
+TEST(ThreadPool, LoopsOfSeveralCallersFollowEachOther) {
+  ThreadPool pool(3);
+  auto call = [&] {
+    for (int i = 0; i < 1000; ++i) {
+      int64_t visits[7] = {};
+      pool.parallelFor(
+          7,
+          [](void *state, int64_t begin, int64_t end) {
+            for (int64_t k = begin; k < end; ++k)
+              ++static_cast<int64_t *>(state)[k];
+          },
+          visits);
+      for (int64_t count : visits)
+        ASSERT_EQ(count, 1);
+      if (i % 300 == 0)
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  };
+  std::thread other(call);
+  call();
+  other.join();
 }
 
 TEST(ThreadPool, Nests) {

@@ -167,8 +167,8 @@ VectorPlan planVectors(linalg::LinalgOp op) {
                      [&](Value value) { return varying.contains(value); }) &&
         isWide(inner);
   }
-  Operation *combiner = nullptr;
-  if (isReduction && !(combiner = matchCombiner(op, varying)))
+  Operation *combiner = isReduction ? matchCombiner(op, varying) : nullptr;
+  if (isReduction && !combiner)
     return plan;
   int64_t lanes = isWideBody ? kLanes / 2 : kLanes;
   int64_t extent = op.getStaticLoopRanges()[dim];
