@@ -32,10 +32,18 @@ if shutil.which("ptxas"):
     config.available_features.add("ptxas")
 if subprocess.run([config.python, "-c", "import numpy"], capture_output=True).returncode == 0:
     config.available_features.add("numpy")
-# A GPU whose driver starts.
-start_driver = "import ctypes, sys; sys.exit(ctypes.CDLL('libcuda.so.1').cuInit(0))"
-if subprocess.run([config.python, "-c", start_driver], capture_output=True).returncode == 0:
-    config.available_features.add("cuda")
+# A GPU: "cuda", and "cuda-sm_90" for its compute capability.
+query_gpu = """
+import ctypes
+driver, value = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+assert driver.cuInit(0) == 0
+for attribute in (75, 76):
+    assert driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, 0) == 0
+    print(value.value, end="")
+"""
+gpu = subprocess.run([config.python, "-c", query_gpu], capture_output=True, text=True)
+if gpu.returncode == 0:
+    config.available_features.update({"cuda", f"cuda-sm_{gpu.stdout}"})
 # A small disk of one's own, to fill it.
 mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", config.nvfp4_binary_dir]
 if shutil.which("unshare") and subprocess.run(mount, capture_output=True).returncode == 0:

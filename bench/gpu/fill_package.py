@@ -48,21 +48,25 @@ def strip(source: Path, target: Path) -> None:
     (target / HEADER).write_bytes(read_header(source / WEIGHTS))
 
 
-def get_value(name: str, shape: list[int], header: dict) -> float | None:
+def read_depths(package: Path) -> dict[str, int]:
+    """K of the weights that products read, by name."""
+    report = json.loads((package / "manifest.json").read_text())["report"]
+    return {row["weight"]: row["shape"][-1] for row in report if row.get("weight") and isinstance(row["shape"][-1], int)}
+
+
+def get_value(name: str, shape: list[int], depths: dict[str, int]) -> float | None:
     """What all elements of a float tensor are, or nothing for random ones."""
     if name.endswith(SUFFIX):
-        codes = header.get(name.removesuffix(SUFFIX) + ".codes")
-        depth = 2 * codes["shape"][-1] if codes else 4096
-        return depth**-0.5 / TYPICAL_WEIGHT
+        return depths.get(name.removesuffix(SUFFIX), 4096) ** -0.5 / TYPICAL_WEIGHT
     if len(shape) <= 1:
         return 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
     return None
 
 
-def draw(name: str, dtype: str, shape: list[int], header: dict) -> Iterator[np.ndarray]:
+def draw(name: str, dtype: str, shape: list[int], depths: dict[str, int]) -> Iterator[np.ndarray]:
     """The elements of a tensor, as bytes of the file, one chunk after the other."""
     generator = np.random.default_rng(zlib.crc32(name.encode()))
-    value = get_value(name, shape, header)
+    value = get_value(name, shape, depths)
     total = prod(shape)
     for start in range(0, total, CHUNK):
         count = min(CHUNK, total - start)
@@ -87,12 +91,12 @@ def draw(name: str, dtype: str, shape: list[int], header: dict) -> Iterator[np.n
 def fill(source: Path, target: Path) -> None:
     copy_rest(source, target)
     text = (source / HEADER).read_bytes()
-    header = json.loads(text[8:])
+    header, depths = json.loads(text[8:]), read_depths(source)
     tensors = sorted(((entry["data_offsets"][0], name) for name, entry in header.items() if name != "__metadata__"))
     with (target / WEIGHTS).open("wb") as file:
         file.write(text)
         for _, name in tensors:
-            for chunk in draw(name, header[name]["dtype"], header[name]["shape"], header):
+            for chunk in draw(name, header[name]["dtype"], header[name]["shape"], depths):
                 file.write(chunk.tobytes())
 
 

@@ -50,6 +50,7 @@ struct Execution::State {
   Status placeResults(const std::vector<ResultTensor> &given);
   Status borrowWorkspace();
   Status enqueue(DeviceStream stream);
+  Status markEnd(DeviceStream stream);
   Status readErrorWord() const;
 
   /// Gone last: the memory below belongs to its device.
@@ -326,8 +327,10 @@ Status Execution::State::enqueue(DeviceStream stream) {
   Status status = device->run(entry, session->module.get(), dims.data(),
                               argumentPointers.data(), resultPointers.data(),
                               workspace.data(), stream);
-  if (!status)
-    return status;
+  return status ? markEnd(stream) : status;
+}
+
+Status Execution::State::markEnd(DeviceStream stream) {
   if (!mark) {
     Result<std::unique_ptr<DeviceMark>> made = device->createMark();
     if (!made)
@@ -352,6 +355,17 @@ Status Execution::State::readErrorWord() const {
   return Status::error(place + manifest.checks[word - 1]);
 }
 
+/// A graph whose execution knows what it has enqueued.
+struct Execution::MarkedGraph final : DeviceGraph {
+  explicit MarkedGraph(State &state) : state(state) {}
+  Status launch(DeviceStream stream) override {
+    Status status = graph->launch(stream);
+    return status ? state.markEnd(stream) : status;
+  }
+  State &state;
+  std::unique_ptr<DeviceGraph> graph;
+};
+
 Execution::Execution(std::unique_ptr<State> state) : state(std::move(state)) {}
 
 Execution::~Execution() {
@@ -373,8 +387,13 @@ Status Execution::wait(DeviceStream stream) {
 }
 
 Result<std::unique_ptr<DeviceGraph>> Execution::record() {
-  return state->device->record(
+  Result<std::unique_ptr<DeviceGraph>> graph = state->device->record(
       [this](DeviceStream stream) { return state->enqueue(stream); });
+  if (!graph)
+    return graph.getStatus();
+  auto marked = std::make_unique<MarkedGraph>(*state);
+  marked->graph = std::move(*graph);
+  return std::unique_ptr<DeviceGraph>(std::move(marked));
 }
 
 const std::vector<ResultTensor> &Execution::getResults() const {

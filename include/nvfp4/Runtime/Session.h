@@ -79,7 +79,8 @@ struct ResultTensor {
 /// times, by one thread at a time. Keeps the session's package open.
 class Execution {
 public:
-  /// Waits for what it has enqueued, but not for graphs that others captured.
+  /// Waits for what it, or a graph of `record`, has enqueued, but not for
+  /// graphs that others captured.
   ~Execution();
 
   /// Enqueues one run on a stream and waits for nothing. A caller may capture
@@ -100,6 +101,7 @@ public:
 private:
   friend class Session;
   struct State;
+  struct MarkedGraph;
   explicit Execution(std::unique_ptr<State> state);
   std::unique_ptr<State> state;
 };
