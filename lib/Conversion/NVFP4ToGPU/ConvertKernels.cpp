@@ -11,8 +11,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "GridWait.h"
 #include "Kernel.h"
 
+#include "nvfp4/Conversion/DeviceImages.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -244,8 +246,10 @@ void DispatchLowering::emitLaunch(const KernelVariant &variant,
   if (variant.dynamicSharedBytes != 0)
     shared = arith::ConstantIntOp::create(builder, variant.dynamicSharedBytes,
                                           /*width=*/32);
-  gpu::LaunchFuncOp::create(builder, variant.function, grid, block, shared,
-                            arguments);
+  auto launch = gpu::LaunchFuncOp::create(builder, variant.function, grid,
+                                          block, shared, arguments);
+  if (waitsForGrid(variant.function))
+    launch->setAttr(kProgrammaticLaunchName, builder.getUnitAttr());
 }
 
 /// A grid without blocks is no launch: drivers refuse it.

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernel.h"
+#include "GridWait.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -46,6 +47,8 @@ KernelBuilder::KernelBuilder(const KernelRequest &request)
   builder.setInsertionPointToStart(&function.getBody().front());
   auto end = gpu::ReturnOp::create(builder);
   builder.setInsertionPoint(end);
+  emitLetNextStart(builder);
+  emitGridWait(builder);
 }
 
 Value KernelBuilder::getPointer(BlockArgument argument) {

@@ -17,9 +17,12 @@ module @kernels {
 //       CHECK:   %[[N:.+]] = arith.index_cast %[[DIM]] : index to i64
 //       CHECK:   scf.if
 //       CHECK:     gpu.launch_func @device::@twice_it
-//  CHECK-SAME:         args(%[[PX]] : !llvm.ptr<1>, %{{.+}} : !llvm.ptr<1>, %[[N]] : i64, %{{.+}} : i64)
+//  CHECK-SAME:         args(%[[PX]] : !llvm.ptr<1>, %{{.+}} : !llvm.ptr<1>, %[[N]] : i64, %{{.+}} : i64) {nvfp4.programmatic_launch}
 //       CHECK: gpu.module @device
 //       CHECK:   gpu.func @twice_it
+/// The kernel may start before the one before it ends: it waits itself.
+//       CHECK:   llvm.inline_asm has_side_effects "griddepcontrol.launch_dependents;", "~{memory}"
+//  CHECK-NEXT:     llvm.inline_asm has_side_effects "griddepcontrol.wait;", "~{memory}"
 func.func @dynamic(%x: memref<?xf32>, %y: memref<?xf32>) {
   nvfp4.dispatch @kernels::@"twice.it" ins(%x : memref<?xf32>) outs(%y : memref<?xf32>)
   return
