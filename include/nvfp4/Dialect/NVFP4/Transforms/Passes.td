@@ -960,12 +960,13 @@ def RowsToLoopsPass : Pass<"nvfp4-rows-to-loops", "::mlir::func::FuncOp"> {
   let description = [{
     Needs: linalg on buffers, contractions lowered. Leaves: loops. Neighbouring
     ops whose leading parallel dimensions are equal share one loop over them, if
-    what one writes and another touches is of the same row; at function level it
-    is an `scf.parallel` with `nvfp4.grain`, the number of rows that are worth a
-    thread. The innermost dimension is computed in vectors of 16 elements, or 8
+    what one writes and another touches is of the same row; at the level of an
+    entry it is an `scf.parallel` with `nvfp4.grain`, the number of rows that are
+    worth a thread. The innermost dimension is computed in vectors of 16 elements, or 8
     of 64 bits, if operands are contiguous along it, or the same all along it,
     and the body has a form on vectors; what is left over in vectors of 8 and 4,
-    then one element at a time, like other ops.
+    then one element at a time, like other ops, for which a missed remark gives
+    the reason.
 
     A reduction along the innermost dimension of f32, f64 or integers has one
     sum per lane; lanes are combined in halves, then with the initial value,

@@ -37,6 +37,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
 
 namespace nvfp4 {
 #define GEN_PASS_DEF_ROWSTOLOOPSPASS
@@ -50,8 +51,8 @@ using namespace nvfp4;
 // What is worth a thread
 //===----------------------------------------------------------------------===//
 
-/// Instructions on single elements that take about 5 microseconds in vectors,
-/// which is what waking a thread costs.
+/// Instructions on single elements that take about 2 microseconds in vectors,
+/// which is what handing a piece to a thread that looks for one may cost.
 static constexpr int64_t kGrainCost = 200000;
 /// Assumed for an extent that is not known.
 static constexpr int64_t kTypicalExtent = 256;
@@ -196,6 +197,10 @@ void GroupEmitter::emitReduction(VectorBody &body, linalg::LinalgOp op,
 
 void GroupEmitter::emitInnermost(linalg::LinalgOp op, Value extent) {
   VectorPlan plan = planVectors(op);
+  if (plan.lanes == 1)
+    remark::missed(op.getLoc(),
+                   remark::RemarkOpts::name("RowsToLoops").category("nvfp4"))
+        << "one element at a time: " + plan.reason;
   VectorBody body(b, op, ivs);
   // A loop that may have no iteration may not read what only it reads.
   std::optional<int64_t> size = getConstantIntValue(extent);

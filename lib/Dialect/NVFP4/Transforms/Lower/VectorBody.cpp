@@ -144,39 +144,45 @@ static Operation *matchCombiner(linalg::LinalgOp op,
   return varying.contains(other) ? combiner : nullptr;
 }
 
+/// One element at a time, for a reason.
+static VectorPlan planElements(const llvm::Twine &reason) {
+  return {1, nullptr, reason.str()};
+}
+
 VectorPlan planVectors(linalg::LinalgOp op) {
-  VectorPlan plan;
   if (op.getNumLoops() == 0)
-    return plan;
+    return planElements("it is one element");
   unsigned dim = op.getNumLoops() - 1;
   SmallPtrSet<Value, 16> varying = findVaryingValues(op, dim);
-  bool isReduction =
-      op.getIteratorTypesArray()[dim] == utils::IteratorType::reduction;
   bool isWideBody = false;
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isUniformOrContiguous(op, operand, dim))
-      return plan;
+      return planElements("operand " + llvm::Twine(operand.getOperandNumber()) +
+                          " is not contiguous along the innermost dimension");
     isWideBody |= op.getMatchingIndexingMap(&operand).isFunctionOfDim(dim) &&
                   isWideType(operand.get().getType());
   }
   for (Operation &inner : op.getBlock()->without_terminator()) {
     if (!hasVectorForm(inner, dim, varying))
-      return plan;
+      return planElements("'" + inner.getName().getStringRef() +
+                          "' has no form on vectors");
     isWideBody |=
         llvm::any_of(inner.getResults(),
                      [&](Value value) { return varying.contains(value); }) &&
         isWide(inner);
   }
+  bool isReduction =
+      op.getIteratorTypesArray()[dim] == utils::IteratorType::reduction;
   Operation *combiner = isReduction ? matchCombiner(op, varying) : nullptr;
   if (isReduction && !combiner)
-    return plan;
+    return planElements("the reduction keeps its order");
   int64_t lanes = isWideBody ? kLanes / 2 : kLanes;
   int64_t extent = op.getStaticLoopRanges()[dim];
   while (ShapedType::isStatic(extent) && lanes > extent)
     lanes /= 2;
-  if (lanes >= kLeastLanes)
-    plan = {lanes, combiner};
-  return plan;
+  if (lanes < kLeastLanes)
+    return planElements("the innermost extent is " + llvm::Twine(extent));
+  return {lanes, combiner, ""};
 }
 
 //===----------------------------------------------------------------------===//

@@ -14,6 +14,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <string>
+
 namespace nvfp4 {
 
 /// Shorter vectors are not worth it.
@@ -27,6 +29,8 @@ struct VectorPlan {
   /// The op of the body that adds an element to a reduction; null if the
   /// dimension is parallel, or if lanes is 1.
   mlir::Operation *combiner = nullptr;
+  /// Why there is one lane.
+  std::string reason;
 };
 
 VectorPlan planVectors(mlir::linalg::LinalgOp op);

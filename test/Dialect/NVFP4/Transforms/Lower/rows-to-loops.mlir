@@ -1,4 +1,6 @@
 // RUN: nvfp4-opt %s --nvfp4-rows-to-loops --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: nvfp4-opt %s --nvfp4-rows-to-loops --split-input-file -o /dev/null \
+// RUN:     --remarks-filter-missed="nvfp4.*" --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
 
 #row = affine_map<(m, n) -> (m, n)>
 #one = affine_map<(m, n) -> (m, 0)>
@@ -67,6 +69,7 @@ func.func @sum(%x: memref<?x?xf32>, %y: memref<?xf32>) {
 #sum = affine_map<(m, n) -> (m)>
 
 /// bf16 sums round after every element: their order stays.
+// REMARK: RowsToLoops{{.*}}one element at a time: the reduction keeps its order
 // CHECK-LABEL: func.func @negative_sum_bf16(
 //   CHECK-NOT:   vector
 //       CHECK:   scf.for
@@ -131,6 +134,7 @@ func.func @group(%x: memref<?x64xf32>, %y: memref<?x64xf32>) {
 #across = affine_map<(m, n) -> (n, m)>
 
 /// The second op reads other rows than the first has written so far.
+// REMARK: RowsToLoops{{.*}}one element at a time: operand 0 is not contiguous along the innermost dimension
 // CHECK-LABEL: func.func @negative_across_rows(
 // CHECK-COUNT-2: scf.parallel
 func.func @negative_across_rows(%x: memref<32x32xf32>, %y: memref<32x32xf32>, %z: memref<32x32xf32>) {
