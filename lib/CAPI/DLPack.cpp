@@ -142,7 +142,7 @@ namespace {
 template <typename Owner> struct TakenTensor {
   Owner owner;
   std::vector<int64_t> shape, strides;
-  DLManagedTensor managed = {};
+  DLManagedTensor managed;
 
   TakenTensor(Owner given, void *data, DType dtype,
               const std::vector<int64_t> &extents, DLDevice device)
@@ -156,6 +156,7 @@ template <typename Owner> struct TakenTensor {
       ++row;
     DLTensor &view = managed.dl_tensor;
     view.data = data;
+    view.byte_offset = 0;
     view.device = device;
     view.ndim = static_cast<int>(shape.size());
     view.dtype = {row->code, row->bits, 1};

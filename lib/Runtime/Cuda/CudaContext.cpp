@@ -20,12 +20,12 @@ using namespace nvfp4::cuda;
 //===----------------------------------------------------------------------===//
 
 bool ChipName::parse(std::string_view text, ChipName &chip) {
-  constexpr std::string_view prefix = "sm_";
-  if (text.substr(0, prefix.size()) != prefix)
+  constexpr std::string_view kPrefix = "sm_";
+  if (text.substr(0, kPrefix.size()) != kPrefix)
     return false;
   const char *end = text.data() + text.size();
   auto [rest, error] =
-      std::from_chars(text.data() + prefix.size(), end, chip.number);
+      std::from_chars(text.data() + kPrefix.size(), end, chip.number);
   if (error != std::errc() || end - rest > 1)
     return false;
   chip.suffix = rest == end ? '\0' : *rest;
@@ -79,7 +79,7 @@ Status CudaContext::open(int32_t wanted) {
     return status;
   struct {
     int *value;
-    DeviceAttribute attribute;
+    int attribute;
   } const rows[] = {{&major, kComputeCapabilityMajor},
                     {&minor, kComputeCapabilityMinor},
                     {&maxSharedBytes, kMaxSharedMemoryPerBlockOptin}};

@@ -36,27 +36,15 @@ using Code = int;
 constexpr Code kOutOfMemory = 2;
 
 /// CUdevice_attribute
-enum DeviceAttribute {
-  kComputeCapabilityMajor = 75,
-  kComputeCapabilityMinor = 76,
-  kMaxSharedMemoryPerBlockOptin = 97,
-};
+constexpr int kComputeCapabilityMajor = 75, kComputeCapabilityMinor = 76,
+              kMaxSharedMemoryPerBlockOptin = 97;
 /// CUfunction_attribute
-enum FunctionAttribute {
-  kSharedSizeBytes = 1,
-  kMaxDynamicSharedSizeBytes = 8,
-  kNonPortableClusterSizeAllowed = 14,
-};
+constexpr int kSharedSizeBytes = 1, kMaxDynamicSharedSizeBytes = 8,
+              kNonPortableClusterSizeAllowed = 14;
 /// CUjit_option
-enum JitOption {
-  kJitErrorLogBuffer = 5,
-  kJitErrorLogBufferSizeBytes = 6,
-};
+constexpr int kJitErrorLogBuffer = 5, kJitErrorLogBufferSizeBytes = 6;
 /// CUlaunchAttributeID
-enum LaunchAttributeId {
-  kClusterDimension = 4,
-  kProgrammaticStreamSerialization = 6,
-};
+constexpr int kClusterDimension = 4, kProgrammaticStreamSerialization = 6;
 constexpr unsigned kStreamNonBlocking = 1;
 constexpr unsigned kEventDisableTiming = 2;
 constexpr int kCaptureThreadLocal = 1;

@@ -196,7 +196,7 @@ TEST_F(CudaTensors, StridesAndAlignment) {
   ASSERT_TRUE(succeeds(session));
   HostTensor x = makeInput(101);
   TensorView whole = upload(x);
-  auto address = static_cast<const float *>(whole.data);
+  const auto *address = static_cast<const float *>(whole.data);
   struct {
     int64_t offset, count, stride;
   } const rows[] = {{1, 100, 1}, {0, 50, 2}, {100, 101, -1}, {7, 9, 0}};

@@ -49,7 +49,7 @@ struct FakeEvent {};
 /// That of Launch.c's PTX, if the environment names no other.
 int getDefaultCapability() {
   const char *given = std::getenv("FAKE_CUDA_CAPABILITY");
-  return given ? std::atoi(given) : 120;
+  return given ? static_cast<int>(std::strtol(given, nullptr, 10)) : 120;
 }
 
 /// All of the driver. One lock: tests are small.
@@ -134,6 +134,7 @@ Code enqueueFill(const char *symbol, DevicePtr target, T value, size_t count,
 // Control
 //===----------------------------------------------------------------------===//
 
+// The names are the driver's: NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 
 void fakeReset() {
@@ -512,3 +513,4 @@ Code cuGraphLaunch(GraphExec exec, Stream stream) {
 }
 
 } // extern "C"
+// NOLINTEND(readability-identifier-naming)
