@@ -242,10 +242,7 @@ LogicalResult BlockKernel::loadStep(int64_t step) {
       evaluator.getRun(op.getSource(), state.safeIndex, kRun);
   if (failed(run))
     return failure();
-  for (Value &value : *run)
-    if (!value.getType().isF32())
-      value = arith::ExtFOp::create(b, b.getF32Type(), value);
-  state.run = std::move(*run);
+  state.run = emitAsF32(b, *run);
   state.index = lead;
   llvm::append_values(state.index, row, column);
   held.push_back(std::move(state));

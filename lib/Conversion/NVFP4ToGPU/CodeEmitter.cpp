@@ -56,6 +56,37 @@ static Value emitBits(ImplicitLocOpBuilder &b, Value value) {
   return arith::BitcastOp::create(b, b.getI32Type(), value);
 }
 
+std::pair<Value, Value> nvfp4::emitHalves(ImplicitLocOpBuilder &b, Value word) {
+  auto asFloat = [&](Value bits) -> Value {
+    return arith::BitcastOp::create(b, b.getF32Type(), bits);
+  };
+  return {asFloat(arith::ShLIOp::create(b, word, getI32(b, 16))),
+          asFloat(arith::AndIOp::create(b, word, getI32(b, 0xFFFF0000)))};
+}
+
+SmallVector<Value> nvfp4::emitAsF32(ImplicitLocOpBuilder &b, ValueRange run) {
+  SmallVector<Value> values(run);
+  Type type = values.front().getType();
+  if (type.isF32())
+    return values;
+  if (!type.isBF16() || values.size() % 2 != 0) {
+    for (Value &value : values)
+      value = arith::ExtFOp::create(b, b.getF32Type(), value);
+    return values;
+  }
+  // Widening the upper one of two bf16 in a register is one instruction, but
+  // two by way of a register for it alone.
+  for (size_t i = 0; i < values.size(); i += 2) {
+    Value pair = LLVM::PoisonOp::create(b, VectorType::get(2, type));
+    for (size_t half : {0, 1})
+      pair = LLVM::InsertElementOp::create(b, pair, values[i + half],
+                                           getI32(b, half));
+    Value word = LLVM::BitcastOp::create(b, b.getI32Type(), pair);
+    std::tie(values[i], values[i + 1]) = emitHalves(b, word);
+  }
+  return values;
+}
+
 //===----------------------------------------------------------------------===//
 // Magnitudes
 //===----------------------------------------------------------------------===//

@@ -22,6 +22,14 @@ constexpr int64_t kCodesPerWord = 8;
 mlir::Value emitAmax(mlir::ImplicitLocOpBuilder &b,
                      llvm::ArrayRef<mlir::Value> values);
 
+/// A run of neighbouring floats, which begins at an even place, as f32.
+llvm::SmallVector<mlir::Value> emitAsF32(mlir::ImplicitLocOpBuilder &b,
+                                         mlir::ValueRange run);
+
+/// The two bf16 of an i32 as f32, the lower one first.
+std::pair<mlir::Value, mlir::Value> emitHalves(mlir::ImplicitLocOpBuilder &b,
+                                               mlir::Value word);
+
 class CodeEmitter {
 public:
   CodeEmitter(mlir::ImplicitLocOpBuilder &b, const ChipModel &chip)

@@ -43,11 +43,7 @@ static FailureOr<Run> getF32Run(ImplicitLocOpBuilder &b,
                                 ElementEvaluator &evaluator, Value tensor,
                                 ValueRange index, int64_t count) {
   FailureOr<Run> run = evaluator.getRun(tensor, index, count);
-  if (succeeded(run))
-    for (Value &value : *run)
-      if (!value.getType().isF32())
-        value = arith::ExtFOp::create(b, b.getF32Type(), value);
-  return run;
+  return failed(run) ? run : FailureOr<Run>(emitAsF32(b, *run));
 }
 
 FailureOr<Value> nvfp4::emitGlobalScaleOfRow(ElementEvaluator &evaluator,

@@ -195,7 +195,7 @@ QuantizeEmitter::Presence TwoWayKernel::getPresence(QuantizeEmitter &quantize,
 LogicalResult TwoWayKernel::emitRun(QuantizeEmitter &quantize, Value row,
                                     Value column, ArrayRef<Value> run) {
   QuantizeEmitter::Presence presence = getPresence(quantize, row, column);
-  SmallVector<Value> index(lead), values(run);
+  SmallVector<Value> index(lead);
   // Global scales of rows exist for rows that do.
   Value safeRow = row;
   if (presence.row)
@@ -205,13 +205,10 @@ LogicalResult TwoWayKernel::emitRun(QuantizeEmitter &quantize, Value row,
   FailureOr<EmittedFactors> factors = quantize.getFactors(index);
   if (failed(factors))
     return failure();
-  for (Value &value : values)
-    if (!value.getType().isF32())
-      value = arith::ExtFOp::create(b, b.getF32Type(), value);
-  Value amax = quantize.emitBlockAmax(values, presence.column);
+  Value amax = quantize.emitBlockAmax(run, presence.column);
   index.back() = row;
   index.push_back(column);
-  return quantize.emitRun(index, presence, values, amax, *factors);
+  return quantize.emitRun(index, presence, run, amax, *factors);
 }
 
 //===----------------------------------------------------------------------===//
@@ -246,7 +243,7 @@ void TwoWayKernel::keep(Value row, Value column, ArrayRef<Value> run) {
   }
 }
 
-/// Runs of the columns that share a word.
+/// Runs of the columns that share a word, as f32.
 SmallVector<Run> TwoWayKernel::loadColumns(Value rowRun, Value word) {
   int64_t perWord = kWordBytes / getElementBytes();
   SmallVector<Run> columns(perWord);
@@ -256,11 +253,20 @@ SmallVector<Run> TwoWayKernel::loadColumns(Value rowRun, Value word) {
     Value address = LLVM::GEPOp::create(
         b, base.getType(), b.getI8Type(), base,
         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(row * getRowBytes())});
+    Value word = LLVM::LoadOp::create(b, b.getI32Type(), address, kWordBytes);
+    if (getElementType().isBF16()) {
+      auto [lower, upper] = emitHalves(b, word);
+      columns[0].push_back(lower);
+      columns[1].push_back(upper);
+      continue;
+    }
     auto type = VectorType::get(perWord, getElementType());
-    Value vector = LLVM::LoadOp::create(b, type, address, kWordBytes);
-    for (int64_t i = 0; i < perWord; ++i)
-      columns[i].push_back(LLVM::ExtractElementOp::create(
-          b, vector, LLVM::ConstantOp::create(b, b.getI32IntegerAttr(i))));
+    Value vector = LLVM::BitcastOp::create(b, type, word);
+    for (int64_t i = 0; i < perWord; ++i) {
+      Value element = LLVM::ExtractElementOp::create(
+          b, vector, LLVM::ConstantOp::create(b, b.getI32IntegerAttr(i)));
+      columns[i].push_back(emitAsF32(b, element).front());
+    }
   }
   return columns;
 }
@@ -302,7 +308,8 @@ LogicalResult TwoWayKernel::emitRows(Value firstItem) {
       continue;
     Value position = evaluator.add(tileColumn, column);
     evaluator.assumeMultiple(position, kRun);
-    if (failed(emitRun(*direct, evaluator.add(tileRow, row), position, run)))
+    if (failed(emitRun(*direct, evaluator.add(tileRow, row), position,
+                       emitAsF32(b, run))))
       return failure();
   }
   return success();
