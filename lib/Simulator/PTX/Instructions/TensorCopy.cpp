@@ -307,6 +307,8 @@ bool TensorCopy::run(uint64_t mapAddress, uint64_t sharedAddress,
   int32_t coordinates[kMaxTensorRank] = {};
   for (uint32_t i = 0; i < plan.rank; ++i)
     coordinates[i] = int32_t(warp.readLane(plan.coordinates[i], lane));
+  if (!countRows(map))
+    return fail("bounds", "expected a box that fits shared memory");
   tile.box = makeBox(map, coordinates);
   if (!plan.isLoad)
     tile.box.widenRows();

@@ -183,32 +183,41 @@ void Box::widenRows() {
                            (row.count + perChunk - 1) / perChunk * perChunk);
 }
 
+/// Positions of a box along a dimension.
+static uint32_t getExtent(const TiledTensorMap &map, uint32_t dimension) {
+  uint32_t step = map.elementStrides[dimension];
+  return (map.box[dimension] + step - 1) / step;
+}
+
+uint32_t countRows(const TiledTensorMap &map) {
+  // A row has 16 bytes or more, a CTA less than 2^18.
+  constexpr uint64_t kMaxRows = 1 << 14;
+  uint64_t rows = 1;
+  for (uint32_t i = 1; i < map.rank; ++i)
+    rows *= getExtent(map, i);
+  return rows <= kMaxRows ? uint32_t(rows) : 0;
+}
+
 Box makeBox(const TiledTensorMap &map, const int32_t *coordinates) {
   Box box;
   box.elementBytes = kElements[map.dtype].bytes;
   box.rowElements = map.box[0];
   box.swizzle = map.swizzle;
   box.pitch = map.swizzle ? kSwizzleChunk << map.swizzle : box.getRowBytes();
-  uint64_t extents[kMaxTensorRank] = {1, 1, 1, 1, 1}, numRows = 1;
-  for (uint32_t i = 1; i < map.rank; ++i) {
-    extents[i] =
-        (map.box[i] + map.elementStrides[i] - 1) / map.elementStrides[i];
-    numRows *= extents[i];
-  }
   // Elements in bounds of any row.
   int64_t begin = std::max<int64_t>(0, -int64_t(coordinates[0]));
   int64_t end =
       std::min<int64_t>(map.box[0], int64_t(map.dims[0]) - coordinates[0]);
-  for (uint64_t row = 0; row < numRows; ++row) {
+  for (uint32_t row = 0, numRows = countRows(map); row < numRows; ++row) {
     BoxRow place;
     bool isInside = begin < end;
     uint64_t address =
         map.address + (coordinates[0] + begin) * box.elementBytes;
-    uint64_t rest = row;
+    uint32_t rest = row;
     for (uint32_t i = 1; i < map.rank; ++i) {
-      int64_t index =
-          coordinates[i] + int64_t(rest % extents[i]) * map.elementStrides[i];
-      rest /= extents[i];
+      int64_t index = coordinates[i] +
+                      int64_t(rest % getExtent(map, i)) * map.elementStrides[i];
+      rest /= getExtent(map, i);
       isInside &= index >= 0 && uint64_t(index) < map.dims[i];
       address += uint64_t(index) * map.strides[i];
     }

@@ -58,6 +58,9 @@ struct Box {
 
 /// False if the bytes are no tensor map.
 bool decodeTensorMap(const uint8_t *bytes, TiledTensorMap &map);
+/// Rows of a box; 0 if one of that many fits no shared memory.
+uint32_t countRows(const TiledTensorMap &map);
+/// A box that has rows.
 Box makeBox(const TiledTensorMap &map, const int32_t *coordinates);
 /// The type of a map's elements, for reductions.
 Type getElementType(const TiledTensorMap &map);
