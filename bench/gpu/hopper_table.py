@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """One table of an H200: ours beside what the memory permits, cuBLAS, and a naive Triton kernel.
 
-    hopper_table.py [--only TEXT] [--ours FILE.py …] [--csv FILE] [--plot FILE.svg]
+    hopper_table.py [--only TEXT] [--ours FILE.py …] [--no-peers] [--csv FILE]
 
 A file of --ours defines `cases()`, a list of dictionaries: `what` (a row of WHAT), `shape`
 (N x K, or rows x columns of a source), `m`, and `make`, which gets both and returns the launchers
@@ -266,9 +266,9 @@ def main() -> None:
         print(f"P = {peak_flops() / 1e12:.0f} TFLOP/s")
     if arguments.csv:
         with open(arguments.csv, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", restval="")
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
 
 
 main()
