@@ -12,6 +12,9 @@
 //                   padded to [roundup(rows,128), roundup(C,4)] with C =
 //                   ceil(cols/blockCols), in tiles of 128 x 4 = 512 bytes, the
 //                   order in which the MMA units read them
+//   Registers  codes and scales in tiles of 64 rows x 128 columns, in the order
+//           and with the bits in which the threads of a warpgroup decode them
+//           (RegisterLayout.h)
 //
 // All padding is written as zero. A batch is its slices one after the other,
 // each padded by itself; the rows of a slice may be written in panels of a
@@ -45,9 +48,10 @@ constexpr int64_t kTiledCodeAlignment = 128;
 enum class BlockLayout {
   Linear,
   Tiled,
+  Registers,
 };
 
-/// "linear", "tiled".
+/// "linear", "tiled", "registers".
 std::string_view stringifyBlockLayout(BlockLayout layout);
 std::optional<BlockLayout> parseBlockLayout(std::string_view name);
 
@@ -68,12 +72,13 @@ struct StorageLayout {
   int64_t rows;
   int64_t cols;
 
-  /// From one row of codes to the next.
+  /// From one row of codes to the next; 0 where codes of rows are interleaved.
   int64_t codePitch;
   int64_t codeBytes;
 
-  /// Scales, without and with padding. Tiled, there is one row per row of the
-  /// matrix whatever the block.
+  /// Scales, without and with padding. Unless linear, there is one row per row
+  /// of the matrix whatever the block, and in registers one column per 16
+  /// columns.
   int64_t scaleRows;
   int64_t scaleCols;
   int64_t paddedScaleRows;
@@ -81,18 +86,18 @@ struct StorageLayout {
   int64_t scaleBytes;
 
   /// Offset of the scale in scale row `row` and scale column `col`.
-  int64_t getScaleOffset(int64_t row, int64_t col) const {
-    return layout == BlockLayout::Tiled
-               ? getTiledScaleOffset(row, col, scaleCols)
-               : row * paddedScaleCols + col;
+  int64_t getScaleOffset(int64_t row, int64_t col) const;
+  /// Rows and columns of the matrix that share a stored scale.
+  int64_t getRowsPerScale() const {
+    return layout == BlockLayout::Linear ? format.blockRows : 1;
   }
+  int64_t getColsPerScale() const;
   /// Offset of the scale of the element (row, col) of the matrix.
   int64_t getScaleOffsetOfElement(int64_t row, int64_t col) const {
-    int64_t scaleRow =
-        layout == BlockLayout::Tiled ? row : row / format.blockRows;
-    return getScaleOffset(scaleRow, col / format.blockCols);
+    return getScaleOffset(row / getRowsPerScale(), col / getColsPerScale());
   }
-  /// Offset of the byte with the code of the element (row, col).
+  /// Offset of the byte with the code of the element (row, col), where rows of
+  /// codes have a pitch.
   int64_t getCodeOffset(int64_t row, int64_t col) const {
     return row * codePitch + col / 2;
   }
@@ -107,13 +112,13 @@ StorageLayout getStorageLayout(const BlockFormat &format, BlockLayout layout,
 void packScales(const StorageLayout &to, const uint8_t *linear,
                 int64_t linearPitch, uint8_t *out);
 
-/// The inverse of packScales; padding is dropped. If the block has several rows
-/// their copies must agree: returns false, and leaves `linear` unspecified, if
-/// they do not.
+/// The inverse of packScales; padding is dropped. Where a scale is stored
+/// several times its copies must agree: returns false, and leaves `linear`
+/// unspecified, if they do not.
 [[nodiscard]] bool unpackScales(const StorageLayout &from, const uint8_t *in,
                                 uint8_t *linear, int64_t linearPitch);
 
-/// Copies rows of codes to the pitch of `to`, all of its codeBytes bytes; the
+/// Copies rows of codes to the places of `to`, all of its codeBytes bytes; the
 /// unused nibble of an odd row and the padding become zero.
 void packCodes(const StorageLayout &to, const uint8_t *codes, int64_t pitch,
                uint8_t *out);

@@ -52,6 +52,7 @@ static Generator getGenerator(KernelSchedule schedule) {
   case KernelSchedule::Block:
     return generateBlockKernel;
   case KernelSchedule::Matmul:
+  case KernelSchedule::Stream:
     return generateMatmulKernel;
   }
   llvm_unreachable("all schedules are above");
@@ -246,8 +247,12 @@ void DispatchLowering::emitLaunch(const KernelVariant &variant,
   if (variant.dynamicSharedBytes != 0)
     shared = arith::ConstantIntOp::create(builder, variant.dynamicSharedBytes,
                                           /*width=*/32);
-  auto launch = gpu::LaunchFuncOp::create(builder, variant.function, grid,
-                                          block, shared, arguments);
+  std::optional<gpu::KernelDim3> cluster;
+  if (variant.clusters != 1)
+    cluster = gpu::KernelDim3{constant(variant.clusters), one, one};
+  auto launch = gpu::LaunchFuncOp::create(
+      builder, variant.function, grid, block, shared, arguments,
+      /*asyncTokenType=*/Type(), /*asyncDependencies=*/{}, cluster);
   if (waitsForGrid(variant.function))
     launch->setAttr(kProgrammaticLaunchName, builder.getUnitAttr());
 }

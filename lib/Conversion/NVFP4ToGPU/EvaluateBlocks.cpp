@@ -10,9 +10,11 @@
 
 #include "EvaluateBlocks.h"
 
+#include "nvfp4/Conversion/RegisterWords.h"
 #include "nvfp4/Conversion/ScalarCodecs.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -78,6 +80,11 @@ private:
       function_ref<FailureOr<Value>(ValueRange lead, Value row, Value column)>;
   Result makeCodes(BlockTensorType to, Value columns, ValueRange index,
                    int64_t count, ByteSource source);
+  Result makeRegisterCodes(BlockTensorType to, ValueRange index, int64_t count,
+                           ByteSource source);
+  FailureOr<Value> getCodes(BlockTensorType type, Value codes, ValueRange lead,
+                            Value row, Value column);
+  Value apply(AffineMap map, unsigned result, ArrayRef<Value> operands);
   Result makeScales(BlockTensorType to, Value rows, ValueRange index,
                     int64_t count, ByteSource source);
   Result makeByte(Value exists, ValueRange lead, Value row, Value column,
@@ -187,9 +194,15 @@ FailureOr<Value> BlockEvaluator::getScale(BlockTensorType type, Value scales,
                                           Value column) {
   FormatAttr format = type.getFormat();
   Run place(lead);
-  if (type.getLayout() == BlockLayout::Linear) {
+  switch (type.getLayout()) {
+  case BlockLayout::Linear:
     llvm::append_values(place, div(row, format.getBlockRows()), column);
-  } else {
+    break;
+  case BlockLayout::Registers:
+    place.push_back(apply(getRegisterScaleMap(type), 0,
+                          {div(row, format.getBlockRows()), column}));
+    break;
+  case BlockLayout::Tiled: {
     // getTiledScaleOffset of ScaleLayout.h.
     int64_t tilesPerRow =
         ceilDiv(ceilDiv(type.getShape().back(), format.getBlockColumns()),
@@ -199,6 +212,8 @@ FailureOr<Value> BlockEvaluator::getScale(BlockTensorType type, Value scales,
     Value within = add(mul(rem(row, 32), 16), mul(rem(div(row, 32), 4), 4));
     place.push_back(add(add(mul(tile, kScaleTileBytes), within),
                         rem(column, kScaleTileCols)));
+    break;
+  }
   }
   Result byte = evaluator.getRun(scales, place, 1);
   if (failed(byte))
@@ -344,9 +359,61 @@ Result BlockEvaluator::makeByte(Value exists, ValueRange lead, Value row,
   return Run{arith::SelectOp::create(b, exists, *byte, zero)};
 }
 
+/// Result `result` of a map of registers' places.
+Value BlockEvaluator::apply(AffineMap map, unsigned result,
+                            ArrayRef<Value> operands) {
+  return affine::expandAffineExpr(b, b.getLoc(), map.getResult(result),
+                                  operands, /*symbolValues=*/{});
+}
+
+/// Codes in the order of registers: each byte puts its word together.
+Result BlockEvaluator::makeRegisterCodes(BlockTensorType to, ValueRange index,
+                                         int64_t count, ByteSource source) {
+  AffineMap map = getRegisterWordInverse(to);
+  ArrayRef<int64_t> shape = to.getShape().take_back(2);
+  return inPieces(index, count, 1, [&](ValueRange place, int64_t) -> Result {
+    Value row = apply(map, 0, place.back());
+    Value first = apply(map, 1, place.back());
+    Run bytes;
+    for (int64_t pair = 0; pair < 4; ++pair) {
+      Value column = add(first, constant(4 * pair));
+      Value exists =
+          arith::AndIOp::create(b, isBelow(row, constant(shape[0])),
+                                isBelow(column, constant(shape[1] / 2)));
+      Result byte = makeByte(exists, place.drop_back(), row, column, source);
+      if (failed(byte))
+        return failure();
+      bytes.push_back(byte->front());
+    }
+    Value word = emitRegisterWord(b, b.getLoc(), bytes);
+    return Run{emitByteOfWord(b, b.getLoc(), word, place.back())};
+  });
+}
+
+/// A byte of two codes in a tensor of `type`.
+FailureOr<Value> BlockEvaluator::getCodes(BlockTensorType type, Value codes,
+                                          ValueRange lead, Value row,
+                                          Value column) {
+  Run place(lead);
+  if (type.getLayout() != BlockLayout::Registers) {
+    llvm::append_values(place, row, column);
+    Result byte = evaluator.getRun(codes, place, 1);
+    return failed(byte) ? FailureOr<Value>() : FailureOr<Value>(byte->front());
+  }
+  AffineMap map = getRegisterWordMap(type);
+  place.push_back(apply(map, 0, {row, column}));
+  Result bytes = evaluator.getRun(codes, place, 4);
+  if (failed(bytes))
+    return failure();
+  return emitCodesOfWord(b, b.getLoc(), emitWordOfBytes(b, b.getLoc(), *bytes),
+                         apply(map, 1, {row, column}));
+}
+
 Result BlockEvaluator::makeCodes(BlockTensorType to, Value columns,
                                  ValueRange index, int64_t count,
                                  ByteSource source) {
+  if (to.getLayout() == BlockLayout::Registers)
+    return makeRegisterCodes(to, index, count, source);
   return inPieces(index, count, 1, [&](ValueRange place, int64_t) {
     return makeByte(isBelow(place.back(), div(columns, 2)), place.drop_back(2),
                     place.drop_back().back(), place.back(), source);
@@ -357,16 +424,23 @@ Result BlockEvaluator::makeScales(BlockTensorType to, Value rows,
                                   ValueRange index, int64_t count,
                                   ByteSource source) {
   FormatAttr format = to.getFormat();
-  bool isTiled = to.getLayout() == BlockLayout::Tiled;
   return inPieces(index, count, 1, [&](ValueRange place, int64_t) -> Result {
-    if (!isTiled) {
+    if (to.getLayout() == BlockLayout::Linear) {
       FailureOr<Value> byte = source(
           place.drop_back(2),
           mul(place.drop_back().back(), format.getBlockRows()), place.back());
       return failed(byte) ? Result() : Result(Run{*byte});
     }
-    // The inverse of getTiledScaleOffset.
     int64_t columns = ceilDiv(to.getShape().back(), format.getBlockColumns());
+    if (to.getLayout() == BlockLayout::Registers) {
+      AffineMap map = getRegisterScaleInverse(to);
+      Value row = apply(map, 0, place.back());
+      Value column = apply(map, 1, place.back());
+      Value exists = arith::AndIOp::create(b, isBelow(row, rows),
+                                           isBelow(column, constant(columns)));
+      return makeByte(exists, place.drop_back(), row, column, source);
+    }
+    // The inverse of getTiledScaleOffset.
     int64_t tilesPerRow = ceilDiv(columns, kScaleTileCols);
     Value tile = div(place.back(), kScaleTileBytes);
     Value within = rem(place.back(), kScaleTileBytes);
@@ -384,18 +458,16 @@ Result BlockEvaluator::relayout(RelayoutIntoOp op, unsigned result,
                                 ValueRange index, int64_t count) {
   Value codes = op.getInputs()[0], scales = op.getInputs()[1];
   BlockTensorType from = op.getFromType(), to = op.getToType();
-  // One of the layouts is tiled, so that columns are static.
+  // One of the layouts is not linear, so that columns are static.
   if (result == 0)
-    return makeCodes(
-        to, constant(to.getShape().back()), index, count,
-        [&](ValueRange lead, Value row, Value column) -> FailureOr<Value> {
-          Run place(lead);
-          llvm::append_values(place, row, column);
-          Result byte = evaluator.getRun(codes, place, 1);
-          return failed(byte) ? FailureOr<Value>()
-                              : FailureOr<Value>(byte->front());
-        });
-  FailureOr<Value> rows = evaluator.getExtent(codes, from.getRank() - 2);
+    return makeCodes(to, constant(to.getShape().back()), index, count,
+                     [&](ValueRange lead, Value row, Value column) {
+                       return getCodes(from, codes, lead, row, column);
+                     });
+  int64_t rowDim = from.getRank() - 2;
+  FailureOr<Value> rows = from.isDynamicDim(rowDim)
+                              ? evaluator.getExtent(codes, rowDim)
+                              : constant(from.getShape()[rowDim]);
   if (failed(rows))
     return failure();
   return makeScales(to, *rows, index, count,

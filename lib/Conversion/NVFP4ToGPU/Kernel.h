@@ -51,6 +51,8 @@ struct KernelVariant {
   mlir::IntegerSet serves;
   int64_t threads;
   int64_t dynamicSharedBytes;
+  /// Neighbouring blocks along x that form a cluster.
+  int64_t clusters = 1;
 };
 
 /// Makes the `gpu.func` of a request and gives access to its parameters. The

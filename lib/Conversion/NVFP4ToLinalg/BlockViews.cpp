@@ -6,6 +6,8 @@
 
 #include "BlockViews.h"
 
+#include "RegisterComponents.h"
+
 #include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -327,6 +329,9 @@ std::pair<Value, Value> createLinearComponents(OpBuilder &builder, Location loc,
                                                Value codes, Value scales) {
   if (type.getLayout() == BlockLayout::Linear)
     return {codes, scales};
+  if (type.getLayout() == BlockLayout::Registers)
+    return createLinearFromRegisters(builder, loc, type, extents, codes,
+                                     scales);
   int64_t blockRows = type.getFormat().getBlockRows();
   int64_t columns =
       ceilDiv(type.getShape().back(), type.getFormat().getBlockColumns());
@@ -370,6 +375,12 @@ std::pair<Value, Value> createComponentsInLayout(OpBuilder &builder,
                                                  Value codes, Value scales) {
   if (type.getLayout() == BlockLayout::Linear)
     return {codes, scales};
+  if (type.getLayout() == BlockLayout::Registers)
+    return createRegistersFromLinear(builder, loc, type, extents, codes,
+                                     scales);
+  if (type.getLayout() == BlockLayout::Registers)
+    return createLinearFromRegisters(builder, loc, type, extents, codes,
+                                     scales);
   ReifiedRankedShapedTypeDims shapes =
       getComponentExtents(builder, loc, type, extents);
   Value tiledCodes = padColumns(builder, loc, codes, shapes[0].back());

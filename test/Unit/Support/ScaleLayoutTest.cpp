@@ -8,9 +8,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "nvfp4/Support/ScaleLayout.h"
+#include "nvfp4/Support/RegisterLayout.h"
 
 #include "gtest/gtest.h"
 
+#include <cstring>
 #include <vector>
 
 using namespace nvfp4;
@@ -92,7 +94,8 @@ const Shape kShapes[] = {{1, 16},   {1, 1},    {5, 33},    {128, 64},
 TEST(ScaleLayout, ScalesRoundTripAndPaddingIsZero) {
   for (BlockFormat format :
        {getNVFP4Format(), getMXFP4Format(), getNVFP4Format().withBlock(16, 16)})
-    for (BlockLayout kind : {BlockLayout::Linear, BlockLayout::Tiled})
+    for (BlockLayout kind :
+         {BlockLayout::Linear, BlockLayout::Tiled, BlockLayout::Registers})
       for (Shape shape : kShapes) {
         StorageLayout linear = getStorageLayout(format, BlockLayout::Linear,
                                                 shape.rows, shape.cols);
@@ -105,10 +108,10 @@ TEST(ScaleLayout, ScalesRoundTripAndPaddingIsZero) {
         int64_t used = 0;
         for (int64_t row = 0; row < to.scaleRows; ++row)
           for (int64_t col = 0; col < to.scaleCols; ++col) {
-            int64_t source =
-                kind == BlockLayout::Tiled ? row / format.blockRows : row;
+            int64_t source = row * to.getRowsPerScale() / format.blockRows;
+            int64_t column = col * to.getColsPerScale() / format.blockCols;
             uint8_t &scale = packed[to.getScaleOffset(row, col)];
-            ASSERT_EQ(scale, scales[source * linear.scaleCols + col]);
+            ASSERT_EQ(scale, scales[source * linear.scaleCols + column]);
             ++used;
           }
         int64_t zeros = 0;
@@ -156,27 +159,75 @@ TEST(ScaleLayout, CodesRoundTripAndPaddingIsZero) {
 }
 
 TEST(ScaleLayout, PanelsOfTileRowsAreContiguous) {
-  const int64_t rows = 300, cols = 80;
+  const int64_t rows = 300, cols = 80, scaleCols = 5, pitch = 40;
   BlockFormat format = getNVFP4Format();
-  StorageLayout whole =
-      getStorageLayout(format, BlockLayout::Tiled, rows, cols);
-  std::vector<uint8_t> scales = makeBytes(rows * whole.scaleCols);
-  std::vector<uint8_t> packed(whole.scaleBytes), joined;
-  packScales(whole, scales.data(), whole.scaleCols, packed.data());
-  for (int64_t first = 0; first < rows; first += 128) {
-    StorageLayout panel = getStorageLayout(
-        format, BlockLayout::Tiled, std::min<int64_t>(128, rows - first), cols);
-    std::vector<uint8_t> part(panel.scaleBytes);
-    packScales(panel, scales.data() + first * whole.scaleCols, whole.scaleCols,
-               part.data());
-    joined.insert(joined.end(), part.begin(), part.end());
+  std::vector<uint8_t> scales = makeBytes(rows * scaleCols);
+  std::vector<uint8_t> codes = makeBytes(rows * pitch);
+  for (BlockLayout kind : {BlockLayout::Tiled, BlockLayout::Registers}) {
+    auto pack = [&](int64_t first, int64_t count, std::vector<uint8_t> &to,
+                    std::vector<uint8_t> &toCodes) {
+      StorageLayout panel = getStorageLayout(format, kind, count, cols);
+      std::vector<uint8_t> part(panel.scaleBytes), codePart(panel.codeBytes);
+      packScales(panel, scales.data() + first * scaleCols, scaleCols,
+                 part.data());
+      packCodes(panel, codes.data() + first * pitch, pitch, codePart.data());
+      to.insert(to.end(), part.begin(), part.end());
+      toCodes.insert(toCodes.end(), codePart.begin(), codePart.end());
+    };
+    std::vector<uint8_t> packed, joined, packedCodes, joinedCodes;
+    pack(0, rows, packed, packedCodes);
+    for (int64_t first = 0; first < rows; first += 128)
+      pack(first, std::min<int64_t>(128, rows - first), joined, joinedCodes);
+    EXPECT_EQ(joined, packed);
+    EXPECT_EQ(joinedCodes, packedCodes);
   }
-  EXPECT_EQ(joined, packed);
+}
+
+/// The code that a thread finds in its word, by the fragment of the matrix
+/// instruction, is the one of the matrix.
+TEST(ScaleLayout, RegistersHoldFragments) {
+  const int64_t rows = 70, cols = 272, tiles = 3;
+  StorageLayout to =
+      getStorageLayout(getNVFP4Format(), BlockLayout::Registers, rows, cols);
+  EXPECT_EQ(to.codeBytes, 2 * tiles * 4096);
+  EXPECT_EQ(to.scaleBytes, 2 * tiles * 512);
+  std::vector<uint8_t> codes = makeBytes(rows * cols / 2);
+  std::vector<uint8_t> packed(to.codeBytes, 0xAA);
+  packCodes(to, codes.data(), cols / 2, packed.data());
+  int64_t used = 0;
+  for (int64_t tile = 0; tile < 2 * tiles; ++tile)
+    for (int64_t i = 0; i < 4096; i += 4) {
+      int64_t half = i / 2048, thread = i % 2048 / 16, word = i % 16 / 4;
+      int64_t row =
+          tile / tiles * 64 + thread / 32 * 16 + thread % 32 / 4 + word / 2 * 8;
+      uint32_t bits = 0, pairs[4];
+      std::memcpy(&bits, &packed[tile * 4096 + i], 4);
+      unpackRegisterWord(bits, pairs);
+      EXPECT_EQ(packRegisterWord(pairs), bits);
+      for (int64_t pair = 0; pair < 4; ++pair)
+        for (int64_t e = 0; e < 2; ++e) {
+          int64_t step = 2 * (word % 2) + pair / 2, upper = pair % 2;
+          int64_t col = tile % tiles * 128 + half * 64 + step * 16 + upper * 8 +
+                        thread % 4 * 2 + e;
+          uint32_t bf16 = pairs[pair] >> (16 * e) & 0xFFFF;
+          uint32_t code = (bf16 >> 6 & 7) | (bf16 >> 12 & 8);
+          bool isInside = row < rows && col < cols;
+          used += isInside;
+          ASSERT_EQ(code, isInside
+                              ? codes[row * cols / 2 + col / 2] >> (4 * e) & 15
+                              : 0);
+        }
+    }
+  EXPECT_EQ(used, rows * cols);
+  std::vector<uint8_t> back(codes.size());
+  unpackCodes(to, packed.data(), back.data(), cols / 2);
+  EXPECT_EQ(back, codes);
 }
 
 TEST(ScaleLayout, NamesRoundTrip) {
   EXPECT_EQ(parseBlockLayout("linear"), BlockLayout::Linear);
   EXPECT_EQ(parseBlockLayout("tiled"), BlockLayout::Tiled);
+  EXPECT_EQ(parseBlockLayout("registers"), BlockLayout::Registers);
   EXPECT_EQ(parseBlockLayout("swizzled"), std::nullopt);
 }
 

@@ -76,11 +76,9 @@ int64_t Epilogue::getSliceN() const {
 }
 
 int64_t Epilogue::getPitch() const {
-  return llvm::alignTo(getSliceN(), 32) + (config.swapped ? 4 : 8);
-}
-
-int64_t Epilogue::getStagingBytes() const {
-  return config.warpsK * getSliceM() * getPitch() * 4;
+  int64_t columns = getSliceN();
+  return llvm::alignTo(columns, std::min<int64_t>(columns, 32)) +
+         (config.swapped ? 4 : 8);
 }
 
 //===----------------------------------------------------------------------===//
@@ -334,4 +332,15 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
         return failure();
     }
   return success();
+}
+
+LogicalResult Epilogue::emitStaged(KernelBuilder &kernel, const CtaContext &cta,
+                                   const MatmulExtents &extents,
+                                   const MatmulTile &tile,
+                                   ProductFinish &finish, Value shared) {
+  finish.begin(kernel.getBuilder(), tile);
+  return EpilogueEmitter(kernel, cta, maps, product, run, getPitch(),
+                         config.tileM, config.tileN, extents, tile, finish,
+                         shared)
+      .emitResults(0, 0);
 }

@@ -41,13 +41,21 @@ public:
   static mlir::FailureOr<Epilogue>
   get(mlir::func::FuncOp body, mlir::Value product, const MatmulConfig &config);
 
-  /// Shared memory that accumulators need.
-  int64_t getStagingBytes() const;
+  /// Shared memory that accumulators need: of each of the warps along K the sums
+  /// of the tile as f32, row by row, some words from row to row.
+  int64_t getStagingBytes() const { return config.warpsK * getSlabBytes(); }
+  int64_t getSlabBytes() const { return 4 * getSliceM() * getPitch(); }
+  int64_t getPitch() const;
   /// Emits everything. `shared` is free memory of getStagingBytes() bytes.
   mlir::LogicalResult emit(KernelBuilder &kernel, const CtaContext &cta,
                            MmaAtom &atom, mlir::ValueRange accumulators,
                            const MatmulExtents &extents, const MatmulTile &tile,
                            ProductFinish &finish, mlir::Value shared);
+  /// The same of accumulators that are in `shared` already.
+  mlir::LogicalResult emitStaged(KernelBuilder &kernel, const CtaContext &cta,
+                                 const MatmulExtents &extents,
+                                 const MatmulTile &tile, ProductFinish &finish,
+                                 mlir::Value shared);
 
 private:
   Epilogue(const MatmulConfig &config, mlir::Value product, ResultMaps maps);
@@ -58,7 +66,6 @@ private:
   /// The same as extents of the result's tile.
   int64_t getSliceM() const;
   int64_t getSliceN() const;
-  int64_t getPitch() const;
 
   const MatmulConfig &config;
   mlir::Value product;

@@ -335,7 +335,8 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  KernelSchedule schedule, int64_t threads,
                                  ArrayRef<int64_t> tile,
                                  ArrayRef<int64_t> warps, int64_t stages,
-                                 bool swapped, int64_t maxRows) {
+                                 bool swapped, int64_t maxRows,
+                                 int64_t clusters) {
   if (threads <= 0 || threads > 1024 || threads % 32)
     return emitError() << "expected a multiple of 32 up to 1024 as 'threads', "
                           "but got "
@@ -343,10 +344,17 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (stages < 1 || maxRows < 0)
     return emitError() << "expected positive 'stages' and 'max_rows', but got "
                        << stages << " and " << maxRows;
-  if (schedule != KernelSchedule::Matmul) {
+  bool isProduct =
+      schedule == KernelSchedule::Matmul || schedule == KernelSchedule::Stream;
+  if (clusters < 1 || (clusters != 1 && schedule != KernelSchedule::Stream))
+    return emitError() << "expected 'clusters' of a stream, and 1 or more, but "
+                          "got "
+                       << clusters << " and schedule "
+                       << stringifyKernelSchedule(schedule);
+  if (!isProduct) {
     if (!tile.empty() || !warps.empty() || swapped || stages != 1)
       return emitError() << "expected 'tile', 'warps', 'stages' and 'swapped' "
-                            "of a matmul only, but got schedule "
+                            "of a matmul or a stream only, but got schedule "
                          << stringifyKernelSchedule(schedule);
     return success();
   }
@@ -354,7 +362,9 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       llvm::any_of(llvm::concat<const int64_t>(tile, warps),
                    [](int64_t extent) { return extent <= 0; }))
     return emitError() << "expected three positive extents as 'tile' and as "
-                          "'warps' of a matmul";
+                          "'warps' of a matmul or a stream";
+  if (schedule == KernelSchedule::Stream)
+    return success();
   int64_t workers = 32 * warps[0] * warps[1] * warps[2];
   if (threads != workers && threads != workers + 128)
     return emitError() << "expected 32 threads for each of "

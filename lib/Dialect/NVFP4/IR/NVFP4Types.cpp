@@ -42,6 +42,10 @@ BlockTensorType::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expected a static last dimension in the tiled "
                           "layout, whose padding depends on it";
   int64_t rows = shape[shape.size() - 2];
+  if (layout == BlockLayout::Registers &&
+      (ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns)))
+    return emitError() << "expected two static last dimensions in the "
+                          "registers layout, whose padding depends on them";
   if (ShapedType::isStatic(rows) && rows % format.getBlockRows() != 0)
     return emitError() << "expected rows that are a multiple of the block's "
                        << format.getBlockRows() << ", but got " << rows;
@@ -69,7 +73,23 @@ template <typename F> static int64_t mapExtent(int64_t extent, F f) {
   return ShapedType::isDynamic(extent) ? extent : f(extent);
 }
 
+/// A component in tiles of which a slice is one run of bytes.
+static RankedTensorType getRunType(BlockTensorType type, int64_t bytes) {
+  SmallVector<int64_t> shape(type.getShape().drop_back(1));
+  shape.back() = bytes;
+  return RankedTensorType::get(shape, IntegerType::get(type.getContext(), 8));
+}
+
+/// Of a slice in the registers layout.
+static StorageLayout getRegistersLayout(BlockTensorType type) {
+  return getStorageLayout(type.getFormat().getFormat(), BlockLayout::Registers,
+                          type.getShape().drop_back(1).back(),
+                          type.getShape().back());
+}
+
 RankedTensorType BlockTensorType::getCodesType() const {
+  if (getLayout() == BlockLayout::Registers)
+    return getRunType(*this, getRegistersLayout(*this).codeBytes);
   SmallVector<int64_t> shape(getShape());
   shape.back() = mapExtent(shape.back(), [&](int64_t columns) {
     int64_t padded = getLayout() == BlockLayout::Tiled
@@ -81,6 +101,8 @@ RankedTensorType BlockTensorType::getCodesType() const {
 }
 
 RankedTensorType BlockTensorType::getScalesType() const {
+  if (getLayout() == BlockLayout::Registers)
+    return getRunType(*this, getRegistersLayout(*this).scaleBytes);
   SmallVector<int64_t> shape(getShape());
   int64_t rows = shape[shape.size() - 2], columns = shape.back();
   columns = mapExtent(columns, [&](int64_t extent) {
@@ -94,13 +116,11 @@ RankedTensorType BlockTensorType::getScalesType() const {
     shape.back() = columns;
     return RankedTensorType::get(shape, i8);
   }
-  // The tiles of one slice are one run of bytes.
-  shape.pop_back();
-  shape.back() = ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns)
-                     ? ShapedType::kDynamic
-                     : roundUpTo(rows, kScaleTileRows) *
-                           roundUpTo(columns, kScaleTileCols);
-  return RankedTensorType::get(shape, i8);
+  return getRunType(*this, ShapedType::isDynamic(rows) ||
+                                   ShapedType::isDynamic(columns)
+                               ? ShapedType::kDynamic
+                               : roundUpTo(rows, kScaleTileRows) *
+                                     roundUpTo(columns, kScaleTileCols));
 }
 
 SmallVector<int64_t>
@@ -133,7 +153,8 @@ SmallVector<Type> BlockTensorType::getComponentTypes() const {
   return types;
 }
 
-/// `<` dimension-list format (`,` `layout` `=` (`linear` | `tiled`))? `>`
+/// `<` dimension-list format (`,` `layout` `=` (`linear` | `tiled` |
+/// `registers`))? `>`
 Type BlockTensorType::parse(AsmParser &parser) {
   SMLoc loc = parser.getCurrentLocation();
   SmallVector<int64_t> shape;
@@ -156,7 +177,7 @@ Type BlockTensorType::parse(AsmParser &parser) {
     auto parsed = parseBlockLayout({value.data(), value.size()});
     if (!parsed) {
       parser.emitError(valueLoc)
-          << "expected linear or tiled, but got '" << value << "'";
+          << "expected linear, tiled or registers, but got '" << value << "'";
       return {};
     }
     layout = *parsed;

@@ -100,6 +100,18 @@ getComponentExtents(OpBuilder &builder, Location loc, BlockTensorType type,
                     ArrayRef<OpFoldResult> extents) {
   ReifiedRankedShapedTypeDims shapes;
   FormatAttr format = type.getFormat();
+  if (type.getLayout() == BlockLayout::Registers) {
+    // One run of bytes for each slice, of static length.
+    for (RankedTensorType component :
+         {type.getCodesType(), type.getScalesType()}) {
+      SmallVector<OpFoldResult> &shape =
+          shapes.emplace_back(extents.drop_back(2));
+      shape.push_back(builder.getIndexAttr(component.getShape().back()));
+    }
+    if (RankedTensorType globalScale = type.getGlobalScaleType())
+      shapes.emplace_back(extents.take_front(globalScale.getRank()));
+    return shapes;
+  }
   bool isTiled = type.getLayout() == BlockLayout::Tiled;
   OpFoldResult rows = extents[extents.size() - 2], columns = extents.back();
 

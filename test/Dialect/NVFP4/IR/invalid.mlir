@@ -501,7 +501,7 @@ func.func private @kernel_threads() attributes {nvfp4.kernel = #nvfp4.kernel<row
 
 // -----
 
-// expected-error@below {{expected 'tile', 'warps', 'stages' and 'swapped' of a matmul only, but got schedule row}}
+// expected-error@below {{expected 'tile', 'warps', 'stages' and 'swapped' of a matmul or a stream only, but got schedule row}}
 func.func private @kernel_row_tile() attributes {nvfp4.kernel = #nvfp4.kernel<row, threads = 32, tile = 1x1x1>}
 
 // -----

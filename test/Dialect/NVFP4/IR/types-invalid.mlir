@@ -27,7 +27,7 @@ func.func private @tensor_square_row(!nvfp4.tensor<32x64, nvfp4<block = 16x16, g
 
 // -----
 
-// expected-error@below {{expected linear or tiled, but got 'swizzled'}}
+// expected-error@below {{expected linear, tiled or registers, but got 'swizzled'}}
 func.func private @tensor_layout(!nvfp4.tensor<8x64, nvfp4, layout = swizzled>)
 
 // -----

@@ -169,7 +169,8 @@ def NVFP4_KernelSchedule : NVFP4_Enum<"KernelSchedule", "how a kernel covers its
     I32EnumAttrCase<"Element", 0, "element">,
     I32EnumAttrCase<"Row", 1, "row">,
     I32EnumAttrCase<"Block", 2, "block">,
-    I32EnumAttrCase<"Matmul", 3, "matmul">
+    I32EnumAttrCase<"Matmul", 3, "matmul">,
+    I32EnumAttrCase<"Stream", 4, "stream">
   ]>;
 
 def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
@@ -181,12 +182,19 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     | `row` | a warp or a CTA computes a row, and reduces across its threads |
     | `block` | a warp computes a block of 16x16 elements that share one scale |
     | `matmul` | a CTA computes a tile of a matrix product with the MMA unit |
+    | `stream` | as many CTAs as run at once read the weights of a product of few rows once |
 
     `threads` is the size of a CTA. Of a `matmul`, `tile` is MxNxK of a CTA in
     elements, `warps` how many warps share M, N and K (those along K add up in
     the end), `stages` how many tiles of operands are in flight, `swapped` that
     the unit's M side holds the columns of the result: for few rows. A kernel
     with `max_rows` serves products of up to so many rows.
+
+    Of a `stream`, `tile` is the rows that accumulators are made for (a multiple
+    of 8), the columns of the result that warps compute together (64), and K of a
+    stage; `warps` has the groups of four that share K, and `clusters` is how
+    many CTAs share K, as one cluster. Each CTA keeps the activations of its part
+    of K in shared memory.
 
     On a matmul, or on the function of a kernel, `nvfp4.kernel` holds an array:
     the first one that serves the rows at hand runs.
@@ -197,6 +205,7 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     #nvfp4.kernel<row, threads = 128>
     #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>
     #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>
+    #nvfp4.kernel<stream, threads = 576, tile = 8x64x256, warps = 1x4x4, stages = 8, swapped = true, max_rows = 8, clusters = 2>
     ```
   }];
   let parameters = (ins
@@ -206,13 +215,14 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     OptionalArrayRefParameter<"int64_t">:$warps,
     DefaultValuedParameter<"int64_t", "1">:$stages,
     DefaultValuedParameter<"bool", "false">:$swapped,
-    DefaultValuedParameter<"int64_t", "0">:$maxRows
+    DefaultValuedParameter<"int64_t", "0">:$maxRows,
+    DefaultValuedParameter<"int64_t", "1">:$clusters
   );
   let assemblyFormat = [{
     `<` $schedule `,` `threads` `=` $threads
     (`,` `tile` `=` custom<Extents>($tile)^)? (`,` `warps` `=` custom<Extents>($warps)^)?
     (`,` `stages` `=` $stages^)? (`,` `swapped` `=` $swapped^)?
-    (`,` `max_rows` `=` $maxRows^)? `>`
+    (`,` `max_rows` `=` $maxRows^)? (`,` `clusters` `=` $clusters^)? `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -20,9 +20,11 @@ def NVFP4_BlockTensorType : TypeDef<NVFP4_Dialect, "BlockTensor",
     of 16, or dynamic; a format whose block is longer gets a half-filled last
     block.
 
-    `layout` fixes the order of scales in memory and all padding: `linear` (row
-    major, default) or `tiled` (the order in which block-scaled MMA units read
-    them, rows of codes padded to 64 elements; `docs/Format.md`).
+    `layout` fixes the order in memory and all padding: `linear` (row major,
+    default), `tiled` (scales in the order in which block-scaled MMA units read
+    them, rows of codes padded to 64 elements) or `registers` (codes and scales
+    in tiles of 64x128 elements, in the order in which threads decode them for an
+    MMA unit that multiplies 16-bit operands; `docs/Format.md`).
 
     The type is a `ShapedType` but no `TensorType`, so that no rewrite of
     ordinary tensors can separate codes from scales.

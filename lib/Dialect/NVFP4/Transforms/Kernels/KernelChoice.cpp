@@ -94,7 +94,7 @@ static KernelAttr chooseForFewRows(MLIRContext *context, const Product &product,
     return {};
   return KernelAttr::get(context, KernelSchedule::Matmul, 32 * kWarps,
                          {tile.m, tile.n, tile.k}, {1, warpsN, sharers}, stages,
-                         /*swapped=*/true, kSmallRows);
+                         /*swapped=*/true, kSmallRows, /*clusters=*/1);
 }
 
 static KernelAttr chooseForManyRows(MLIRContext *context,
@@ -126,7 +126,7 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
     return {};
   return KernelAttr::get(context, KernelSchedule::Matmul, 32 * warpsM * kSide,
                          {tile.m, tile.n, tile.k}, {warpsM, kSide, 1}, stages,
-                         /*swapped=*/false, /*maxRows=*/0);
+                         /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1);
 }
 
 SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,

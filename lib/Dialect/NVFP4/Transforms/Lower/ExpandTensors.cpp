@@ -456,7 +456,8 @@ enum Component { Codes, Scales, GlobalScale };
 bool isOwnExtent(BlockTensorType tensor, Component component, int64_t dim) {
   if (dim + 2 < tensor.getRank())
     return true;
-  if (dim + 2 > tensor.getRank())
+  if (dim + 2 > tensor.getRank() ||
+      tensor.getLayout() == BlockLayout::Registers)
     return false;
   return component != Scales || (tensor.getLayout() == BlockLayout::Linear &&
                                  tensor.getFormat().getBlockRows() == 1);

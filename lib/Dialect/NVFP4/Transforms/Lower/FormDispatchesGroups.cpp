@@ -278,6 +278,7 @@ void DispatchPlan::join(Operation *op, Role role) {
     reason = "the kernel is large enough";
   else if (!group->sealed)
     switch (group->schedule) {
+    case KernelSchedule::Stream:
     case KernelSchedule::Matmul:
       reason = joinMatmul(*group, op);
       break;

@@ -350,6 +350,7 @@ static std::string getName(const Group &group, ArrayRef<Value> results) {
     return cast<RankedTensorType>(value.getType()).getShape();
   };
   switch (group.schedule) {
+  case KernelSchedule::Stream:
   case KernelSchedule::Matmul: {
     Operation *root = group.roots.front();
     SmallVector<int64_t> extents;
@@ -397,7 +398,7 @@ static ArrayAttr getKernels(const Group &group) {
   }
   Attribute kernel =
       KernelAttr::get(context, group.schedule, /*threads=*/128, tile, warps,
-                      stages, /*swapped=*/false, /*maxRows=*/0);
+                      stages, /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1);
   return ArrayAttr::get(context, kernel);
 }
 

@@ -49,7 +49,7 @@ static func::FuncOp createKernel(ModuleOp kernels, StringRef name, Location loc,
                   builder.getArrayAttr(KernelAttr::get(
                       builder.getContext(), KernelSchedule::Element,
                       /*threads=*/32, /*tile=*/{}, /*warps=*/{}, /*stages=*/1,
-                      /*swapped=*/false, /*maxRows=*/0)));
+                      /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1)));
   Block *body = kernel.addEntryBlock();
   builder.setInsertionPointToStart(body);
   AffineMap map = AffineMap::get(builder.getContext());
