@@ -401,6 +401,22 @@ WARPGROUPS = [
     ),
 ]
 
+TENSOR_MEMORY = of(
+    "llvm_tcgen05",
+    "mma",
+    "nvfp4_tcgen05_128x128x64",
+    [
+        ("no commit", line(r"tcgen05\.commit"), "", ("R12",)),
+        ("no wait for the commit", r"mbarrier\.try_wait\.parity\.shared\.b64 (%p\d+), [^;]*;", r"setp.eq.u32 \1, 0, 0;", ("R9",)),
+        ("no proxy fence", line(r"fence\.proxy\.async"), "", ("R5",)),
+        ("columns freed before wait::ld", line(r"tcgen05\.wait::ld"), "", ("R9",)),
+        ("columns never freed", line(r"tcgen05\.dealloc"), "", ("R13",)),
+        ("scales of B copied over those of A", r"(warpx4 \t)\[%r5\]", r"\1[%r4]", (VALUES, "R11")),
+        ("more allocated than there is", r"alloc\.cta_group::1\.sync\.aligned\.shared::cta\.b32 \t\[sTaddr\], %r\d+", "alloc.cta_group::1.sync.aligned.shared::cta.b32 [sTaddr], 600", ("R9",)),
+        ("scales of 32 elements", r"block16", "block32", (VALUES,)),
+    ],
+)  # fmt: skip
+
 NUMBERS = [
     *of(
         "quantize_nvfp4",
@@ -425,7 +441,7 @@ NUMBERS = [
     *of("elementwise", "axpy", "axpy", [("one element too many", r"setp\.lt\.s32", "setp.le.s32", ("bounds",), 1)]),
 ]
 
-MUTATIONS = GEMM + BLOCK_SCALED + RING + CLUSTER + ORDERS + BARRIERS + WARPGROUPS + NUMBERS
+MUTATIONS = GEMM + BLOCK_SCALED + RING + CLUSTER + ORDERS + BARRIERS + WARPGROUPS + TENSOR_MEMORY + NUMBERS
 
 
 def verdict(launch: Path, case: corpus.Case, schedule: str, simulator: Simulator) -> tuple[set[str], str]:

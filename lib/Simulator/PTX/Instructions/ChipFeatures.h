@@ -23,6 +23,7 @@ enum class ChipFeature : uint8_t {
   FloatRedux,           ///< redux.sync of f32
   RegisterReallocation, ///< setmaxnreg
   Warpgroups,           ///< wgmma
+  TensorMemory,         ///< tcgen05
   PackedFloat,          ///< f32x2, f32 with halves, min and max of three f32
 };
 

@@ -60,6 +60,8 @@ OpcodeTable getMatrixOpcodes();
 OpcodeTable getHintOpcodes();
 OpcodeTable getWmmaOpcodes();
 OpcodeTable getWgmmaOpcodes();
+OpcodeTable getTcgen05Opcodes();
+OpcodeTable getTcgen05MmaOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();

@@ -12,6 +12,7 @@
 #include "Machine/Ordering.h"
 #include "Machine/Warpgroup.h"
 #include "MatrixQualifiers.h"
+#include "SharedMatrices.h"
 
 #include <algorithm>
 
@@ -40,36 +41,14 @@ static bool readUniform(Warp &warp, const Inst &inst, const OperandRef &ref,
   return true;
 }
 
-static std::string toHex(uint64_t value) {
-  char text[20];
-  std::snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
-  return text;
-}
-
 /// The offsets of a matrix's chunks. False after a trap.
 static bool locate(Warp &warp, const Inst &inst, uint64_t descriptor, int lines,
                    bool isTransposed, std::vector<uint32_t> &chunks) {
-  if (uint64_t bits = descriptor & SharedMatrix::kReservedBits) {
-    warp.trap(inst, "descriptor", 0,
-              "expected zeros in the reserved bits of a matrix descriptor, "
-              "but got " +
-                  toHex(bits));
+  if (!checkReservedBits(warp, inst, 0, descriptor,
+                         SharedMatrix::kReservedBits))
     return false;
-  }
-  uint64_t size = warp.getCta().shared.size();
   chunks = SharedMatrix::decode(descriptor).listChunks(lines, isTransposed);
-  for (uint32_t &chunk : chunks) {
-    if (chunk < kSharedBase || chunk - kSharedBase + kChunkBytes > size) {
-      warp.trap(inst, "bounds", 0,
-                "expected a matrix within the " + std::to_string(size) +
-                    " bytes of shared memory from address " +
-                    toHex(kSharedBase) + ", but it reaches address " +
-                    toHex(chunk));
-      return false;
-    }
-    chunk -= kSharedBase;
-  }
-  return true;
+  return locateChunks(warp, inst, 0, chunks);
 }
 
 /// Begins an operation, or joins what another warp has begun. Null after a
@@ -104,26 +83,6 @@ static WarpgroupOp *joinOp(Warp &warp, const Inst &inst, Warpgroup &group,
               descriptor.transposesB, op.chunksB))
     return nullptr;
   return &op;
-}
-
-/// Tells the ordering checks what a warp's part reads.
-static void orderChunks(Warp &warp, const Inst &inst,
-                        const std::vector<uint32_t> &chunks,
-                        const AsyncActor &actor) {
-  Region region;
-  region.kind = Region::Kind::Shared;
-  region.cta = &warp.getCta();
-  region.base =
-      (uint64_t(region.cta->getRank()) << kSharedRankShift) + kSharedBase;
-  region.size = region.cta->shared.size();
-  for (size_t first = 0; first < chunks.size(); first += kLanes) {
-    uint64_t offsets[kLanes];
-    size_t count = std::min<size_t>(kLanes, chunks.size() - first);
-    std::copy_n(chunks.begin() + ptrdiff_t(first), count, offsets);
-    uint32_t lanes = count == kLanes ? kAllLanes : (1u << count) - 1;
-    orderAsyncAccess(warp, inst, region, offsets, kChunkBytes, lanes,
-                     AccessKind::Read, actor);
-  }
 }
 
 /// The chunks of A that a member of the warpgroup needs.

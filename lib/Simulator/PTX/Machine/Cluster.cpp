@@ -9,6 +9,7 @@
 #include "Machine.h"
 #include "Mbarrier.h"
 #include "Ordering.h"
+#include "TensorMemory.h"
 #include "Warpgroup.h"
 
 #include <algorithm>

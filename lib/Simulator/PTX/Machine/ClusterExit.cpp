@@ -11,6 +11,7 @@
 #include "Async.h"
 #include "Mbarrier.h"
 #include "Ordering.h"
+#include "TensorMemory.h"
 
 namespace nvfp4::ptx {
 
@@ -39,6 +40,16 @@ static void checkMbarriers(Cta &cta) {
       reportExit(cta, 0, 0, copy.line,
                  "expected a wait for the copy before exit: no thread saw it "
                  "complete");
+}
+
+static void checkTensorMemory(Cta &cta) {
+  if (!cta.tensorMemory)
+    return;
+  for (const auto &[column, allocation] : cta.tensorMemory->allocations)
+    reportExit(cta, 0, 0, allocation.line,
+               "expected tcgen05.dealloc before exit of the " +
+                   std::to_string(allocation.columns) +
+                   " columns of tensor memory from " + std::to_string(column));
 }
 
 /// A CTA may only exit once it knows that nobody uses its shared memory.
@@ -70,6 +81,7 @@ void checkClusterExit(Cluster &cluster) {
   for (auto &cta : cluster.getCtas()) {
     checkBulkGroups(*cta);
     checkMbarriers(*cta);
+    checkTensorMemory(*cta);
   }
   checkRemoteAccesses(cluster);
 }

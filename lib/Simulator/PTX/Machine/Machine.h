@@ -40,6 +40,7 @@ class SyncClock;
 struct ClusterBarrier;
 struct Mbarrier;
 struct WarpAsync;
+struct TensorMemory;
 struct WatchedRegister;
 struct Warpgroup;
 class Cluster;
@@ -110,7 +111,7 @@ struct Path {
 
 /// A piece of memory that addresses resolve to.
 struct Region {
-  enum class Kind : uint8_t { None, Global, Shared, Local, Param };
+  enum class Kind : uint8_t { None, Global, Shared, Local, Param, Tensor };
   Kind kind = Kind::None;
   /// Address of byte 0, in the address space of the instruction.
   uint64_t base = 0;
@@ -123,7 +124,7 @@ struct Region {
   uint64_t laneStride = 0;
 };
 
-constexpr unsigned kNumRegionKinds = 5;
+constexpr unsigned kNumRegionKinds = 6;
 
 /// What a memory instruction names: the space, or that addresses are generic.
 enum class AddressSpace : uint8_t {
@@ -424,6 +425,8 @@ public:
   std::map<uint64_t, std::unique_ptr<Mbarrier>> mbarriers;
   /// By index of the first warp divided by 4; null: no `wgmma` yet.
   std::vector<std::unique_ptr<Warpgroup>> warpgroups;
+  /// Null: no `tcgen05` yet.
+  std::unique_ptr<TensorMemory> tensorMemory;
   /// Lanes of `mask` arrive. Returns Block when they have to wait, Next when
   /// not.
   Outcome arrive(Warp &warp, const Inst &inst, uint32_t mask,

@@ -228,7 +228,7 @@ void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
 /// "global load": what the bytes of an instruction count as.
 static std::string getBytesName(Region::Kind kind, InstClass instClass) {
   static constexpr const char *kKinds[kNumRegionKinds] = {
-      "none", "global", "shared", "local", "parameter"};
+      "none", "global", "shared", "local", "parameter", "tensor"};
   const char *what = "access";
   if (instClass == InstClass::Load)
     what = "load";

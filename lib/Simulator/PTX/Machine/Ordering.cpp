@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Ordering.h"
+#include "TensorMemory.h"
 
 #include <cstdio>
 
@@ -34,7 +35,7 @@ void Cluster::startOrdering() {
   const auto &warps = ctas.front()->getWarps();
   shape.warpsPerCta = uint32_t(warps.size());
   shape.lastWarpLanes = warps.back()->getAllLanes();
-  shape.sharedBytes = launch.sharedBytes;
+  shape.sharedBytes = getTensorShadow(launch) + kTensorMemoryBytes;
   if (worker.orderings.empty()) {
     ordering = std::make_unique<ordering::ClusterOrdering>(
         launch.shadows->launch, shape);
@@ -92,6 +93,11 @@ static std::string describePlace(const Region *region, uint64_t offset) {
     std::snprintf(text, sizeof(text), "byte %llu of '",
                   (unsigned long long)offset);
     return text + region->buffer->name + "'";
+  }
+  if (region->kind == Region::Kind::Tensor) {
+    uint64_t cell = (offset - region->base) / kTensorCell;
+    return "lane " + std::to_string(cell / kTensorColumns) + ", column " +
+           std::to_string(cell % kTensorColumns) + " of tensor memory";
   }
   std::snprintf(text, sizeof(text), "shared address 0x%llx",
                 (unsigned long long)(region->base + offset));
@@ -229,7 +235,8 @@ static void followLanes(Warp &warp, const Inst &inst, const Region &region,
 }
 
 static ordering::Shadow *findShadow(Warp &warp, const Region &region) {
-  if (region.kind == Region::Kind::Shared)
+  if (region.kind == Region::Kind::Shared ||
+      region.kind == Region::Kind::Tensor)
     return &getOrder(warp.getCluster())->getShared(region.cta->getRank());
   if (region.kind == Region::Kind::Global)
     return warp.getLaunch().shadows->buffers[region.buffer->index].get();

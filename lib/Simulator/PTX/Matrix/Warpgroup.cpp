@@ -37,7 +37,26 @@ SharedMatrix SharedMatrix::decode(uint64_t descriptor) {
   return matrix;
 }
 
-/// The address of a byte of the layout without a swizzle.
+bool SharedMatrix::decodeTcgen05(uint64_t descriptor, SharedMatrix &matrix) {
+  matrix = decode(descriptor);
+  switch (descriptor >> 61) {
+  case 0:
+    matrix.swizzle = 0;
+    return true;
+  case 2:
+    matrix.swizzle = 3;
+    return true;
+  case 4:
+    matrix.swizzle = 2;
+    return true;
+  case 6:
+    matrix.swizzle = 1;
+    return true;
+  default:
+    return false;
+  }
+}
+
 uint32_t SharedMatrix::place(uint32_t linear) const {
   const uint32_t row = (linear >> kPatternRowShift) - baseOffset;
   const uint32_t mask = (1u << swizzle) - 1;

@@ -46,14 +46,17 @@ struct SharedMatrix {
   uint32_t swizzle = 0;
 
   static SharedMatrix decode(uint64_t descriptor);
+  /// The same for `tcgen05`. False for a swizzle that is not known.
+  static bool decodeTcgen05(uint64_t descriptor, SharedMatrix &matrix);
   /// Bits of a descriptor that mean nothing and must be zero.
   static constexpr uint64_t kReservedBits = 0x3FF1C000C000C000;
+  static constexpr uint64_t kTcgen05ReservedBits = 0x1FF18000C000C000;
 
   /// Addresses of the chunks, in the order that gatherLines expects: by line
   /// and chunk, or, transposed, by element of K and chunk of lines.
   std::vector<uint32_t> listChunks(int lines, bool isTransposed) const;
 
-private:
+  /// Where the byte goes that has this address without a swizzle.
   uint32_t place(uint32_t linear) const;
 };
 

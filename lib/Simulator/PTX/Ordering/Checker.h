@@ -72,6 +72,7 @@ private:
   bool checkHistory(Record history, bool historyWrites, uint32_t instruction,
                     Record record, const Run &run, uint64_t at, uint32_t size,
                     uint64_t &harmless);
+  bool isSamePipe(Record member) const;
   bool checkMember(Record member, bool memberWrites, uint32_t instruction,
                    Record record, const Run &run, uint64_t at, uint32_t size);
   bool checkLanes(Record member, bool memberWrites, uint32_t instruction,

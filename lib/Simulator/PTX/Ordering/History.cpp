@@ -65,13 +65,22 @@ bool Checker::checkHistory(Record history, bool historyWrites,
   return clean;
 }
 
+/// Whether both are operations of one component that happen in order (R9).
+bool Checker::isSamePipe(Record member) const {
+  return !self.is(Record::Op) && !member.is(Record::Op) &&
+         member.component() == self.component() &&
+         member.cluster() == self.cluster() &&
+         !home.isWarp(self.component()) &&
+         home.getAsyncKind(self.component()) == AsyncKind::Tcgen05;
+}
+
 /// Compares with an access of another component.
 bool Checker::checkMember(Record member, bool memberWrites,
                           uint32_t memberInstruction, Record record,
                           const Run &run, uint64_t at, uint32_t size) {
   uint64_t offset = run.offset + at;
   // Lanes of one operation.
-  if (!isSync && member.key() == self.key())
+  if (!isSync && (member.key() == self.key() || isSamePipe(member)))
     return true;
   if (covers(View::Ordinary, member)) {
     // R5: only what ordinary stores wrote is hidden from the other proxy.
