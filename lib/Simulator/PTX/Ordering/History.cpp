@@ -69,8 +69,7 @@ bool Checker::checkHistory(Record history, bool historyWrites,
 bool Checker::isSamePipe(Record member) const {
   return !self.is(Record::Op) && !member.is(Record::Op) &&
          member.component() == self.component() &&
-         member.cluster() == self.cluster() &&
-         !home.isWarp(self.component()) &&
+         member.cluster() == self.cluster() && !home.isWarp(self.component()) &&
          home.getAsyncKind(self.component()) == AsyncKind::Tcgen05;
 }
 
