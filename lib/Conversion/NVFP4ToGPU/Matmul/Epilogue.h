@@ -41,8 +41,8 @@ public:
   static mlir::FailureOr<Epilogue>
   get(mlir::func::FuncOp body, mlir::Value product, const MatmulConfig &config);
 
-  /// Shared memory that accumulators need: of each of the warps along K the sums
-  /// of the tile as f32, row by row, some words from row to row.
+  /// Shared memory that accumulators need: of each of the warps along K the
+  /// sums of the tile as f32, row by row, some words from row to row.
   int64_t getStagingBytes() const { return config.warpsK * getSlabBytes(); }
   int64_t getSlabBytes() const { return 4 * getSliceM() * getPitch(); }
   int64_t getPitch() const;
