@@ -53,12 +53,14 @@ void nvfp4::registerLowerCPUDialects(DialectRegistry &registry) {
   tensor::registerSubsetOpInterfaceExternalModels(registry);
 }
 
-/// Nothing but upstream dialects: the reference lowering is what the CPU runs.
+/// Upstream dialects, and what the runtime computes.
 static void addExpansion(OpPassManager &pm) {
   // One value per component…
   pm.addPass(nvfp4::createExpandTensorsPass());
-  // …and each op its definition.
-  pm.addPass(nvfp4::createConvertNVFP4ToLinalgPass());
+  // …and each op its definition, unless the runtime has a kernel.
+  nvfp4::ConvertNVFP4ToLinalgPassOptions options;
+  options.runtimeKernels = true;
+  pm.addPass(nvfp4::createConvertNVFP4ToLinalgPass(options));
 }
 
 /// Only arithmetic that every CPU of the architecture has.
@@ -82,7 +84,9 @@ static void addArithmetic(OpPassManager &pm) {
 static void addLoops(OpPassManager &pm) {
   // A copy of a view would call upstream's runtime library.
   pm.addNestedPass<func::FuncOp>(nvfp4::createCopiesToLoopsPass());
-  // Before the planner, because it needs buffers of its own.
+  // Products of matrices are calls of the runtime…
+  pm.addNestedPass<func::FuncOp>(nvfp4::createContractionsToCallsPass());
+  // …and the others loops. Before the planner, because they need buffers.
   pm.addNestedPass<func::FuncOp>(nvfp4::createContractionsToLoopsPass());
   // Before the planner, because ops that share a loop are alive together.
   pm.addNestedPass<func::FuncOp>(nvfp4::createRowsToLoopsPass());

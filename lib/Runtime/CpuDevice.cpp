@@ -4,6 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Products.h"
+#include "Scratch.h"
+
 #include "nvfp4/Runtime/CpuFeatures.h"
 #include "nvfp4/Runtime/Device.h"
 #include "nvfp4/Runtime/ThreadPool.h"
@@ -19,7 +22,7 @@ namespace {
 
 /// What a context's `user` points to: one run.
 struct CpuRun {
-  ThreadPool &threads;
+  CpuResources cpu;
   std::mutex mutex;
   /// The first message wins; several threads may fail at once.
   std::string message;
@@ -33,7 +36,7 @@ struct CpuRun {
   }
   static void parallelFor(void *user, int64_t count, ThreadPool::Body body,
                           void *state) {
-    static_cast<CpuRun *>(user)->threads.parallelFor(count, body, state);
+    static_cast<CpuRun *>(user)->cpu.threads.parallelFor(count, body, state);
   }
   static int32_t copy(void *, void *target, const void *source,
                       uint64_t bytes) {
@@ -49,6 +52,13 @@ struct CpuRun {
     for (uint64_t i = 0; i < count; ++i)
       std::memcpy(out + i * valueBytes, value, valueBytes);
     return 0;
+  }
+  /// One of Products.h as a function of the context.
+  template <typename Struct,
+            Status (*function)(const Struct &, const CpuResources &)>
+  static int32_t call(void *user, const Struct *operands) {
+    Status status = function(*operands, static_cast<CpuRun *>(user)->cpu);
+    return status ? 0 : fail(user, status.getMessage().c_str());
   }
 };
 
@@ -95,7 +105,7 @@ public:
   Status run(const nvfp4_entry &entry, const DeviceModule *,
              const int64_t *dims, const void *const *args, void *const *results,
              void *workspace, DeviceStream) override {
-    CpuRun run{threads, {}, {}};
+    CpuRun run{{threads, scratch}, {}, {}};
     nvfp4_context context = {};
     context.struct_size = sizeof(context);
     context.user = &run;
@@ -103,6 +113,10 @@ public:
     context.parallel_for = CpuRun::parallelFor;
     context.copy = CpuRun::copy;
     context.fill = CpuRun::fill;
+    context.gemm_f32 = CpuRun::call<nvfp4_gemm, multiplyMatrices>;
+    context.scaled_product = CpuRun::call<nvfp4_scaled_product, multiplyScaled>;
+    context.quantize = CpuRun::call<nvfp4_conversion, convertToBlocks>;
+    context.dequantize = CpuRun::call<nvfp4_conversion, convertFromBlocks>;
     int32_t status = entry.run(&context, dims, args, results, workspace);
     if (status == 0)
       return Status();
@@ -125,6 +139,7 @@ private:
   }
 
   ThreadPool threads;
+  ScratchPool scratch;
 };
 
 } // namespace

@@ -184,12 +184,14 @@ static bool isMissing(uint32_t count, const void *table) {
 Status Package::readProgram(const nvfp4_program_descriptor &exported) {
   std::string place = quote(getFilePath(path, kProgramFileName));
   if (exported.abi_version < NVFP4_PROGRAM_ABI_VERSION ||
-      exported.abi_version > NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS)
+      exported.abi_version > NVFP4_PROGRAM_ABI_VERSION_KERNELS)
     return Status::error(place + ": expected a program ABI version from " +
                          std::to_string(NVFP4_PROGRAM_ABI_VERSION) + " to " +
-                         std::to_string(NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS) +
+                         std::to_string(NVFP4_PROGRAM_ABI_VERSION_KERNELS) +
                          ", but got " + std::to_string(exported.abi_version));
-  bool hasDeviceCode = exported.abi_version >= NVFP4_PROGRAM_ABI_VERSION_DEVICE;
+  bool hasDeviceCode =
+      exported.abi_version == NVFP4_PROGRAM_ABI_VERSION_DEVICE ||
+      exported.abi_version == NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS;
   // A later version may append fields, which this reader does not need.
   size_t bytes = hasDeviceCode ? sizeof(nvfp4_program_descriptor)
                                : NVFP4_PROGRAM_DESCRIPTOR_BYTES_1;

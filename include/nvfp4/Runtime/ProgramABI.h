@@ -34,6 +34,10 @@ extern "C" {
  * context has `tensor_map`. */
 #define NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS 3
 
+/** What a program without device code says that calls functions of the context
+ * from `gemm_f32` on: its descriptor is that of version 1. */
+#define NVFP4_PROGRAM_ABI_VERSION_KERNELS 4
+
 /** The exported symbol: a constant `nvfp4_program_descriptor`. */
 #define NVFP4_PROGRAM_SYMBOL "nvfp4_program"
 
@@ -94,6 +98,117 @@ typedef struct nvfp4_tensor_map {
 #define NVFP4_TENSOR_MAP_SWIZZLE_64B 2
 #define NVFP4_TENSOR_MAP_SWIZZLE_128B 3
 
+/** Element types of matrices. */
+#define NVFP4_ELEMENT_F32 1
+#define NVFP4_ELEMENT_BF16 2
+#define NVFP4_ELEMENT_F16 3
+
+/** Dimensions of a batch of matrices; those that are not needed have extent 1. */
+#define NVFP4_MAX_BATCH_DIMS 4
+
+/** A batch of matrices. Strides count elements, and are 0 or more; those of the
+ * batch may be 0, which repeats a matrix. */
+typedef struct nvfp4_matrix {
+  void *data;
+  int64_t row_stride;
+  int64_t column_stride;
+  int64_t batch_strides[NVFP4_MAX_BATCH_DIMS];
+  uint32_t element; /* NVFP4_ELEMENT_* */
+  uint32_t reserved;
+} nvfp4_matrix;
+
+/** C keeps what it holds: C += A B. */
+#define NVFP4_GEMM_ACCUMULATE 1
+
+/** C = A B for each index of the batch: A is [rows, depth], B [depth, columns],
+ * C [rows, columns] and overlaps neither. Extents are 0 or more. Sums are one
+ * chain of multiply-adds in f32 in the order of the depth; a C that is bf16 or
+ * f16 is rounded once, at the end. */
+typedef struct nvfp4_gemm {
+  uint32_t struct_size;
+  uint32_t flags; /* NVFP4_GEMM_* */
+  int64_t rows;
+  int64_t columns;
+  int64_t depth;
+  int64_t batch[NVFP4_MAX_BATCH_DIMS];
+  nvfp4_matrix a;
+  nvfp4_matrix b;
+  nvfp4_matrix c;
+} nvfp4_gemm;
+
+/** Encodings of block scales. */
+#define NVFP4_SCALES_E4M3 1
+#define NVFP4_SCALES_E8M0 2
+#define NVFP4_SCALES_UE5M3 3
+
+/** What a stored global scale g means (docs/Format.md): a format has none, the
+ * largest magnitude, what codes times scales are multiplied by, or divided by. */
+#define NVFP4_GLOBAL_SCALE_NONE 0
+#define NVFP4_GLOBAL_SCALE_AMAX 1
+#define NVFP4_GLOBAL_SCALE_MULTIPLY 2
+#define NVFP4_GLOBAL_SCALE_DIVIDE 3
+
+/** A batch of block-scaled matrices in the linear layout: codes two to a byte,
+ * and scales, side by side in each row. Other strides count bytes of codes and
+ * of scales, and global scales; they are 0 or more, and 0 repeats. */
+typedef struct nvfp4_blocks {
+  void *codes;
+  void *scales;
+  float *global_scales;
+  int64_t code_row_stride;
+  int64_t scale_row_stride; /* from one row of blocks to the next */
+  int64_t global_scale_row_stride;
+  int64_t code_batch_strides[NVFP4_MAX_BATCH_DIMS];
+  int64_t scale_batch_strides[NVFP4_MAX_BATCH_DIMS];
+  int64_t global_scale_batch_strides[NVFP4_MAX_BATCH_DIMS];
+  uint32_t block_rows;
+  uint32_t block_columns;
+  uint32_t scale_encoding; /* NVFP4_SCALES_* */
+  uint32_t global_scale;   /* NVFP4_GLOBAL_SCALE_* */
+  float scale_bound;       /* the block scale of the largest block */
+  uint32_t reserved;
+} nvfp4_blocks;
+
+/** Which operand of a scaled product is in blocks. */
+#define NVFP4_SCALED_LHS_BLOCKS 1
+#define NVFP4_SCALED_RHS_BLOCKS 2
+
+/** result = lhs rhs^T for each index of the batch: lhs is [rows, depth], rhs
+ * [columns, depth], result [rows, columns] and overlaps neither. An operand is
+ * in blocks or a plain matrix. Codes times block scales are multiplied in f32,
+ * and the factor of the global scales applies once, to the sum. */
+typedef struct nvfp4_scaled_product {
+  uint32_t struct_size;
+  uint32_t flags; /* NVFP4_SCALED_* */
+  int64_t rows;
+  int64_t columns;
+  int64_t depth;
+  int64_t batch[NVFP4_MAX_BATCH_DIMS];
+  nvfp4_matrix lhs;
+  nvfp4_matrix rhs;
+  nvfp4_matrix result;
+  nvfp4_blocks lhs_blocks;
+  nvfp4_blocks rhs_blocks;
+} nvfp4_scaled_product;
+
+/** Global scales are not read but computed from the matrix: one for all
+ * elements whose stride is 0, that is per row, matrix or batch. */
+#define NVFP4_CONVERT_FIND_GLOBAL_SCALES 1
+/** Global scales only: there are no codes and scales. */
+#define NVFP4_CONVERT_GLOBAL_SCALES_ONLY 2
+
+/** A batch of matrices [rows, columns] and its form in blocks. Rounding is to
+ * nearest even, by the golden chain of docs/Format.md. */
+typedef struct nvfp4_conversion {
+  uint32_t struct_size;
+  uint32_t flags; /* NVFP4_CONVERT_*; to blocks only */
+  int64_t rows;
+  int64_t columns;
+  int64_t batch[NVFP4_MAX_BATCH_DIMS];
+  nvfp4_matrix matrix;
+  nvfp4_blocks blocks;
+} nvfp4_conversion;
+
 /** What a program may ask of the runtime. */
 typedef struct nvfp4_context {
   uint32_t struct_size;
@@ -131,6 +246,20 @@ typedef struct nvfp4_context {
    * multiple of 64: the argument of a kernel. Returns as the functions above
    * do. */
   int32_t (*tensor_map)(void *user, const nvfp4_tensor_map *map, void *target);
+
+  /* ABI version 4, in the memory of the host. All are done when they return,
+   * use the threads of `parallel_for`, and return 0, or a status that `run`
+   * shall return at once. Not to be called from a body of `parallel_for`. */
+
+  /** Multiplies matrices. */
+  int32_t (*gemm_f32)(void *user, const nvfp4_gemm *gemm);
+  /** Multiplies matrices of which one or both are in blocks. */
+  int32_t (*scaled_product)(void *user, const nvfp4_scaled_product *product);
+  /** Matrix to blocks. Rows of codes and of scales follow each other without
+   * gaps, or with gaps that are written as zero. */
+  int32_t (*quantize)(void *user, const nvfp4_conversion *conversion);
+  /** Blocks to matrix. */
+  int32_t (*dequantize)(void *user, const nvfp4_conversion *conversion);
 } nvfp4_context;
 
 /** One entry point. Dimensions, arguments and results are in the order of the

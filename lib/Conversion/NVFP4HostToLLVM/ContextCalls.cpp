@@ -16,13 +16,18 @@ using namespace mlir;
 
 namespace nvfp4 {
 
-// nvfp4_context: {i32, i32, ptr, ptr, ptr, ptr, ptr, ptr}
+// nvfp4_context: {i32, i32, ptr…}
 static_assert(offsetof(nvfp4_context, user) == 8);
 static_assert(offsetof(nvfp4_context, fail) == 8 + sizeof(void *));
 static_assert(offsetof(nvfp4_context, parallel_for) == 8 + 2 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, launch) == 8 + 3 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, copy) == 8 + 4 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, fill) == 8 + 5 * sizeof(void *));
+static_assert(offsetof(nvfp4_context, gemm_f32) == 8 + 7 * sizeof(void *));
+static_assert(offsetof(nvfp4_context, scaled_product) ==
+              8 + 8 * sizeof(void *));
+static_assert(offsetof(nvfp4_context, quantize) == 8 + 9 * sizeof(void *));
+static_assert(offsetof(nvfp4_context, dequantize) == 8 + 10 * sizeof(void *));
 
 /// Fields by position.
 enum class Field : int32_t {
@@ -31,16 +36,20 @@ enum class Field : int32_t {
   ParallelFor = 4,
   Launch = 5,
   Copy = 6,
-  Fill = 7
+  Fill = 7,
+  GemmF32 = 9,
+  ScaledProduct = 10,
+  Quantize = 11,
+  Dequantize = 12
 };
 
 static Value loadField(OpBuilder &builder, Location loc, Value context,
                        Field field) {
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
   Type i32 = builder.getI32Type();
-  auto type = LLVM::LLVMStructType::getLiteral(
-      builder.getContext(),
-      {i32, i32, pointer, pointer, pointer, pointer, pointer, pointer});
+  SmallVector<Type> fields(static_cast<size_t>(Field::Dequantize) + 1, pointer);
+  fields[0] = fields[1] = i32;
+  auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), fields);
   Value address =
       LLVM::GEPOp::create(builder, loc, pointer, type, context,
                           ArrayRef<LLVM::GEPArg>{0, static_cast<int>(field)});
@@ -93,6 +102,24 @@ Value emitFill(OpBuilder &builder, Location loc, Value context, Value target,
                                          builder.getI32IntegerAttr(valueBytes));
   return emitCall(builder, loc, context, Field::Fill,
                   {target, value, bytes, count});
+}
+
+Value emitKernelCall(OpBuilder &builder, Location loc, Value context,
+                     RuntimeKernel kernel, Value operands) {
+  auto getField = [&] {
+    switch (kernel) {
+    case RuntimeKernel::GemmF32:
+      return Field::GemmF32;
+    case RuntimeKernel::ScaledProduct:
+      return Field::ScaledProduct;
+    case RuntimeKernel::Quantize:
+      return Field::Quantize;
+    case RuntimeKernel::Dequantize:
+      return Field::Dequantize;
+    }
+    llvm_unreachable("covered switch");
+  };
+  return emitCall(builder, loc, context, getField(), operands);
 }
 
 } // namespace nvfp4

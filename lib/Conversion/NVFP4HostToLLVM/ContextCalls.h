@@ -43,6 +43,15 @@ mlir::Value emitFill(mlir::OpBuilder &builder, mlir::Location loc,
                      mlir::Value context, mlir::Value target, mlir::Value value,
                      unsigned valueBytes, mlir::Value count);
 
+/// The functions of the context that compute.
+enum class RuntimeKernel { GemmF32, ScaledProduct, Quantize, Dequantize };
+
+/// `kernel(user, operands)`; `operands` is the address of the function's
+/// struct.
+mlir::Value emitKernelCall(mlir::OpBuilder &builder, mlir::Location loc,
+                           mlir::Value context, RuntimeKernel kernel,
+                           mlir::Value operands);
+
 } // namespace nvfp4
 
 #endif // NVFP4_LIB_CONVERSION_NVFP4HOSTTOLLVM_CONTEXTCALLS_H

@@ -20,6 +20,7 @@
 #include "ContextCalls.h"
 #include "DeviceCalls.h"
 #include "ProgramDescriptor.h"
+#include "RuntimeCalls.h"
 
 #include "nvfp4/Conversion/DeviceImages.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/EntryInterface.h"
@@ -143,6 +144,7 @@ class ConvertNVFP4HostToLLVMPass final
     DeviceCode code;
     takeImages(module, code);
     SmallVector<Entry, 0> entries;
+    bool usesKernels = false;
     for (auto func : llvm::to_vector(module.getOps<func::FuncOp>())) {
       bool isEntry = isEntryFunction(func);
       if (isEntry) {
@@ -150,6 +152,8 @@ class ConvertNVFP4HostToLLVMPass final
           return signalPassFailure();
         threadContext(func);
         if (device && failed(lowerDeviceCalls(func, code.kernels)))
+          return signalPassFailure();
+        if (!device && failed(lowerRuntimeCalls(func, usesKernels)))
           return signalPassFailure();
       }
       if (failed(lowerAsserts(func, isEntry, strings)))
@@ -174,7 +178,7 @@ class ConvertNVFP4HostToLLVMPass final
         func.setNoInline(notInlined.contains(func.getSymNameAttr()));
 
     ProgramDescriptorBuilder descriptor(module, strings,
-                                        device ? &code : nullptr);
+                                        device ? &code : nullptr, usesKernels);
     for (const Entry &entry : entries)
       if (failed(
               descriptor.addEntry(entry.name, entry.interface, entry.buffers)))

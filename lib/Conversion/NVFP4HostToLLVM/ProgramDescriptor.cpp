@@ -69,10 +69,12 @@ Value StringTable::getAddress(OpBuilder &builder, Location loc,
 
 ProgramDescriptorBuilder::ProgramDescriptorBuilder(ModuleOp module,
                                                    StringTable &strings,
-                                                   const DeviceCode *device)
+                                                   const DeviceCode *device,
+                                                   bool usesKernels)
     : module(module), strings(strings), device(device),
-      builder(module.getContext()), loc(module.getLoc()),
-      i32(builder.getI32Type()), i64(builder.getI64Type()),
+      usesKernels(usesKernels), builder(module.getContext()),
+      loc(module.getLoc()), i32(builder.getI32Type()),
+      i64(builder.getI64Type()),
       pointer(LLVM::LLVMPointerType::get(module.getContext())) {}
 
 Value ProgramDescriptorBuilder::constant(Type type, int64_t value) {
@@ -352,8 +354,9 @@ void ProgramDescriptorBuilder::finish() {
   auto type = LLVM::LLVMStructType::getLiteral(module.getContext(), types);
   createConstant(NVFP4_PROGRAM_SYMBOL, type, LLVM::Linkage::External, [&] {
     SmallVector<Value> fields{
-        constant(i32, device ? NVFP4_PROGRAM_ABI_VERSION_DEVICE
-                             : NVFP4_PROGRAM_ABI_VERSION),
+        constant(i32, device        ? NVFP4_PROGRAM_ABI_VERSION_DEVICE
+                      : usesKernels ? NVFP4_PROGRAM_ABI_VERSION_KERNELS
+                                    : NVFP4_PROGRAM_ABI_VERSION),
         constant(i32, device ? sizeof(nvfp4_program_descriptor)
                              : NVFP4_PROGRAM_DESCRIPTOR_BYTES_1),
         constant(i32, entries.size()), constant(i32, 0),

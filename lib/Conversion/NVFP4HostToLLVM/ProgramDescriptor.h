@@ -62,9 +62,10 @@ std::string getPlanName(llvm::StringRef entry);
 /// Builds the `nvfp4_program` of a module whose bodies are in the LLVM dialect.
 class ProgramDescriptorBuilder {
 public:
-  /// `device` is null for a program that runs on the host.
+  /// `device` is null for a program that runs on the host; `usesKernels` says
+  /// whether that calls the runtime's kernels.
   ProgramDescriptorBuilder(mlir::ModuleOp module, StringTable &strings,
-                           const DeviceCode *device);
+                           const DeviceCode *device, bool usesKernels);
 
   /// Adds one entry. `buffers` are the types of its arguments, results and
   /// workspace, before the conversion. Fails, with an error, when its body or
@@ -114,6 +115,7 @@ private:
   mlir::ModuleOp module;
   StringTable &strings;
   const DeviceCode *device;
+  bool usesKernels;
   mlir::OpBuilder builder;
   mlir::Location loc;
   mlir::Type i32, i64, pointer;

@@ -7,6 +7,7 @@
 #include "BlockViews.h"
 
 #include "RegisterComponents.h"
+#include "RuntimeKernels.h"
 
 #include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
@@ -118,6 +119,8 @@ SmallVector<OpFoldResult> getExtentsOfCodes(OpBuilder &builder, Location loc,
 }
 
 LogicalResult requireTensors(Operation *op, PatternRewriter &rewriter) {
+  if (op->hasAttr(kRuntimeKernelAttrName))
+    return rewriter.notifyMatchFailure(op, "the runtime computes it");
   if (cast<DestinationStyleOpInterface>(op).hasPureTensorSemantics())
     return success();
   return rewriter.notifyMatchFailure(op, "operands are not all tensors");

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "BlockViews.h"
+#include "RuntimeKernels.h"
 
 #include "nvfp4/Conversion/ScalarCodecs.h"
 #include "nvfp4/Dialect/NVFP4/IR/Utils.h"
@@ -540,6 +541,8 @@ struct ConvertNVFP4ToLinalgPass final
   using Base::Base;
 
   void runOnOperation() override {
+    if (runtimeKernels)
+      markRuntimeKernels(getOperation());
     RewritePatternSet patterns(&getContext());
     populateNVFP4ToLinalgPatterns(patterns);
     walkAndApplyPatterns(getOperation(), std::move(patterns));

@@ -94,7 +94,7 @@ TEST_F(PackageTest, NegativeForeignProgram) {
                         "expected the symbol 'nvfp4_program'"));
   EXPECT_TRUE(
       failsWith(openWith(SCALE_PROGRAM_ABI),
-                "expected a program ABI version from 1 to 3, but got 99"));
+                "expected a program ABI version from 1 to 4, but got 99"));
   EXPECT_TRUE(failsWith(openWith(SCALE_PROGRAM_STRUCT_SIZE),
                         "expected a descriptor of at least"));
   EXPECT_TRUE(failsWith(openWith(SCALE_PROGRAM_ENTRY),

@@ -95,17 +95,19 @@ static LogicalResult reifyFromInits(DestinationStyleOpInterface op,
 }
 
 // The methods that every destination-style op has in the same words.
+#define NVFP4_DEFINE_KERNEL_SHAPES(OpName)                                     \
+  LogicalResult OpName::reifyResultShapes(                                     \
+      OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {               \
+    return reifyFromInits(cast<DestinationStyleOpInterface>(getOperation()),   \
+                          builder, shapes);                                    \
+  }
 #define NVFP4_DEFINE_KERNEL_OP(OpName)                                         \
   void OpName::getEffects(                                                     \
       SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>      \
           &effects) {                                                          \
     addEffects(cast<DestinationStyleOpInterface>(getOperation()), effects);    \
   }                                                                            \
-  LogicalResult OpName::reifyResultShapes(                                     \
-      OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {               \
-    return reifyFromInits(cast<DestinationStyleOpInterface>(getOperation()),   \
-                          builder, shapes);                                    \
-  }
+  NVFP4_DEFINE_KERNEL_SHAPES(OpName)
 
 NVFP4_DEFINE_KERNEL_OP(GlobalScaleIntoOp)
 NVFP4_DEFINE_KERNEL_OP(QuantizeIntoOp)
@@ -115,8 +117,10 @@ NVFP4_DEFINE_KERNEL_OP(HadamardIntoOp)
 NVFP4_DEFINE_KERNEL_OP(RelayoutIntoOp)
 NVFP4_DEFINE_KERNEL_OP(TransposeIntoOp)
 NVFP4_DEFINE_KERNEL_OP(DispatchOp)
+NVFP4_DEFINE_KERNEL_SHAPES(GemmOp)
 
 #undef NVFP4_DEFINE_KERNEL_OP
+#undef NVFP4_DEFINE_KERNEL_SHAPES
 
 //===----------------------------------------------------------------------===//
 // GlobalScaleIntoOp
@@ -243,6 +247,51 @@ LogicalResult ScaledMatmulOp::verify() {
     return failure();
   return verifyMatmulShapes(*this, getShape(getLhsComponents(), lhs),
                             getShape(getRhsComponents(), rhs), init.getShape());
+}
+
+//===----------------------------------------------------------------------===//
+// GemmOp
+//===----------------------------------------------------------------------===//
+
+void GemmOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  addEffects(cast<DestinationStyleOpInterface>(getOperation()), effects);
+  if (getAccumulate())
+    effects.emplace_back(MemoryEffects::Read::get(), &getInitsMutable()[0]);
+}
+
+LogicalResult GemmOp::verify() {
+  // gemm_c1
+  if (failed(verifyCounts(*this, getInputs().size(), 2, getInits().size(), 1)))
+    return failure();
+  for (Type type : getOperandTypes()) {
+    auto buffer = dyn_cast<MemRefType>(type);
+    if (!buffer ||
+        !isa<Float32Type, BFloat16Type, Float16Type>(buffer.getElementType()))
+      return emitOpError("expected memrefs of f32, bf16 or f16, but got ")
+             << type;
+  }
+  // gemm_c2
+  SmallVector<AffineMap> maps =
+      llvm::to_vector(getIndexingMaps().getAsValueRange<AffineMapAttr>());
+  if (maps.size() != getNumOperands())
+    return emitOpError("expected ")
+           << getNumOperands() << " maps, but got " << maps.size();
+  for (auto [map, type] : llvm::zip_equal(maps, getOperandTypes()))
+    if (map.getNumDims() != maps[0].getNumDims() ||
+        !map.isProjectedPermutation() ||
+        map.getNumResults() != cast<MemRefType>(type).getRank())
+      return emitOpError("expected a projected permutation of ")
+             << maps[0].getNumDims() << " dimensions to those of " << type
+             << ", but got " << AffineMapAttr::get(map);
+  // gemm_c3
+  for (unsigned dim = 0; dim < maps[0].getNumDims(); ++dim)
+    if (llvm::count_if(
+            maps, [&](AffineMap map) { return map.isFunctionOfDim(dim); }) < 2)
+      return emitOpError("expected every dimension in two maps, but got d")
+             << dim << " in fewer";
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -188,6 +188,45 @@ def NVFP4_ScaledMatmulOp : NVFP4_KernelOp<"scaled_matmul"> {
   }];
 }
 
+def NVFP4_GemmOp : NVFP4_KernelOp<"gemm"> {
+  let summary = "multiplies matrices by the runtime";
+  let description = [{
+    `ins(lhs, rhs) outs(result)`, on buffers: the contraction of `linalg.contract`
+    with `indexing_maps` for lhs, rhs and result. Sums are accumulated in f32, in
+    the order of the contracted dimensions. The init is overwritten, unless
+    `accumulate` says that products are added to it. The result overlaps no input.
+
+    Constraints:
+
+      * (C1) two inputs and one init, memrefs of f32, bf16 or f16.
+      * (C2) one projected permutation per operand, with a result per dimension of
+        the operand.
+      * (C3) every dimension occurs in two maps or in all three.
+
+    Example:
+
+    ```mlir
+    func.func @gemm(%x: memref<?x64xf32>, %w: memref<8x64xbf16>, %y: memref<?x8xf32>) {
+      nvfp4.gemm [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+          ins(%x, %w : memref<?x64xf32>, memref<8x64xbf16>) outs(%y : memref<?x8xf32>)
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<NVFP4_Operand>:$inputs,
+      Variadic<NVFP4_Operand>:$inits, AffineMapArrayAttr:$indexing_maps,
+      UnitAttr:$accumulate);
+  let assemblyFormat = [{
+    $indexing_maps (`accumulate` $accumulate^)? `ins` `(` $inputs `:` type($inputs) `)`
+    `outs` `(` $inits `:` type($inits) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = baseDeclaration # [{
+    ::mlir::Value getLhs() { return getInputs()[0]; }
+    ::mlir::Value getRhs() { return getInputs()[1]; }
+    ::mlir::Value getInit() { return getInits()[0]; }
+  }];
+}
+
 def NVFP4_HadamardIntoOp : NVFP4_KernelOp<"hadamard_into"> {
   let summary = "random Hadamard transform into a buffer";
   let description = [{

@@ -612,7 +612,16 @@ def ConvertNVFP4ToLinalgPass : Pass<"convert-nvfp4-to-linalg"> {
 
     After: a `linalg.generic` that reduces the bits of magnitudes, and one that
     reads them as f32.
+
+    With `runtime-kernels`, quantize, dequantize, global scales and scaled
+    matmuls in entry functions stay if the runtime has a kernel for them: linear
+    layouts, and a result of f32, bf16 or f16. They become calls of the context
+    in `convert-nvfp4-host-to-llvm`.
   }];
+  let options = [
+    Option<"runtimeKernels", "runtime-kernels", "bool", /*default=*/"false",
+           "Keep the ops of entry functions that the runtime has kernels for">,
+  ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
@@ -843,6 +852,48 @@ def CopiesToLoopsPass : Pass<"nvfp4-copies-to-loops"> {
     After: a `linalg.generic` that yields its input.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
+def ContractionsToCallsPass
+    : Pass<"nvfp4-contractions-to-calls", "::mlir::func::FuncOp"> {
+  let summary = "Lets the runtime multiply matrices";
+  let description = [{
+    Needs: linalg on buffers in entry functions. Leaves: `nvfp4.gemm` for every
+    contraction of f32, f16 or bf16 at the level of an entry function that is a
+    product of matrices, plain, transposed or batched: the contracted dimensions
+    lie in memory like one, and no more than 4 others are neither rows nor
+    columns. A fill with zeros of a result right before its product becomes part
+    of it. Other contractions stay for `nvfp4-contractions-to-loops`.
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: memref<8x32x64xf32>, %w: memref<16x64xf32>, %y: memref<8x32x16xf32>) {
+      %zero = arith.constant 0.0 : f32
+      linalg.fill ins(%zero : f32) outs(%y : memref<8x32x16xf32>)
+      linalg.contract
+          indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>, affine_map<(b, m, n, k) -> (n, k)>,
+                           affine_map<(b, m, n, k) -> (b, m, n)>]
+          ins(%x, %w : memref<8x32x64xf32>, memref<16x64xf32>) outs(%y : memref<8x32x16xf32>)
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @main(%x: memref<8x32x64xf32>, %w: memref<16x64xf32>, %y: memref<8x32x16xf32>) {
+      nvfp4.gemm [affine_map<(b, m, n, k) -> (b, m, k)>, affine_map<(b, m, n, k) -> (n, k)>,
+                  affine_map<(b, m, n, k) -> (b, m, n)>]
+          ins(%x, %w : memref<8x32x64xf32>, memref<16x64xf32>) outs(%y : memref<8x32x16xf32>)
+      return
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numContractions", "num-contractions", "Contractions that became calls">,
+  ];
+  let dependentDialects = ["::nvfp4::NVFP4Dialect"];
 }
 
 def ContractionsToLoopsPass
