@@ -18,6 +18,7 @@
 
 #include "Scratch.h"
 
+#include "nvfp4/Support/BlockProduct.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include <algorithm>
@@ -126,7 +127,18 @@ void BlockedProduct::chooseBlocks() {
 void BlockedProduct::fillPanel(const nvfp4_matrix &b, int64_t column,
                                int64_t width, int64_t k, int64_t depth,
                                float *panel, float *strip) const {
-  if (product.bBlocks) {
+  if (product.bBlocks && product.bBlocks->block_rows == 1) {
+    const nvfp4_blocks &blocks = *product.bBlocks;
+    ConstQuantizedRef rows = {static_cast<const uint8_t *>(blocks.codes) +
+                                  column * blocks.code_row_stride + k / 2,
+                              blocks.code_row_stride,
+                              static_cast<const uint8_t *>(blocks.scales) +
+                                  column * blocks.scale_row_stride +
+                                  k / blocks.block_columns,
+                              blocks.scale_row_stride};
+    decodePanel(getBlockFormat(blocks), rows, width, depth, panel,
+                panelColumns);
+  } else if (product.bBlocks) {
     decodeToF32(*product.bBlocks, column, width, k, depth, strip, kMaxDepth);
     transposeF32(strip, kMaxDepth, width, depth, panel, panelColumns);
   } else {

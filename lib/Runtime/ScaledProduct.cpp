@@ -31,6 +31,9 @@ constexpr int64_t kMinDecodedRows = 64;
 /// Rows that one task decodes, and columns of few rows that one computes.
 constexpr int64_t kRowsPerTask = 8;
 constexpr int64_t kColumnsPerTask = 16;
+/// Rows that take no longer to multiply while decoding, 8 at a time, than
+/// decoding takes and multiplying by panels.
+constexpr int64_t kMaxFewRows = 8;
 /// Weights below which waking a thread takes longer.
 constexpr int64_t kMinParallelWeights = 1 << 16;
 
@@ -142,8 +145,7 @@ bool ScaledProduct::decodeRows(int64_t row, int64_t rows) {
 
 bool ScaledProduct::runRows(const nvfp4_matrix &lhs, int64_t row,
                             int64_t rows) {
-  if (hasRhsBlocks && rows <= kMaxBlockProductRows &&
-      rhsBlocks.block_rows == 1 && product.rows <= kMaxBlockProductRows)
+  if (hasRhsBlocks && rhsBlocks.block_rows == 1 && product.rows <= kMaxFewRows)
     return runFewRows(lhs, row, rows);
   static constexpr int64_t kOne[NVFP4_MAX_BATCH_DIMS] = {1, 1, 1, 1};
   nvfp4_matrix b = rhs;
@@ -175,7 +177,7 @@ bool ScaledProduct::runFewRows(const nvfp4_matrix &lhs, int64_t row,
   }
   const BlockFormat format = getBlockFormat(rhsBlocks);
   auto body = [&](int64_t begin, int64_t end) {
-    alignas(64) float tile[kMaxBlockProductRows * kColumnsPerTask];
+    alignas(64) float tile[kMaxFewRows * kColumnsPerTask];
     for (int64_t task = begin; task < end; ++task) {
       int64_t column = task * kColumnsPerTask;
       int64_t columns = std::min(kColumnsPerTask, product.columns - column);

@@ -26,6 +26,8 @@
 #include "nvfp4/Support/BlockProduct.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 
 HWY_BEFORE_NAMESPACE();
@@ -43,6 +45,20 @@ static void multiplyImpl(const BlockFormat &format,
                          int64_t yStride) {
   multiplyBlockRowsReference(format, weights, columns, depth, x,
                              getPreparedLength(depth), rows, y, yStride);
+}
+
+static void decodePanelImpl(const BlockFormat &format,
+                            const ConstQuantizedRef &weights, int64_t rows,
+                            int64_t depth, float *panel, int64_t panelColumns) {
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t k = 0; k < depth; ++k) {
+      uint8_t byte = weights.codes[row * weights.codePitch + k / 2];
+      uint8_t scale =
+          weights.scales[row * weights.scalePitch + k / format.blockCols];
+      panel[k * panelColumns + row] =
+          decodeE2M1(uint8_t(byte >> (k % 2 * 4) & 15)) *
+          decodeScale(format.scaleEncoding, scale);
+    }
 }
 
 #else
@@ -116,6 +132,21 @@ template <int64_t kBlockColumns> HWY_INLINE VI getFirstIndices() {
 // Products
 //===----------------------------------------------------------------------===//
 
+/// Asks for what follows the next `count` blocks of row `row` in memory: the
+/// units that do so by themselves stop at the end of a page, which may be that
+/// of a row.
+HWY_INLINE void prefetchBatch(const ConstQuantizedRef &weights, int64_t row,
+                              int64_t block, int64_t blockColumns,
+                              int64_t count) {
+  constexpr int64_t kLine = 64, kCodesAhead = 8192, kScalesAhead = 1024;
+  const uint8_t *codes = weights.codes + row * weights.codePitch +
+                         block * blockColumns / 2 + kCodesAhead;
+  for (int64_t i = 0; i < count * blockColumns / 2; i += kLine)
+    hwy::Prefetch(codes + i);
+  hwy::Prefetch(weights.scales + row * weights.scalePitch + block +
+                kScalesAhead);
+}
+
 /// kColumns rows of weights times kRows rows of x.
 template <int64_t kBlockColumns, int kRows, int kColumns>
 static HWY_NOINLINE void
@@ -162,6 +193,8 @@ multiplyGroup(ScaleEncoding encoding, const ConstQuantizedRef &weights,
 
   for (int64_t block = 0; block < blocks; block += lanes) {
     int64_t count = std::min(lanes, blocks - block);
+    for (int c = 0; c < kColumns; ++c)
+      prefetchBatch(weights, c, block, kBlockColumns, lanes);
     for (int c = 0; c < kColumns; ++c)
       scales[c] = loadScales(
           encoding, weights.scales + c * weights.scalePitch + block, count);
@@ -259,6 +292,101 @@ static void multiplyImpl(const BlockFormat &format,
   }
 }
 
+//===----------------------------------------------------------------------===//
+// Panels
+//===----------------------------------------------------------------------===//
+
+/// Rows and bytes of a square of bytes.
+constexpr int64_t kSquare = 16;
+
+/// Up to 16 bytes at `offset` of each of 16 rows, transposed:
+/// target[byte][row]. Rows from `rows` on repeat the last one; bytes from
+/// `count` on are 0.
+static void transposeBytes(const uint8_t *source, int64_t pitch, int64_t rows,
+                           int64_t count, uint8_t *target) {
+  const hn::FixedTag<uint8_t, kSquare> d;
+  hn::Vec<decltype(d)> a[kSquare], b[kSquare];
+  for (int64_t i = 0; i < kSquare; ++i) {
+    const uint8_t *row = source + std::min(i, rows - 1) * pitch;
+    if (HWY_LIKELY(count >= kSquare)) {
+      a[i] = hn::LoadU(d, row);
+      continue;
+    }
+    alignas(16) uint8_t padded[kSquare] = {};
+    std::copy(row, row + count, padded);
+    a[i] = hn::Load(d, padded);
+  }
+  // Four perfect shuffles of all bytes.
+  const auto shuffle = [](const auto &from, auto &to) HWY_ATTR {
+    for (int64_t i = 0; i < kSquare / 2; ++i) {
+      to[2 * i] = hn::InterleaveLower(from[i], from[i + kSquare / 2]);
+      to[2 * i + 1] = hn::InterleaveUpper(hn::FixedTag<uint8_t, kSquare>(),
+                                          from[i], from[i + kSquare / 2]);
+    }
+  };
+  shuffle(a, b);
+  shuffle(b, a);
+  shuffle(a, b);
+  shuffle(b, a);
+  for (int64_t i = 0; i < kSquare; ++i)
+    hn::Store(a[i], d, target + i * kSquare);
+}
+
+/// 16 columns of a panel, or all if there are fewer.
+static void decodeColumns(const BlockFormat &format,
+                          const ConstQuantizedRef &weights, int64_t rows,
+                          int64_t depth, float *panel, int64_t panelColumns) {
+  const DF d;
+  const int64_t lanes = hn::Lanes(d);
+  const int64_t width = std::min(kSquare, panelColumns);
+  const int64_t blocks = ceilDiv(depth, format.blockCols);
+  alignas(64) uint8_t scaleBytes[kSquare * kSquare];
+  alignas(64) uint8_t codes[kSquare * kSquare];
+  alignas(64) float scales[kSquare];
+  for (int64_t k = 0; k < depth; k += 2 * kSquare) {
+    // Blocks begin with a group, since both are multiples of 16 columns.
+    int64_t block = k / format.blockCols;
+    if (k % (kSquare * format.blockCols) == 0)
+      transposeBytes(weights.scales + block, weights.scalePitch, rows,
+                     std::min(kSquare, blocks - block), scaleBytes);
+    int64_t length = std::min(2 * kSquare, depth - k);
+    transposeBytes(weights.codes + k / 2, weights.codePitch, rows,
+                   ceilDiv(length, 2), codes);
+    for (int64_t i = 0; i < length; i += 2) {
+      if ((k + i) % format.blockCols == 0) {
+        const uint8_t *bytes =
+            scaleBytes + (k + i) / format.blockCols % kSquare * kSquare;
+        for (int64_t v = 0; v < width; v += lanes)
+          hn::Store(
+              decodeScaleOf(format.scaleEncoding,
+                            hn::PromoteTo(DI(), hn::Load(DU8(), bytes + v))),
+              d, scales + v);
+      }
+      float *target = panel + (k + i) * panelColumns;
+      for (int64_t v = 0; v < width; v += lanes) {
+        VI byte =
+            hn::PromoteTo(DI(), hn::Load(DU8(), codes + i / 2 * kSquare + v));
+        VF scale = hn::Load(d, scales + v);
+        hn::StoreU(hn::Mul(decodeLowNibble(byte), scale), d, target + v);
+        hn::StoreU(hn::Mul(decodeLowNibble(hn::ShiftRight<4>(byte)), scale), d,
+                   target + panelColumns + v);
+      }
+    }
+  }
+}
+
+static void decodePanelImpl(const BlockFormat &format,
+                            const ConstQuantizedRef &weights, int64_t rows,
+                            int64_t depth, float *panel, int64_t panelColumns) {
+  for (int64_t row = 0; row < rows; row += kSquare) {
+    ConstQuantizedRef part = {
+        weights.codes + row * weights.codePitch, weights.codePitch,
+        weights.scales + row * weights.scalePitch, weights.scalePitch};
+    decodeColumns(format, part, std::min(kSquare, rows - row), depth,
+                  panel + row, panelColumns);
+  }
+}
+
 #endif // HWY_SCALAR
 
 } // namespace nvfp4::HWY_NAMESPACE
@@ -270,6 +398,7 @@ namespace nvfp4 {
 
 HWY_EXPORT(prepareImpl);
 HWY_EXPORT(multiplyImpl);
+HWY_EXPORT(decodePanelImpl);
 
 int64_t getPreparedLength(int64_t depth) {
   // Groups of every vector width that Kernels-inl.h uses.
@@ -287,6 +416,13 @@ void multiplyBlockRows(const BlockFormat &format,
                        int64_t yStride) {
   HWY_DYNAMIC_DISPATCH(multiplyImpl)
   (format, weights, columns, depth, x, rows, y, yStride);
+}
+
+void decodePanel(const BlockFormat &format, const ConstQuantizedRef &weights,
+                 int64_t rows, int64_t depth, float *panel,
+                 int64_t panelColumns) {
+  HWY_DYNAMIC_DISPATCH(decodePanelImpl)
+  (format, weights, rows, depth, panel, panelColumns);
 }
 
 void multiplyBlockRowsReference(const BlockFormat &format,

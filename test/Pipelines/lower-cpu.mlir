@@ -4,7 +4,7 @@
 //      CHECK: Pass Manager with
 //      CHECK: builtin.module(
 //      CHECK:   nvfp4-expand-tensors
-//      CHECK:   convert-nvfp4-to-linalg
+//      CHECK:   convert-nvfp4-to-linalg{runtime-kernels=true}
 //      CHECK:   nvfp4-fuse-elementwise
 //      CHECK:   nvfp4-unshare-fills
 //      CHECK:   nvfp4-results-to-destinations
@@ -12,6 +12,7 @@
 //      CHECK:   eliminate-empty-tensors
 //      CHECK:   one-shot-bufferize
 //      CHECK:   nvfp4-copies-to-loops
+//      CHECK:   nvfp4-contractions-to-calls
 //      CHECK:   nvfp4-contractions-to-loops
 //      CHECK:   nvfp4-rows-to-loops
 //      CHECK:   math-extend-to-supported-types

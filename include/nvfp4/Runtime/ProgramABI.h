@@ -103,7 +103,8 @@ typedef struct nvfp4_tensor_map {
 #define NVFP4_ELEMENT_BF16 2
 #define NVFP4_ELEMENT_F16 3
 
-/** Dimensions of a batch of matrices; those that are not needed have extent 1. */
+/** Dimensions of a batch of matrices; those that are not needed have extent 1.
+ */
 #define NVFP4_MAX_BATCH_DIMS 4
 
 /** A batch of matrices. Strides count elements, and are 0 or more; those of the
@@ -142,7 +143,8 @@ typedef struct nvfp4_gemm {
 #define NVFP4_SCALES_UE5M3 3
 
 /** What a stored global scale g means (docs/Format.md): a format has none, the
- * largest magnitude, what codes times scales are multiplied by, or divided by. */
+ * largest magnitude, what codes times scales are multiplied by, or divided by.
+ */
 #define NVFP4_GLOBAL_SCALE_NONE 0
 #define NVFP4_GLOBAL_SCALE_AMAX 1
 #define NVFP4_GLOBAL_SCALE_MULTIPLY 2

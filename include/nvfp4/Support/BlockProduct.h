@@ -4,7 +4,8 @@
 //
 // Products in which every weight is used a few times only: decoding into
 // memory and reading again would take longer than multiplying. Codes are
-// decoded in registers, so the work is that of streaming codes and scales.
+// decoded in registers, so the work is that of streaming codes and scales. And
+// the decoder for products in which a weight is used more often.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,9 +17,6 @@
 #include <cstdint>
 
 namespace nvfp4 {
-
-/// The most rows of one call.
-constexpr int64_t kMaxBlockProductRows = 8;
 
 /// Floats that one prepared row of `depth` elements takes: a multiple of 64
 /// bytes.
@@ -42,6 +40,15 @@ void multiplyBlockRowsReference(const BlockFormat &format,
                                 int64_t columns, int64_t depth, const float *x,
                                 int64_t xStride, int64_t rows, float *y,
                                 int64_t yStride);
+
+/// Decodes rows of weights to one panel of the transpose: panel[k *
+/// panelColumns
+/// + row] = code * scale of weights[row, k], for blocks of one row. There are 1
+/// to `panelColumns` rows, a multiple of 8; the other columns of the panel are
+/// unspecified.
+void decodePanel(const BlockFormat &format, const ConstQuantizedRef &weights,
+                 int64_t rows, int64_t depth, float *panel,
+                 int64_t panelColumns);
 
 } // namespace nvfp4
 

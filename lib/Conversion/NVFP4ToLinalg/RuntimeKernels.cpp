@@ -12,6 +12,7 @@
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Runtime/ProgramABI.h"
+#include "nvfp4/Support/Quantize.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -23,11 +24,22 @@ namespace nvfp4 {
 /// A matrix, and as many dimensions before it as a batch of the runtime has.
 static constexpr int64_t kMaxRank = 2 + NVFP4_MAX_BATCH_DIMS;
 
+/// Whether the vector kernels have blocks of this shape.
+static bool isKnown(FormatAttr format) {
+  BlockFormat blocks = {"blocks",
+                        format.getBlockRows(),
+                        format.getBlockColumns(),
+                        format.getScaleEncoding(),
+                        /*hasGlobalScale=*/false,
+                        /*scaleBound=*/0.0f};
+  return verifyQuantizeOptions(getDefaultOptions(blocks)).ok();
+}
+
 /// Whether the runtime reads and writes tensors of this type; null stands for a
 /// plain one.
 static bool isKnown(BlockTensorType type) {
   return !type || (type.getLayout() == BlockLayout::Linear &&
-                   type.getRank() <= kMaxRank);
+                   type.getRank() <= kMaxRank && isKnown(type.getFormat()));
 }
 
 static bool isKnown(Value plain) {
@@ -36,12 +48,13 @@ static bool isKnown(Value plain) {
 }
 
 static bool hasKernel(Operation *op) {
-  auto func = dyn_cast<FunctionOpInterface>(op->getParentOp());
+  auto func = dyn_cast_or_null<FunctionOpInterface>(op->getParentOp());
   if (!func || !func.isPublic())
     return false;
   return llvm::TypeSwitch<Operation *, bool>(op)
-      .Case<GlobalScaleIntoOp>(
-          [](GlobalScaleIntoOp op) { return isKnown(op.getInputs()[0]); })
+      .Case<GlobalScaleIntoOp>([](GlobalScaleIntoOp op) {
+        return isKnown(op.getInputs()[0]) && isKnown(op.getFormat());
+      })
       .Case<QuantizeIntoOp>([](QuantizeIntoOp op) {
         return !op.getState() && isKnown(op.getBlockType());
       })

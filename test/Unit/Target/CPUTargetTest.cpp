@@ -65,8 +65,8 @@ TEST(CPUTargetTest, ReturnsAnErrorWhenAnAssertFails) {
   ASSERT_TRUE(program.isLoaded());
   std::vector<float> x(15), b(3);
   RunResult result = program.run(0, {5}, {x.data(), b.data()}, {2, 2}, {4, 4});
-  EXPECT_EQ(result.status, 77);
-  EXPECT_EQ(result.message, "batch must be less than 5");
+  EXPECT_NE(result.status, 0);
+  EXPECT_EQ(result.message, "entry 'main': batch must be less than 5");
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 #include "nvfp4/Register.h"
+#include "nvfp4/Runtime/Device.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/Parser/Parser.h"
@@ -123,16 +124,6 @@ private:
 };
 } // namespace
 
-static int32_t recordFailure(void *user, const char *message) {
-  *static_cast<std::string *>(user) = message;
-  return 77;
-}
-
-static void runSerially(void *, int64_t count,
-                        void (*body)(void *, int64_t, int64_t), void *state) {
-  body(state, 0, count);
-}
-
 RunResult CompiledProgram::run(unsigned index, const std::vector<int64_t> &dims,
                                const std::vector<const void *> &args,
                                const std::vector<unsigned> &resultRanks,
@@ -164,13 +155,13 @@ RunResult CompiledProgram::run(unsigned index, const std::vector<int64_t> &dims,
     results.push_back(buffer.data);
   GuardedBuffer workspace(out.workspaceBytes);
 
-  nvfp4_context context = {};
-  context.struct_size = sizeof(context);
-  context.user = &out.message;
-  context.fail = recordFailure;
-  context.parallel_for = runSerially;
-  out.status = entry.run(&context, dims.data(), args.data(), results.data(),
-                         workspace.data);
+  DeviceOptions options;
+  options.numThreads = 1;
+  Status status = createCpuDevice(options)->run(
+      entry, /*module=*/nullptr, dims.data(), args.data(), results.data(),
+      workspace.data, DeviceStream());
+  out.status = status ? 0 : 1;
+  out.message = status.getMessage();
   out.check = *reinterpret_cast<int32_t *>(workspace.data);
   EXPECT_TRUE(workspace.isIntact()) << "wrote outside the workspace";
   for (GuardedBuffer &buffer : buffers) {

@@ -226,6 +226,38 @@ func.func @transpose_into_c1_inits(%c: tensor<32x32xi8>, %s: tensor<2x4xi8>, %tc
 
 // -----
 
+func.func @gemm_c1_tensor(%x: tensor<4x8xf32>, %y: tensor<4x4xf32>) {
+  // expected-error@below {{expected memrefs of f32, bf16 or f16, but got 'tensor<4x8xf32>'}}
+  %z = nvfp4.gemm [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>] ins(%x, %x : tensor<4x8xf32>, tensor<4x8xf32>) outs(%y : tensor<4x4xf32>) -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @gemm_c1_inputs(%x: memref<4x8xf32>, %y: memref<4x4xf32>) {
+  // expected-error@below {{expected 2 inputs, but got 1}}
+  nvfp4.gemm [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (m, n)>] ins(%x : memref<4x8xf32>) outs(%y : memref<4x4xf32>)
+  return
+}
+
+// -----
+
+func.func @gemm_c2(%x: memref<4x8xf32>, %y: memref<4x4xf32>) {
+  // expected-error@below {{expected a projected permutation of 3 dimensions to those of 'memref<4x8xf32>', but got affine_map<(d0, d1, d2) -> (d0 + d1, d2)>}}
+  nvfp4.gemm [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (m + n, k)>, affine_map<(m, n, k) -> (m, n)>] ins(%x, %x : memref<4x8xf32>, memref<4x8xf32>) outs(%y : memref<4x4xf32>)
+  return
+}
+
+// -----
+
+func.func @gemm_c3(%x: memref<4x8xf32>, %w: memref<4xf32>, %y: memref<4xf32>) {
+  // expected-error@below {{expected every dimension in two maps, but got d1 in fewer}}
+  nvfp4.gemm [affine_map<(m, k) -> (m, k)>, affine_map<(m, k) -> (m)>, affine_map<(m, k) -> (m)>] ins(%x, %w : memref<4x8xf32>, memref<4xf32>) outs(%y : memref<4xf32>)
+  return
+}
+
+// -----
+
 /// Results are the inits after the op: as many, of the same types.
 func.func @destination_style(%x: tensor<4x64xf32>, %init: tensor<4x64xf32>) {
   // expected-error@below {{expected the number of tensor results (0) to be equal to the number of output tensors (1)}}

@@ -28,7 +28,8 @@ static bool areOne(AffineMap map, MemRefType type, unsigned outer,
   if (failed(type.getStridesAndOffset(strides, offset)))
     return false;
   return ShapedType::isStatic(strides[*first]) &&
-         ShapedType::isStatic(strides[*second]) && !type.isDynamicDim(*second) &&
+         ShapedType::isStatic(strides[*second]) &&
+         !type.isDynamicDim(*second) &&
          strides[*first] == strides[*second] * type.getDimSize(*second);
 }
 
