@@ -19,7 +19,7 @@ constexpr int64_t kKiB = 1024;
 // clang-format off
 constexpr ChipModel kChips[] = {
     // name     matrix unit              FP4    e2m1   cvt.rs shared     SMs  PTX
-    {"sm_90a",  MmaUnit::WarpgroupAsync, false, false, false, 227 * kKiB, 132, 80},
+    {"sm_90a",  MmaUnit::WarpgroupAsync, false, false, false, 227 * kKiB, 132, 81},
     {"sm_100a", MmaUnit::TensorMemory,   true,  true,  true,  227 * kKiB, 148, 88},
     {"sm_103a", MmaUnit::TensorMemory,   true,  true,  true,  227 * kKiB, 160, 88},
     {"sm_110a", MmaUnit::TensorMemory,   true,  true,  false, 227 * kKiB,  20, 90},

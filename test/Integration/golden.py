@@ -303,6 +303,41 @@ def unpack_codes(packed: np.ndarray, width: int) -> np.ndarray:
     return codes.reshape(*packed.shape[:-1], -1)[..., :width]
 
 
+# Bits of m, e0, e1 and s in a word of the registers layout: of each pair the first and the second code.
+_PLACES = np.array(
+    [
+        [[6, 7, 8, 15], [22, 23, 24, 31]],
+        [[3, 4, 5, 12], [19, 20, 21, 28]],
+        [[0, 1, 2, 9], [16, 17, 18, 25]],
+        [[30, 26, 27, 29], [14, 10, 11, 13]],
+    ]
+)
+
+
+def codes_in_registers(codes: np.ndarray) -> np.ndarray:
+    """(5.5): codes [.., N, K] as a run of bytes per matrix."""
+    *lead, n, k = codes.shape
+    padded = np.zeros((*lead, -(-n // 64) * 64, -(-k // 128) * 128), np.uint64)
+    padded[..., :n, :k] = codes
+    # Rows: tile, warp, second row, g. Columns: tile, half, word, pair, q, e.
+    parts = padded.reshape(-1, padded.shape[-2] // 64, 4, 2, 8, padded.shape[-1] // 128, 2, 2, 4, 4, 2)
+    parts = parts.transpose(0, 1, 5, 6, 2, 4, 9, 3, 7, 8, 10)
+    words = np.zeros(parts.shape[:-2], np.uint64)
+    for pair, e, bit in np.ndindex(4, 2, 4):
+        words |= (parts[..., pair, e] >> np.uint64(bit) & np.uint64(1)) << np.uint64(_PLACES[pair, e, bit])
+    return words.astype("<u4").reshape(*lead, -1).view(np.uint8)
+
+
+def scales_in_registers(scales: np.ndarray, block_rows: int, block_columns: int, k: int) -> np.ndarray:
+    """(5.5): scale bytes [.., N/block_rows, K/block_columns] as a run of bytes per matrix."""
+    scales = scales.repeat(block_rows, axis=-2).repeat(block_columns // 16, axis=-1)[..., : -(-k // 16)]
+    *lead, n, blocks = scales.shape
+    padded = np.zeros((*lead, -(-n // 64) * 64, -(-blocks // 8) * 8), np.uint8)
+    padded[..., :n, :blocks] = scales
+    parts = padded.reshape(-1, padded.shape[-2] // 64, 4, 2, 8, padded.shape[-1] // 8, 2, 4)
+    return np.ascontiguousarray(parts.transpose(0, 1, 5, 2, 4, 7, 6, 3)).reshape(*lead, -1)
+
+
 def tile_scales(scales: np.ndarray, block_rows: int) -> np.ndarray:
     """(5.3), (5.4): scale bytes [.., M/block_rows, C] as a run of tiles per matrix."""
     scales = scales.repeat(block_rows, axis=-2)

@@ -10,22 +10,25 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from golden import F32, MXFP4, Format, global_scale, pack_codes, quantize, tile_scales
+from golden import F32, MXFP4, Format, codes_in_registers, global_scale, pack_codes, quantize, scales_in_registers, tile_scales
 from harness import compile_module, expect, expect_bytes, finish, from_bf16, group, read_safetensors, run, temporary, to_bf16, write_safetensors
+
+
+LAYOUTS = ["linear", "tiled", "registers"]
 
 
 def tensor(shape: tuple, element: str) -> str:
     return f"tensor<{''.join(f'{extent}x' for extent in shape)}{element}>"
 
 
-def pack(what, form, stored: dict[str, np.ndarray], arguments: str, view: str, element: str, x: np.ndarray, tiled=False):
+def pack(what, form, stored: dict[str, np.ndarray], arguments: str, view: str, element: str, x: np.ndarray, layout="linear"):
     """Quantizes `%x`, which `view` makes of weights, and compares with the golden quantizer on `x`.
 
     The entry returns the tensor as it is: its components are results `q.codes` and so on.
     """
     shape = x.shape
     source = tensor(shape, element)
-    quantized = f"!nvfp4.tensor<{'x'.join(map(str, shape))}, {form.text()}{', layout = tiled' if tiled else ''}>"
+    quantized = f"!nvfp4.tensor<{'x'.join(map(str, shape))}, {form.text()}{f', layout = {layout}' if layout != 'linear' else ''}>"
     body = view
     if form.has_global_scale:
         g = tensor({"tensor": (), "slice": shape[:-2], "row": shape[:-1]}[form.granularity], "f32")
@@ -43,8 +46,13 @@ def pack(what, form, stored: dict[str, np.ndarray], arguments: str, view: str, e
         package = compile_module(text, f"--weights={weights}", "--policy=none")
         got = run(package, {})
         golden = quantize(x, form, global_scale(x, form) if form.has_global_scale else None)
-        expect_bytes(f"{what}: codes", got["q.codes"], pack_codes(golden.codes, tiled))
-        scales = tile_scales(golden.scales, form.rows) if tiled else golden.scales
+        codes, scales = pack_codes(golden.codes, layout == "tiled"), golden.scales
+        if layout == "tiled":
+            scales = tile_scales(scales, form.rows)
+        elif layout == "registers":
+            codes = codes_in_registers(golden.codes)
+            scales = scales_in_registers(scales, form.rows, form.columns, x.shape[-1])
+        expect_bytes(f"{what}: codes", got["q.codes"], codes)
         expect_bytes(f"{what}: scales", got["q.scales"], scales)
         if form.has_global_scale:
             expect_bytes(f"{what}: global scale", got["q.global_scale"], golden.global_scale)
@@ -63,16 +71,18 @@ def main() -> None:
     forms = [Format(granularity=g, convention=c) for g in ["tensor", "row"] for c in ["amax", "multiply", "divide"]]
     forms += [Format(bound=256), Format("nvfp4_ue5m3", bound=61440), MXFP4]
     for form in forms:
-        for tiled in [False, True]:
+        for layout in LAYOUTS:
             w = values(130, 80)
-            pack(f"{form.text()} {tiled}", form, {"w": w}, '%x: tensor<130x80xf32> {nvfp4.weight = "w"}', "", "f32", w, tiled)
-    for tiled in [False, True]:
+            pack(f"{form.text()} {layout}", form, {"w": w}, '%x: tensor<130x80xf32> {nvfp4.weight = "w"}', "", "f32", w, layout)
+    for layout in LAYOUTS:
         w = values(144, 80)
         square = Format(rows=16)
-        pack(f"square {tiled}", square, {"w": w}, '%x: tensor<144x80xf32> {nvfp4.weight = "w"}', "", "f32", w, tiled)
-        w = values(3, 20, 48) * np.array([1, 1e4, 0], F32)[:, None, None]
+        pack(f"square {layout}", square, {"w": w}, '%x: tensor<144x80xf32> {nvfp4.weight = "w"}', "", "f32", w, layout)
+        # Padded to whole tiles of registers, smaller ones would be larger than their source.
+        n, k = (60, 112) if layout == "registers" else (20, 48)
+        w = values(3, n, k) * np.array([1, 1e4, 0], F32)[:, None, None]
         for form in [Format(granularity="slice"), Format(granularity="row"), Format(), MXFP4]:
-            pack(f"{form.text()} batch {tiled}", form, {"w": w}, '%x: tensor<3x20x48xf32> {nvfp4.weight = "w"}', "", "f32", w, tiled)
+            pack(f"{form.text()} batch {layout}", form, {"w": w}, f'%x: tensor<3x{n}x{k}xf32> {{nvfp4.weight = "w"}}', "", "f32", w, layout)
     large = values(2048, 1040)
     pack("large", Format(), {"w": large}, '%x: tensor<2048x1040xf32> {nvfp4.weight = "w"}', "", "f32", large)
 

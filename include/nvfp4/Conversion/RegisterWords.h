@@ -46,7 +46,7 @@ mlir::AffineMap getRegisterWordMap(BlockTensorType type);
 /// other pairs are 4 bytes apart.
 mlir::AffineMap getRegisterWordInverse(BlockTensorType type);
 /// From (row, column) of the linear scales to the offset in the scales, and
-/// from that to row of the matrix and column of the linear scales.
+/// from that to the row of the matrix and which 16 of its columns.
 mlir::AffineMap getRegisterScaleMap(BlockTensorType type);
 mlir::AffineMap getRegisterScaleInverse(BlockTensorType type);
 

@@ -12,6 +12,7 @@
 
 #include "nvfp4/Conversion/RegisterWords.h"
 #include "nvfp4/Conversion/ScalarCodecs.h"
+#include "nvfp4/Support/RegisterLayout.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include "mlir/Dialect/Affine/Utils.h"
@@ -435,9 +436,11 @@ Result BlockEvaluator::makeScales(BlockTensorType to, Value rows,
     if (to.getLayout() == BlockLayout::Registers) {
       AffineMap map = getRegisterScaleInverse(to);
       Value row = apply(map, 0, place.back());
-      Value column = apply(map, 1, place.back());
+      Value block = apply(map, 1, place.back());
+      int64_t blocks = ceilDiv(to.getShape().back(), kRegisterScaleCols);
       Value exists = arith::AndIOp::create(b, isBelow(row, rows),
-                                           isBelow(column, constant(columns)));
+                                           isBelow(block, constant(blocks)));
+      Value column = div(block, format.getBlockColumns() / kRegisterScaleCols);
       return makeByte(exists, place.drop_back(), row, column, source);
     }
     // The inverse of getTiledScaleOffset.

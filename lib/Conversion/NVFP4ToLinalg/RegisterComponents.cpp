@@ -12,6 +12,7 @@
 #include "RegisterComponents.h"
 
 #include "nvfp4/Conversion/RegisterWords.h"
+#include "nvfp4/Support/RegisterLayout.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -151,15 +152,26 @@ createRegistersFromLinear(OpBuilder &builder, Location loc,
   shape.back() = builder.getIndexAttr(type.getScalesType().getShape().back());
   AffineMap scaleMap = getRegisterScaleInverse(type);
   int64_t blockRows = type.getFormat().getBlockRows();
+  int64_t repeats = type.getFormat().getBlockColumns() / kRegisterScaleCols;
   Value packedScales = createBytes(
       builder, loc, shape, [&](ByteBuilder &bytes, ArrayRef<Value> loops) {
         AffineExpr d0 = builder.getAffineDimExpr(0);
         Value row = bytes.apply(scaleMap, 0, loops.back());
         Value scaleRow =
             bytes.apply(AffineMap::get(1, 0, d0.floorDiv(blockRows)), 0, row);
-        Value column = bytes.apply(scaleMap, 1, loops.back());
-        return bytes.loadInside(scales, loops.drop_back(), scaleRow, column,
-                                linear.scaleRows, linear.scaleCols);
+        Value block = bytes.apply(scaleMap, 1, loops.back());
+        Value column =
+            bytes.apply(AffineMap::get(1, 0, d0.floorDiv(repeats)), 0, block);
+        // A block that is longer repeats its scale, but not beyond the columns.
+        Value isColumn = arith::CmpIOp::create(
+            bytes.b, arith::CmpIPredicate::slt, block,
+            bytes.constant(ceilDiv(linear.cols, kRegisterScaleCols)));
+        Value none =
+            arith::ConstantOp::create(bytes.b, bytes.b.getI8IntegerAttr(0));
+        Value byte =
+            bytes.loadInside(scales, loops.drop_back(), scaleRow, column,
+                             linear.scaleRows, linear.scaleCols);
+        return Value(arith::SelectOp::create(bytes.b, isColumn, byte, none));
       });
   return {packedCodes, packedScales};
 }

@@ -168,11 +168,10 @@ AffineMap getRegisterScaleMap(BlockTensorType type) {
 AffineMap getRegisterScaleInverse(BlockTensorType type) {
   AffineExpr offset = getAffineDimExpr(0, type.getContext());
   int64_t tiles = getTiles(type);
-  return AffineMap::get(
-      1, 0,
-      {getRegisterScaleRow(offset, tiles, divide),
-       getRegisterScaleBlock(offset, tiles, divide).floorDiv(getRepeats(type))},
-      type.getContext());
+  return AffineMap::get(1, 0,
+                        {getRegisterScaleRow(offset, tiles, divide),
+                         getRegisterScaleBlock(offset, tiles, divide)},
+                        type.getContext());
 }
 
 } // namespace nvfp4

@@ -91,13 +91,13 @@ class EpilogueEmitter {
 public:
   EpilogueEmitter(KernelBuilder &kernel, const CtaContext &cta,
                   const ResultMaps &maps, Value product, int64_t run,
-                  int64_t pitch, int64_t sliceM, int64_t sliceN,
+                  int64_t pitch, int64_t sliceM, int64_t sliceN, int64_t slabs,
                   const MatmulExtents &extents, const MatmulTile &tile,
                   ProductFinish &finish, Value shared)
       : b(kernel.getBuilder()), a(b), cta(cta), config(cta.config), maps(maps),
         product(product), run(run), pitch(pitch), sliceM(sliceM),
-        sliceN(sliceN), extents(extents), tile(tile), finish(finish),
-        shared(shared), evaluator(kernel) {}
+        sliceN(sliceN), slabs(slabs), extents(extents), tile(tile),
+        finish(finish), shared(shared), evaluator(kernel) {}
 
   /// Of the slice that starts at (firstM, firstN) of the tile.
   void stage(MmaAtom &atom, ValueRange accumulators, int64_t firstM,
@@ -123,6 +123,8 @@ private:
   const ResultMaps &maps;
   Value product;
   int64_t run, pitch, sliceM, sliceN;
+  /// Parts of the sums in shared memory.
+  int64_t slabs;
   const MatmulExtents &extents;
   const MatmulTile &tile;
   ProductFinish &finish;
@@ -233,7 +235,7 @@ SmallVector<Value> EpilogueEmitter::loadSlab(Value address) {
 SmallVector<Value> EpilogueEmitter::loadSums(Value row, Value column) {
   Value address = a.offset(shared, a.mul(a.add(a.mul(row, pitch), column), 4));
   SmallVector<Value> sums = loadSlab(address);
-  for (int64_t slab = 1; slab < config.warpsK; ++slab)
+  for (int64_t slab = 1; slab < slabs; ++slab)
     for (auto [sum, part] : llvm::zip_equal(
              sums, loadSlab(a.offset(address, slab * sliceM * pitch * 4))))
       sum = arith::AddFOp::create(b, sum, part);
@@ -320,7 +322,7 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
                              Value shared) {
   int64_t sliceM = getSliceM(), sliceN = getSliceN();
   EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(), sliceM,
-                          sliceN, extents, tile, finish, shared);
+                          sliceN, config.warpsK, extents, tile, finish, shared);
   finish.begin(kernel.getBuilder(), tile);
   for (int64_t m = 0; m < config.tileM; m += sliceM)
     for (int64_t n = 0; n < config.tileN; n += sliceN) {
@@ -337,10 +339,11 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
 LogicalResult Epilogue::emitStaged(KernelBuilder &kernel, const CtaContext &cta,
                                    const MatmulExtents &extents,
                                    const MatmulTile &tile,
-                                   ProductFinish &finish, Value shared) {
+                                   ProductFinish &finish, Value shared,
+                                   int64_t slabs) {
   finish.begin(kernel.getBuilder(), tile);
   return EpilogueEmitter(kernel, cta, maps, product, run, getPitch(),
-                         config.tileM, config.tileN, extents, tile, finish,
-                         shared)
+                         config.tileM, config.tileN, slabs, extents, tile,
+                         finish, shared)
       .emitResults(0, 0);
 }

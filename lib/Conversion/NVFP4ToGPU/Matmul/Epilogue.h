@@ -41,8 +41,8 @@ public:
   static mlir::FailureOr<Epilogue>
   get(mlir::func::FuncOp body, mlir::Value product, const MatmulConfig &config);
 
-  /// Shared memory that accumulators need: of each of the warps along K the
-  /// sums of the tile as f32, row by row, some words from row to row.
+  /// Shared memory that accumulators need: of each of the warps along K a slab,
+  /// the sums of the tile as f32, row by row, `getPitch` words from row to row.
   int64_t getStagingBytes() const { return config.warpsK * getSlabBytes(); }
   int64_t getSlabBytes() const { return 4 * getSliceM() * getPitch(); }
   int64_t getPitch() const;
@@ -51,11 +51,12 @@ public:
                            MmaAtom &atom, mlir::ValueRange accumulators,
                            const MatmulExtents &extents, const MatmulTile &tile,
                            ProductFinish &finish, mlir::Value shared);
-  /// The same of accumulators that are in `shared` already.
+  /// The same of `slabs` parts of the sums that are in `shared` already, each
+  /// of getSlabBytes() bytes.
   mlir::LogicalResult emitStaged(KernelBuilder &kernel, const CtaContext &cta,
                                  const MatmulExtents &extents,
                                  const MatmulTile &tile, ProductFinish &finish,
-                                 mlir::Value shared);
+                                 mlir::Value shared, int64_t slabs);
 
 private:
   Epilogue(const MatmulConfig &config, mlir::Value product, ResultMaps maps);

@@ -44,13 +44,26 @@ void HopperPTX::fenceBarrierInit() {
   emit({}, {}, "fence.mbarrier_init.release.cluster;", "");
 }
 
+/// Waits at a barrier with instructions of that order and scope.
+static void emitWait(HopperPTX &ptx, Value barrier, Value parity,
+                     StringRef order) {
+  ptx.emit({}, {ptx.getAddress(barrier), parity},
+           ("{\n\t.reg .pred done;\n"
+            "wait_${:uid}:\n\t"
+            "mbarrier.try_wait.parity" +
+            order +
+            ".shared::cta.b64 done, [$0], $1;\n\t"
+            "@!done bra wait_${:uid};\n\t}")
+               .str(),
+           "r,r");
+}
+
 void HopperPTX::waitForParity(Value barrier, Value parity) {
-  emit({}, {getAddress(barrier), parity},
-       "{\n\t.reg .pred done;\n"
-       "wait_${:uid}:\n\t"
-       "mbarrier.try_wait.parity.shared::cta.b64 done, [$0], $1;\n\t"
-       "@!done bra wait_${:uid};\n\t}",
-       "r,r");
+  emitWait(*this, barrier, parity, "");
+}
+
+void HopperPTX::waitForCluster(Value barrier, Value parity) {
+  emitWait(*this, barrier, parity, ".acquire.cluster");
 }
 
 void HopperPTX::arriveIf(Value barrier, Value condition) {
@@ -108,4 +121,41 @@ void HopperPTX::copyTensor(Value target, Value map, ValueRange coordinates,
            "[$1, {" +
            place + "}], [$2];",
        constraints);
+}
+
+void HopperPTX::copyBulkOnce(Value target, Value source, Value bytes,
+                             Value barrier) {
+  emit({}, {getAddress(target), source, bytes, getAddress(barrier)},
+       "{\n\t.reg .b64 once;\n\t"
+       "createpolicy.fractional.L2::evict_first.b64 once, 1.0;\n\t"
+       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes"
+       ".L2::cache_hint [$0], [$1], $2, [$3], once;\n\t}",
+       "r,l,r,r");
+}
+
+void HopperPTX::beginClusterSync() {
+  emit({}, {}, "barrier.cluster.arrive.release.aligned;", "");
+}
+
+void HopperPTX::endClusterSync() {
+  emit({}, {}, "barrier.cluster.wait.acquire.aligned;", "");
+}
+
+Value HopperPTX::mapToRank(Value shared, Value rank) {
+  return emit(b.getI32Type(), {getAddress(shared), rank},
+              "mapa.shared::cluster.u32 $0, $1, $2;", "=r,r,r",
+              /*ordersMemory=*/false);
+}
+
+void HopperPTX::storeAsyncIf(Value condition, Value target, Value value,
+                             Value barrier) {
+  emit({}, {condition, target, value, barrier},
+       "@$0 st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [$1], "
+       "$2, [$3];",
+       "b,r,f,r");
+}
+
+void HopperPTX::arriveRemote(Value barrier) {
+  emit({}, {barrier},
+       "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [$0];", "r");
 }

@@ -54,10 +54,28 @@ struct HopperPTX {
   /// complete on `barrier`.
   void copyBulk(mlir::Value target, mlir::Value source, mlir::Value bytes,
                 mlir::Value barrier);
+  /// The same of bytes that nobody reads again soon.
+  void copyBulkOnce(mlir::Value target, mlir::Value source, mlir::Value bytes,
+                    mlir::Value barrier);
   /// A box of a tensor map (a generic or parameter pointer) at `coordinates`
   /// (i32, the innermost first).
   void copyTensor(mlir::Value target, mlir::Value map,
                   mlir::ValueRange coordinates, mlir::Value barrier);
+
+  /// Tells the cluster what this thread did, and blocks until all threads of it
+  /// have said so. Whole warps.
+  void beginClusterSync();
+  void endClusterSync();
+  /// i32: where a CTA of the cluster has what this one has at a shared pointer.
+  mlir::Value mapToRank(mlir::Value shared, mlir::Value rank);
+  /// Stores a word to such a place if `condition` (i1) holds; its bytes
+  /// complete on `barrier`, of the same CTA.
+  void storeAsyncIf(mlir::Value condition, mlir::Value target,
+                    mlir::Value value, mlir::Value barrier);
+  /// An arrival at a barrier at such a place.
+  void arriveRemote(mlir::Value barrier);
+  /// waitForParity, for what other CTAs of the cluster did.
+  void waitForCluster(mlir::Value barrier, mlir::Value parity);
 
 private:
   mlir::ImplicitLocOpBuilder &b;

@@ -225,6 +225,8 @@ nvfp4::generateMatmulKernel(const KernelRequest &request) {
                              "but got ")
            << request.chip.name << " for " << request.attr;
   auto scaled = dyn_cast<ScaledMatmulOp>(root);
+  if (scaled && request.attr.getSchedule() == KernelSchedule::Stream)
+    return generateStreamMatmul(request, scaled);
   if (!scaled)
     return generateFloatMatmul(request, cast<linalg::LinalgOp>(root));
   if (!scaled.getLhsType() || !scaled.getRhsType())

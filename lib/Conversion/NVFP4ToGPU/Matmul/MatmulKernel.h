@@ -62,6 +62,9 @@ mlir::FailureOr<KernelVariant> generateBlockScaledMatmul(const KernelRequest &,
                                                          ScaledMatmulOp root);
 mlir::FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &,
                                                         ScaledMatmulOp root);
+/// Of few rows, with weights in the registers layout (StreamMatmul.cpp).
+mlir::FailureOr<KernelVariant> generateStreamMatmul(const KernelRequest &,
+                                                    ScaledMatmulOp root);
 mlir::FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &,
                                                    mlir::linalg::LinalgOp root);
 

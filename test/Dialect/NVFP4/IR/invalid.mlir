@@ -506,5 +506,10 @@ func.func private @kernel_row_tile() attributes {nvfp4.kernel = #nvfp4.kernel<ro
 
 // -----
 
-// expected-error@below {{expected 32 threads for each of 4 warps, but got 64}}
+// expected-error@below {{expected 32 threads for each of 4 warps, and 128 more if a warpgroup copies for them, but got 64}}
 func.func private @kernel_warps() attributes {nvfp4.kernel = #nvfp4.kernel<matmul, threads = 64, tile = 64x64x64, warps = 2x2x1>}
+
+// -----
+
+// expected-error@below {{expected 'clusters' of a stream, and 1 or more, but got 2 and schedule matmul}}
+func.func private @kernel_clusters() attributes {nvfp4.kernel = #nvfp4.kernel<matmul, threads = 128, tile = 16x64x64, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16, clusters = 2>}

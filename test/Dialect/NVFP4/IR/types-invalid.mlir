@@ -109,3 +109,8 @@ func.func private @precision_static_name() attributes {nvfp4.precision = #nvfp4.
 
 // expected-error@below {{expected 'activations'}}
 func.func private @precision_parameter() attributes {nvfp4.precision = #nvfp4.precision<nvfp4, weights = static<"a">>}
+
+// -----
+
+// expected-error@below {{expected two static last dimensions in the registers layout, whose padding depends on them}}
+func.func private @registers(!nvfp4.tensor<?x64, nvfp4, layout = registers>)

@@ -2,8 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Gives operands of block-scaled matmuls the tiled layout where they are made:
-// in quantizations of activations, and in the packing functions of weights.
+// Gives operands of block-scaled matmuls the layout in which the chip's matrix
+// unit reads them where they are made: in quantizations of activations, and in
+// the packing functions of weights. That is the tiled layout, but for weights
+// of a unit that multiplies 16-bit operands the one of its registers.
 //
 // Expects: quantized IR; arguments with `nvfp4.packed` name packing functions.
 // Leaves:  no linear operand of an `nvfp4.matmul`.
@@ -13,6 +15,7 @@
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+#include "nvfp4/Target/Chips.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
@@ -34,8 +37,13 @@ BlockTensorType withLayout(BlockTensorType type, BlockLayout layout) {
   return BlockTensorType::get(type.getShape(), type.getFormat(), layout);
 }
 
-BlockTensorType getTiled(Value value) {
-  return withLayout(cast<BlockTensorType>(value.getType()), BlockLayout::Tiled);
+BlockTensorType getTypeIn(Value value, BlockLayout layout) {
+  return withLayout(cast<BlockTensorType>(value.getType()), layout);
+}
+
+bool isLinear(Value value) {
+  return cast<BlockTensorType>(value.getType()).getLayout() ==
+         BlockLayout::Linear;
 }
 
 void emitMissed(Location loc, const Twine &reason) {
@@ -63,28 +71,41 @@ class AssignLayoutsPass final
     : public impl::AssignLayoutsPassBase<AssignLayoutsPass> {
 public:
   using Base::Base;
+  AssignLayoutsPass() = default;
+  AssignLayoutsPass(const AssignLayoutsPass &other) : Base(other) {
+    chip = other.chip.getValue();
+  }
   void runOnOperation() override;
 
 private:
-  /// `value` with its scales tiled: itself if its maker can write that.
-  Value getTiledValue(Value value);
-  void tilePacked(FlatSymbolRefAttr packedBy);
-  /// Other users than matmuls of a value that became tiled.
+  LogicalResult verify(MatmulOp op);
+  /// In which the unit reads an operand.
+  BlockLayout getLayoutOf(OpOperand &operand);
+  /// `value` in a layout: itself if its maker can write that.
+  Value getValueIn(Value value, BlockLayout layout);
+  void layPackedOut(FlatSymbolRefAttr packedBy, BlockLayout layout);
+  /// Other users than matmuls of a value whose layout has changed.
   void restoreOtherUsers(Value value);
 
+  Option<std::string> chip{
+      *this, "chip",
+      llvm::cl::desc("The chip that reads the operands; none: a unit that "
+                     "multiplies block-scaled operands"),
+      llvm::cl::init("")};
+  bool readsRegisters = false;
   /// What stands for a value in matmuls.
-  llvm::DenseMap<Value, Value> tiled;
+  llvm::DenseMap<std::pair<Value, unsigned>, Value> known;
   /// Values whose type has changed under their users.
   llvm::SetVector<Value> changed;
 };
 
 } // namespace
 
-/// Makes a packing function return the tiled layout.
-static void tilePackingFunction(func::FuncOp function) {
+/// Makes a packing function return a layout.
+static void setPackedLayout(func::FuncOp function, BlockLayout layout) {
   Operation *terminator = function.front().getTerminator();
   Value result = terminator->getOperand(0);
-  BlockTensorType type = getTiled(result);
+  BlockTensorType type = getTypeIn(result, layout);
   if (result.getDefiningOp<QuantizeOp>() && result.hasOneUse()) {
     result.setType(type);
   } else {
@@ -98,18 +119,18 @@ static void tilePackingFunction(func::FuncOp function) {
 
 /// Of all entries, the arguments that a packing function makes: they are one
 /// tensor of the package.
-void AssignLayoutsPass::tilePacked(FlatSymbolRefAttr packedBy) {
+void AssignLayoutsPass::layPackedOut(FlatSymbolRefAttr packedBy,
+                                     BlockLayout layout) {
   ModuleOp module = getOperation();
   if (auto function = module.lookupSymbol<func::FuncOp>(packedBy.getAttr()))
-    tilePackingFunction(function);
+    setPackedLayout(function, layout);
   ++numWeights;
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.isExternal())
       continue;
     for (BlockArgument argument : function.getArguments())
       if (getPackedBy(argument) == packedBy) {
-        argument.setType(getTiled(argument));
-        tiled[argument] = argument;
+        argument.setType(getTypeIn(argument, layout));
         changed.insert(argument);
       }
     function.setType(FunctionType::get(module.getContext(),
@@ -118,19 +139,23 @@ void AssignLayoutsPass::tilePacked(FlatSymbolRefAttr packedBy) {
   }
 }
 
-Value AssignLayoutsPass::getTiledValue(Value value) {
+Value AssignLayoutsPass::getValueIn(Value value, BlockLayout layout) {
   auto type = dyn_cast<BlockTensorType>(value.getType());
-  if (!type || type.getLayout() == BlockLayout::Tiled)
+  if (!type || type.getLayout() == layout)
     return value;
-  if (Value known = tiled.lookup(value))
-    return known;
-  if (FlatSymbolRefAttr packedBy = getPackedBy(value)) {
-    tilePacked(packedBy);
+  Value &laidOut = known[{value, static_cast<unsigned>(layout)}];
+  if (laidOut)
+    return laidOut;
+  FlatSymbolRefAttr packedBy = getPackedBy(value);
+  if (packedBy && isLinear(value)) {
+    layPackedOut(packedBy, layout);
     return value;
   }
-  if (value.getDefiningOp<QuantizeOp>()) {
+  // Kernels quantize to the layout of activations.
+  if (value.getDefiningOp<QuantizeOp>() && isLinear(value) &&
+      layout == BlockLayout::Tiled) {
     ++numQuantized;
-    value.setType(getTiled(value));
+    value.setType(getTypeIn(value, layout));
     changed.insert(value);
     return value;
   }
@@ -140,17 +165,18 @@ Value AssignLayoutsPass::getTiledValue(Value value) {
   bool isCastOfStatic =
       cast &&
       ShapedType::isStatic(cast.getSource().getType().getShape().back());
-  if (isCastOfStatic) {
-    Value source = getTiledValue(cast.getSource());
-    return tiled[value] =
-               CastOp::create(builder, cast.getLoc(), getTiled(value), source);
+  if (isCastOfStatic && layout == BlockLayout::Tiled) {
+    Value source = getValueIn(cast.getSource(), layout);
+    Value result = CastOp::create(builder, cast.getLoc(),
+                                  getTypeIn(value, layout), source);
+    return known[{value, static_cast<unsigned>(layout)}] = result;
   }
   ++numRelayouts;
   emitMissed(value.getLoc(), "laid out anew in every run: expected an operand "
                              "of a matmul that a quantization or a packing "
                              "function makes");
-  return tiled[value] = RelayoutOp::create(builder, value.getLoc(),
-                                           getTiled(value), value);
+  return laidOut = RelayoutOp::create(builder, value.getLoc(),
+                                      getTypeIn(value, layout), value);
 }
 
 void AssignLayoutsPass::restoreOtherUsers(Value value) {
@@ -160,10 +186,8 @@ void AssignLayoutsPass::restoreOtherUsers(Value value) {
   auto readsLinear = [](OpOperand &use) {
     Operation *user = use.getOwner();
     // A cast that a matmul reads has been made of the tiled value.
-    return !isa<MatmulOp, DimOp>(user) &&
-           !(isa<CastOp>(user) &&
-             cast<BlockTensorType>(user->getResult(0).getType()).getLayout() ==
-                 BlockLayout::Tiled);
+    return !isa<MatmulOp, DimOp, RelayoutOp>(user) &&
+           !(isa<CastOp>(user) && !isLinear(user->getResult(0)));
   };
   auto other = llvm::find_if(value.getUses(), readsLinear);
   if (other == value.use_end())
@@ -184,24 +208,45 @@ void AssignLayoutsPass::restoreOtherUsers(Value value) {
   });
 }
 
+LogicalResult AssignLayoutsPass::verify(MatmulOp op) {
+  for (Value operand : {op.getLhs(), op.getRhs()}) {
+    auto type = dyn_cast<BlockTensorType>(operand.getType());
+    if (type && type.isDynamicDim(type.getRank() - 1))
+      return op.emitOpError(
+                 "expected a static K, on which the padding of tiled "
+                 "operands depends, but got ")
+             << type;
+  }
+  return success();
+}
+
+BlockLayout AssignLayoutsPass::getLayoutOf(OpOperand &operand) {
+  auto matmul = cast<MatmulOp>(operand.getOwner());
+  auto type = cast<BlockTensorType>(operand.get().getType());
+  bool isWeight = operand.get() == matmul.getRhs() &&
+                  !type.isDynamicDim(type.getRank() - 2);
+  return readsRegisters && isWeight ? BlockLayout::Registers
+                                    : BlockLayout::Tiled;
+}
+
 void AssignLayoutsPass::runOnOperation() {
-  tiled.clear();
+  known.clear();
   changed.clear();
+  const ChipModel *model = findChip(chip.getValue());
+  if (!chip.empty() && !model) {
+    getOperation()->emitError(describeUnknownChip(chip.getValue()));
+    return signalPassFailure();
+  }
+  readsRegisters = model && model->mmaUnit == MmaUnit::WarpgroupAsync;
   SmallVector<MatmulOp> matmuls;
   getOperation()->walk([&](MatmulOp op) { matmuls.push_back(op); });
   for (MatmulOp op : matmuls)
-    for (Value operand : {op.getLhs(), op.getRhs()}) {
-      auto type = dyn_cast<BlockTensorType>(operand.getType());
-      if (type && type.isDynamicDim(type.getRank() - 1)) {
-        op.emitOpError("expected a static K, on which the padding of tiled "
-                       "operands depends, but got ")
-            << type;
-        return signalPassFailure();
-      }
-    }
+    if (failed(verify(op)))
+      return signalPassFailure();
   for (MatmulOp op : matmuls)
     for (OpOperand &operand : op->getOpOperands())
-      operand.set(getTiledValue(operand.get()));
+      if (isa<BlockTensorType>(operand.get().getType()))
+        operand.set(getValueIn(operand.get(), getLayoutOf(operand)));
   for (Value value : changed)
     restoreOtherUsers(value);
 }

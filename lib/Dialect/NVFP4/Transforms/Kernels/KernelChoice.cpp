@@ -132,6 +132,8 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
 SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
                                             const Product &product,
                                             const ChipModel &chip) {
+  if (product.isInRegisters)
+    return chooseStreams(context, product, chip);
   bool isDynamic = ShapedType::isDynamic(product.rows);
   bool mayBeFew = isDynamic ? product.rowMultiple <= kSmallRows
                             : product.rows <= kSmallRows;

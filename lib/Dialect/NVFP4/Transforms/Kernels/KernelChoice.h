@@ -37,6 +37,9 @@ struct Product {
   /// Elements along K of which a warp takes whole multiples: an instruction's,
   /// or what four neighbouring scales of a row cover.
   int64_t stepDepth = 16;
+  /// Whether weights are in the registers layout, whether they are the
+  /// package's, which no kernel writes, and whether there are batch dimensions.
+  bool isInRegisters = false, isPacked = false, isBatched = false;
 };
 
 /// Bytes of shared memory that all stages of a kernel hold: tiles of both
@@ -46,6 +49,12 @@ int64_t getSharedBytes(const Product &product, KernelAttr kernel);
 /// The kernels of a product, in the order in which they are tried. Empty if no
 /// tile fits the chip.
 llvm::SmallVector<mlir::Attribute> chooseKernels(mlir::MLIRContext *context,
+                                                 const Product &product,
+                                                 const ChipModel &chip);
+
+/// The kernels of a product with weights in the registers layout (
+/// StreamChoice.cpp), likewise.
+llvm::SmallVector<mlir::Attribute> chooseStreams(mlir::MLIRContext *context,
                                                  const Product &product,
                                                  const ChipModel &chip);
 

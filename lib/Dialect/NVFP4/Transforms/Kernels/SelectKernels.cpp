@@ -133,6 +133,18 @@ ProductOperand describeOperand(Type type) {
   return {getElementTypeOrSelf(type).getIntOrFloatBitWidth(), 0};
 }
 
+/// Whether a packing function makes a value: the entry's argument is the
+/// package's.
+bool isPackedArgument(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto function =
+      argument
+          ? dyn_cast_or_null<func::FuncOp>(argument.getOwner()->getParentOp())
+          : func::FuncOp();
+  return function && argument.getOwner()->isEntryBlock() &&
+         function.getArgAttr(argument.getArgNumber(), kPackedAttrName);
+}
+
 Product describeMatmul(MatmulOp op) {
   auto lhs = cast<ShapedType>(op.getLhs().getType());
   auto rhs = cast<ShapedType>(op.getRhs().getType());
@@ -143,6 +155,11 @@ Product describeMatmul(MatmulOp op) {
   product.rowMultiple = getRowMultiple(op.getLhs());
   product.lhs = describeOperand(lhs);
   product.rhs = describeOperand(rhs);
+  auto weights = dyn_cast<BlockTensorType>(rhs);
+  product.isInRegisters =
+      weights && weights.getLayout() == BlockLayout::Registers;
+  product.isPacked = isPackedArgument(op.getRhs());
+  product.isBatched = lhs.getRank() > 2;
   // Plain activations become bf16 on their way to shared memory.
   product.lhs.bits = std::min<int64_t>(product.lhs.bits, 16);
   product.stepDepth = std::max(
@@ -189,7 +206,10 @@ LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
     auto type = dyn_cast<BlockTensorType>(operand.getType());
     if (!type)
       continue;
-    if (type.getLayout() != BlockLayout::Tiled)
+    bool readsRegisters =
+        operand == op.getRhs() && chip.mmaUnit == MmaUnit::WarpgroupAsync;
+    if (type.getLayout() != BlockLayout::Tiled &&
+        !(readsRegisters && type.getLayout() == BlockLayout::Registers))
       return op.emitOpError("expected tiled operands, but got ") << type;
     ScaleEncoding encoding = type.getFormat().getScaleEncoding();
     if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)

@@ -103,8 +103,9 @@ LogicalResult verifyKernels(Operation *op) {
     return success();
   for (Value operand : {matmul.getLhs(), matmul.getRhs()}) {
     auto type = dyn_cast<BlockTensorType>(operand.getType());
-    if (type && type.getLayout() != BlockLayout::Tiled)
-      return op->emitOpError("expected tiled operands after Kernels, but got ")
+    if (type && type.getLayout() == BlockLayout::Linear)
+      return op->emitOpError("expected no linear operand after Kernels, but "
+                             "got ")
              << type;
   }
   if (!op->hasAttr(kKernelAttrName))

@@ -1,0 +1,61 @@
+//===- StreamConfig.h - What a stream kernel is told ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The kernel attribute of a `stream`, checked, and what follows from it and
+// from the weights.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_STREAMCONFIG_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_STREAMCONFIG_H
+
+#include "MatmulConfig.h"
+
+namespace nvfp4 {
+
+/// Warps that multiply one tile of weights, and their threads.
+constexpr int64_t kWarpsPerGroup = 4;
+constexpr int64_t kGroupThreads = 32 * kWarpsPerGroup;
+
+/// CTAs that a multiprocessor is to hold, if memory lets it.
+constexpr int64_t kResident = 2;
+
+struct StreamConfig {
+  int64_t threads, stages, clusters, maxRows;
+  /// Rows that accumulators are made for.
+  int64_t tileM;
+  /// Groups of warps that share K; warps that finish results.
+  int64_t groups, finishers;
+  /// Of the weights; tiles of 128 along K, and of 64 columns of the result.
+  int64_t n, k, tiles, rowTiles;
+  /// Tiles of K of a CTA, and of a stage.
+  int64_t tilesPerRank, stageTiles;
+  /// Clusters that are launched.
+  int64_t numClusters;
+
+  /// Reports at `root` what no stream kernel can be.
+  static mlir::FailureOr<StreamConfig> get(ScaledMatmulOp root, KernelAttr attr,
+                                           const ChipModel &chip);
+
+  int64_t getTileBytes() const;
+  int64_t getStageBytes() const { return stageTiles * getTileBytes(); }
+  /// Groups of a cluster: parts of a sum.
+  int64_t getSlabs() const { return groups * clusters; }
+  int64_t getRingBytes() const { return stages * getStageBytes(); }
+  int64_t getActivationBytes() const;
+  /// Whether all stages of all CTAs are full.
+  bool hasWholeStages() const { return tiles % (clusters * stageTiles) == 0; }
+  /// Threads: the one that copies, and the first that finishes.
+  int64_t getCopier() const { return groups * kGroupThreads; }
+  int64_t getFirstFinisher() const { return getCopier() + 32; }
+
+  /// The same for those parts that are shared with other matmuls: of the warps
+  /// that multiply, and of those that finish the sums.
+  MatmulConfig getUnit() const;
+  MatmulConfig getResults() const;
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_STREAMCONFIG_H

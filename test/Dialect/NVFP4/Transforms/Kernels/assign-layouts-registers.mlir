@@ -1,0 +1,40 @@
+// RUN: nvfp4-opt %s --nvfp4-assign-layouts=chip=sm_90a --split-input-file | FileCheck %s
+
+// A unit that multiplies 16-bit operands decodes weights in registers; another
+// user reads them as they were.
+
+// CHECK-LABEL: func @linear(
+// CHECK-SAME: %[[W:[a-z0-9]+]]: !nvfp4.tensor<32x64, nvfp4, layout = registers> {nvfp4.packed = @pack.fc}
+// CHECK: %[[L:.*]] = nvfp4.relayout %[[W]] : {{.*}} -> !nvfp4.tensor<32x64, nvfp4>
+// CHECK: nvfp4.matmul %{{.*}}, %[[W]]
+// CHECK: nvfp4.dequantize %[[L]]
+func.func @linear(%x: tensor<?x64xf32>, %w: !nvfp4.tensor<32x64, nvfp4> {nvfp4.packed = @pack.fc})
+    -> (tensor<?x32xf32>, tensor<32x64xf32>) {
+  %y = nvfp4.matmul %x, %w : tensor<?x64xf32>, !nvfp4.tensor<32x64, nvfp4> -> tensor<?x32xf32>
+  %z = nvfp4.dequantize %w : !nvfp4.tensor<32x64, nvfp4> -> tensor<32x64xf32>
+  return %y, %z : tensor<?x32xf32>, tensor<32x64xf32>
+}
+
+// CHECK-LABEL: func private @pack.fc
+// CHECK: %[[Q:.*]] = nvfp4.quantize {{.*}} -> !nvfp4.tensor<32x64, nvfp4, layout = registers>
+// CHECK: return %[[Q]]
+func.func private @pack.fc(%w: tensor<32x64xf32> {nvfp4.weight = "fc.weight"}) -> !nvfp4.tensor<32x64, nvfp4>
+    attributes {nvfp4.pack = "fc.weight"} {
+  %g = nvfp4.global_scale %w : tensor<32x64xf32> -> tensor<f32>
+  %q = nvfp4.quantize %w global_scale %g : tensor<32x64xf32>, tensor<f32> -> !nvfp4.tensor<32x64, nvfp4>
+  return %q : !nvfp4.tensor<32x64, nvfp4>
+}
+
+// -----
+
+// Weights that a run makes are laid out anew in it.
+
+// CHECK-LABEL: func @made(
+// CHECK: %[[Q:.*]] = nvfp4.quantize {{.*}} -> !nvfp4.tensor<32x64, mxfp4>
+// CHECK: %[[R:.*]] = nvfp4.relayout %[[Q]] : {{.*}} -> !nvfp4.tensor<32x64, mxfp4, layout = registers>
+// CHECK: nvfp4.matmul %{{.*}}, %[[R]]
+func.func @made(%x: tensor<?x64xf32>, %w: tensor<32x64xf32>) -> tensor<?x32xf32> {
+  %q = nvfp4.quantize %w : tensor<32x64xf32> -> !nvfp4.tensor<32x64, mxfp4>
+  %y = nvfp4.matmul %x, %q : tensor<?x64xf32>, !nvfp4.tensor<32x64, mxfp4> -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}
