@@ -18,6 +18,12 @@ namespace nvfp4 {
 /// before it ends, because it waits itself.
 inline constexpr llvm::StringLiteral kProgrammaticLaunchName =
     "nvfp4.programmatic_launch";
+/// Of a `gpu.launch_func` whose operands include tensor maps: an array of
+/// dictionaries, one for each. `operand` is the number of the operand, which is
+/// the address of a tensor; `dtype`, `swizzle`, `box`, `dims` and `strides` are
+/// the fields of `nvfp4_tensor_map`, the last two as maps of the launch's i64
+/// operands.
+inline constexpr llvm::StringLiteral kTensorMapsName = "nvfp4.tensor_maps";
 
 /// PTX, with a null byte behind it.
 inline constexpr llvm::StringLiteral kPTXGlobalName = "nvfp4.image.ptx";

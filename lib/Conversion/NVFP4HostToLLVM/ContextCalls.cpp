@@ -23,6 +23,7 @@ static_assert(offsetof(nvfp4_context, parallel_for) == 8 + 2 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, launch) == 8 + 3 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, copy) == 8 + 4 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, fill) == 8 + 5 * sizeof(void *));
+static_assert(offsetof(nvfp4_context, tensor_map) == 8 + 6 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, gemm_f32) == 8 + 7 * sizeof(void *));
 static_assert(offsetof(nvfp4_context, scaled_product) ==
               8 + 8 * sizeof(void *));
@@ -37,6 +38,7 @@ enum class Field : int32_t {
   Launch = 5,
   Copy = 6,
   Fill = 7,
+  TensorMap = 8,
   GemmF32 = 9,
   ScaledProduct = 10,
   Quantize = 11,
@@ -120,6 +122,11 @@ Value emitKernelCall(OpBuilder &builder, Location loc, Value context,
     llvm_unreachable("covered switch");
   };
   return emitCall(builder, loc, context, getField(), operands);
+}
+
+Value emitTensorMap(OpBuilder &builder, Location loc, Value context, Value map,
+                    Value target) {
+  return emitCall(builder, loc, context, Field::TensorMap, {map, target});
 }
 
 } // namespace nvfp4

@@ -52,6 +52,12 @@ mlir::Value emitKernelCall(mlir::OpBuilder &builder, mlir::Location loc,
                            mlir::Value context, RuntimeKernel kernel,
                            mlir::Value operands);
 
+/// `tensor_map(user, map, target)`, addresses of an `nvfp4_tensor_map` and of
+/// its 128 bytes.
+mlir::Value emitTensorMap(mlir::OpBuilder &builder, mlir::Location loc,
+                          mlir::Value context, mlir::Value map,
+                          mlir::Value target);
+
 } // namespace nvfp4
 
 #endif // NVFP4_LIB_CONVERSION_NVFP4HOSTTOLLVM_CONTEXTCALLS_H

@@ -18,6 +18,8 @@
 #include "nvfp4/Runtime/ProgramABI.h"
 
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -64,9 +66,18 @@ public:
 private:
   void createArea();
   LogicalResult lower(gpu::LaunchFuncOp op);
+  /// The values of a launch's operands, and bytes of each.
+  LogicalResult getOperands(gpu::LaunchFuncOp op, SmallVector<Value> &values,
+                            ProgramKernel &kernel);
+  /// Makes the tensor maps of a launch, and says where they and the other
+  /// operands are: the address of an array.
+  FailureOr<Value> makeTensorMaps(gpu::LaunchFuncOp op,
+                                  ArrayRef<DictionaryAttr> maps);
+  void describeTensorMap(DictionaryAttr map, Value address, ValueRange extents);
   LogicalResult lower(memref::CopyOp op);
   LogicalResult lower(linalg::FillOp op);
-  /// Replaces an op by a call: returns from the function on a bad status.
+  /// After a call: returns from the function on a bad status. Erases what the
+  /// call replaces, if it is given.
   void finish(Operation *op, Value status);
 
   FailureOr<Value> getAddress(Operation *op, Value buffer);
@@ -82,12 +93,39 @@ private:
   ImplicitLocOpBuilder builder;
   Type pointer, i32, i64;
   SmallVector<Operation *> ops;
-  /// The area: values of arguments, their addresses, a grid, a block.
+  /// The area: values of arguments, their addresses, a grid, a block; where
+  /// there are tensor maps, addresses of arguments with some of them, those
+  /// maps, and what one is made of.
   Value slots, addresses, grid, block;
+  Value mixedAddresses, tensorMaps, description;
   /// Returns its argument, a status.
   Block *badStatus = nullptr;
 };
 } // namespace
+
+/// Of a tensor map in memory.
+static constexpr unsigned kTensorMapAlignment = 64;
+static_assert(NVFP4_TENSOR_MAP_MAX_RANK == 5);
+static_assert(offsetof(nvfp4_tensor_map, dims) == 24);
+static_assert(offsetof(nvfp4_tensor_map, box) == 104);
+static_assert(sizeof(nvfp4_tensor_map) == 160);
+/// CU_TENSOR_MAP_L2_PROMOTION_L2_256B.
+static constexpr int64_t kPromotion256 = 3;
+
+static Type getTensorMapType(MLIRContext *context) {
+  return LLVM::LLVMArrayType::get(IntegerType::get(context, 8),
+                                  NVFP4_TENSOR_MAP_BYTES);
+}
+
+/// nvfp4_tensor_map.
+static Type getTensorMapDescriptionType(MLIRContext *context) {
+  Type i32 = IntegerType::get(context, 32), i64 = IntegerType::get(context, 64);
+  Type wide = LLVM::LLVMArrayType::get(i64, NVFP4_TENSOR_MAP_MAX_RANK);
+  Type narrow = LLVM::LLVMArrayType::get(i32, NVFP4_TENSOR_MAP_MAX_RANK);
+  return LLVM::LLVMStructType::getLiteral(
+      context, {i32, i32, LLVM::LLVMPointerType::get(context), i32, i32, wide,
+                wide, narrow, narrow, i32, i32, i32, i32});
+}
 
 /// Bytes of a scalar in memory; 0 if it is no scalar.
 static uint32_t getBytes(Type type) {
@@ -95,6 +133,27 @@ static uint32_t getBytes(Type type) {
     return 8;
   return type.isIntOrFloat() ? llvm::divideCeil(type.getIntOrFloatBitWidth(), 8)
                              : 0;
+}
+
+/// The operands of a launch that are tensor maps.
+static SmallVector<DictionaryAttr> getTensorMaps(gpu::LaunchFuncOp op) {
+  auto maps = op->getAttrOfType<ArrayAttr>(kTensorMapsName);
+  if (!maps)
+    return {};
+  return llvm::to_vector(maps.getAsRange<DictionaryAttr>());
+}
+
+/// Of the launch that has the most.
+static size_t countTensorMaps(ArrayRef<Operation *> ops) {
+  size_t count = 0;
+  for (Operation *op : ops)
+    if (auto launch = dyn_cast<gpu::LaunchFuncOp>(op))
+      count = std::max(count, getTensorMaps(launch).size());
+  return count;
+}
+
+static int64_t getInteger(DictionaryAttr map, StringRef name) {
+  return map.getAs<IntegerAttr>(name).getInt();
 }
 
 void DeviceCallLowering::createArea() {
@@ -111,6 +170,14 @@ void DeviceCallLowering::createArea() {
   addresses = allocate(pointer, numArguments);
   grid = allocate(i32, 3);
   block = allocate(i32, 3);
+  if (size_t numMaps = countTensorMaps(ops)) {
+    mixedAddresses = allocate(pointer, numArguments);
+    tensorMaps = LLVM::AllocaOp::create(
+        builder, pointer, getTensorMapType(builder.getContext()),
+        constant(i64, numMaps), kTensorMapAlignment);
+    description =
+        allocate(getTensorMapDescriptionType(builder.getContext()), 1);
+  }
   SmallVector<Value> values;
   for (size_t i = 0; i < numArguments; ++i)
     values.push_back(LLVM::GEPOp::create(builder, pointer, i64, slots,
@@ -136,12 +203,14 @@ void DeviceCallLowering::storeElements(Value array, Type type,
 void DeviceCallLowering::finish(Operation *op, Value status) {
   Value isGood = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq,
                                        status, constant(i32, 0));
-  Block *head = op->getBlock();
-  Block *rest = head->splitBlock(op->getNextNode());
+  Block *head = builder.getInsertionBlock();
+  Block *rest = head->splitBlock(builder.getInsertionPoint());
   builder.setInsertionPointToEnd(head);
   cf::CondBranchOp::create(builder, isGood, rest, ValueRange(), badStatus,
                            ValueRange{status});
-  op->erase();
+  builder.setInsertionPointToStart(rest);
+  if (op)
+    op->erase();
 }
 
 FailureOr<Value> DeviceCallLowering::getAddress(Operation *op, Value buffer) {
@@ -183,12 +252,77 @@ static LogicalResult readKernel(gpu::LaunchFuncOp op, ProgramKernel &kernel) {
   return success();
 }
 
-LogicalResult DeviceCallLowering::lower(gpu::LaunchFuncOp op) {
-  ProgramKernel kernel;
-  kernel.name = op.getKernelName().str();
-  if (failed(readKernel(op, kernel)))
-    return failure();
-  SmallVector<Value> values;
+/// Writes all fields, the unused extents too, because others left theirs.
+void DeviceCallLowering::describeTensorMap(DictionaryAttr map, Value address,
+                                           ValueRange extents) {
+  Type type = getTensorMapDescriptionType(builder.getContext());
+  auto box = map.getAs<DenseI64ArrayAttr>("box").asArrayRef();
+  auto field = [&](int32_t number, int32_t element = -1) -> Value {
+    SmallVector<LLVM::GEPArg> path{0, number};
+    if (element >= 0)
+      path.push_back(element);
+    return LLVM::GEPOp::create(builder, pointer, type, description, path);
+  };
+  auto store = [&](int32_t number, int64_t value) {
+    LLVM::StoreOp::create(builder, constant(i32, value), field(number));
+  };
+  store(0, sizeof(nvfp4_tensor_map));
+  store(1, getInteger(map, "dtype"));
+  LLVM::StoreOp::create(builder, address, field(2));
+  store(3, box.size());
+  store(4, getInteger(map, "swizzle"));
+  for (auto [number, name] : {std::pair(5, "dims"), std::pair(6, "strides")}) {
+    AffineMap values = map.getAs<AffineMapAttr>(name).getValue();
+    for (auto [i, expr] : llvm::enumerate(values.getResults())) {
+      Value value = affine::expandAffineExpr(builder, builder.getLoc(), expr,
+                                             extents, /*symbolValues=*/{});
+      value = arith::IndexCastOp::create(builder, i64, value);
+      LLVM::StoreOp::create(builder, value, field(number, i));
+    }
+  }
+  for (auto [i, extent] : llvm::enumerate(box)) {
+    LLVM::StoreOp::create(builder, constant(i32, extent), field(7, i));
+    LLVM::StoreOp::create(builder, constant(i32, 1), field(8, i));
+  }
+  for (int32_t number : {9, 11, 12})
+    store(number, 0);
+  store(10, kPromotion256);
+}
+
+FailureOr<Value>
+DeviceCallLowering::makeTensorMaps(gpu::LaunchFuncOp op,
+                                   ArrayRef<DictionaryAttr> maps) {
+  SmallVector<Value> extents;
+  for (Value operand : op.getKernelOperands())
+    if (operand.getType().isInteger(64))
+      extents.push_back(
+          arith::IndexCastOp::create(builder, builder.getIndexType(), operand));
+  SmallVector<Value> places;
+  for (size_t i = 0; i < op.getKernelOperands().size(); ++i)
+    places.push_back(LLVM::GEPOp::create(builder, pointer, i64, slots,
+                                         ArrayRef<LLVM::GEPArg>{int32_t(i)}));
+  for (auto [i, map] : llvm::enumerate(maps)) {
+    int64_t number = getInteger(map, "operand");
+    Value address = op.getKernelOperands()[number];
+    if (address.getType() != pointer)
+      return op.emitOpError("expected an address as the operand of a tensor "
+                            "map, but got ")
+             << address.getType();
+    places[number] = LLVM::GEPOp::create(
+        builder, pointer, getTensorMapType(builder.getContext()), tensorMaps,
+        ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    describeTensorMap(map, address, extents);
+    // A call ends the block: what follows is built behind it.
+    finish(nullptr, emitTensorMap(builder, op.getLoc(), func.getArgument(0),
+                                  description, places[number]));
+  }
+  storeElements(mixedAddresses, pointer, places);
+  return mixedAddresses;
+}
+
+LogicalResult DeviceCallLowering::getOperands(gpu::LaunchFuncOp op,
+                                              SmallVector<Value> &values,
+                                              ProgramKernel &kernel) {
   for (Value value : op.getKernelOperands()) {
     uint32_t bytes = getBytes(value.getType());
     if (bytes == 0 || bytes > 8)
@@ -199,6 +333,25 @@ LogicalResult DeviceCallLowering::lower(gpu::LaunchFuncOp op) {
     if (value.getType().isIndex())
       value = arith::IndexCastOp::create(builder, i64, value);
     values.push_back(value);
+  }
+  for (DictionaryAttr map : getTensorMaps(op))
+    kernel.argumentBytes[getInteger(map, "operand")] = NVFP4_TENSOR_MAP_BYTES;
+  return success();
+}
+
+LogicalResult DeviceCallLowering::lower(gpu::LaunchFuncOp op) {
+  ProgramKernel kernel;
+  kernel.name = op.getKernelName().str();
+  SmallVector<Value> values;
+  if (failed(readKernel(op, kernel)) || failed(getOperands(op, values, kernel)))
+    return failure();
+  Value operands = addresses;
+  SmallVector<DictionaryAttr> maps = getTensorMaps(op);
+  if (!maps.empty()) {
+    FailureOr<Value> mixed = makeTensorMaps(op, maps);
+    if (failed(mixed))
+      return failure();
+    operands = *mixed;
   }
   storeElements(slots, i64, values);
 
@@ -217,7 +370,7 @@ LogicalResult DeviceCallLowering::lower(gpu::LaunchFuncOp op) {
   Value number = constant(i32, kernels.insert(std::move(kernel)));
   finish(op, emitLaunch(builder, op.getLoc(), func.getArgument(0),
                         {number, grid, block,
-                         shared ? shared : constant(i32, 0), addresses}));
+                         shared ? shared : constant(i32, 0), operands}));
   return success();
 }
 

@@ -343,6 +343,19 @@ void ProgramDescriptorBuilder::createKernels() {
   });
 }
 
+/// The oldest that has all that the program asks for.
+uint32_t ProgramDescriptorBuilder::getVersion() const {
+  if (!device)
+    return usesKernels ? NVFP4_PROGRAM_ABI_VERSION_KERNELS
+                       : NVFP4_PROGRAM_ABI_VERSION;
+  bool hasTensorMaps = llvm::any_of(
+      device->kernels.getKernels(), [](const ProgramKernel &kernel) {
+        return llvm::is_contained(kernel.argumentBytes, NVFP4_TENSOR_MAP_BYTES);
+      });
+  return hasTensorMaps ? NVFP4_PROGRAM_ABI_VERSION_TENSOR_MAPS
+                       : NVFP4_PROGRAM_ABI_VERSION_DEVICE;
+}
+
 void ProgramDescriptorBuilder::finish() {
   createEntries();
   SmallVector<Type> types{i32, i32, i32, i32, pointer};
@@ -354,9 +367,7 @@ void ProgramDescriptorBuilder::finish() {
   auto type = LLVM::LLVMStructType::getLiteral(module.getContext(), types);
   createConstant(NVFP4_PROGRAM_SYMBOL, type, LLVM::Linkage::External, [&] {
     SmallVector<Value> fields{
-        constant(i32, device        ? NVFP4_PROGRAM_ABI_VERSION_DEVICE
-                      : usesKernels ? NVFP4_PROGRAM_ABI_VERSION_KERNELS
-                                    : NVFP4_PROGRAM_ABI_VERSION),
+        constant(i32, getVersion()),
         constant(i32, device ? sizeof(nvfp4_program_descriptor)
                              : NVFP4_PROGRAM_DESCRIPTOR_BYTES_1),
         constant(i32, entries.size()), constant(i32, 0),

@@ -78,6 +78,7 @@ public:
   void finish();
 
 private:
+  uint32_t getVersion() const;
   struct Entry {
     std::string name;
     uint32_t numDims, numArgs, numResults;

@@ -185,6 +185,8 @@ private:
   void emitGuardedLaunch(const KernelVariant &variant);
   void emitLaunch(const KernelVariant &variant, gpu::KernelDim3 grid);
   Value emitServes(IntegerSet set);
+  ArrayAttr addTensorMaps(gpu::GPUFuncOp function,
+                          SmallVector<Value> &operands);
   Value constant(int64_t value) {
     return arith::ConstantIndexOp::create(builder, value);
   }
@@ -194,8 +196,8 @@ private:
   ImplicitLocOpBuilder builder;
   /// Dynamic extents, in the order of maps and sets.
   SmallVector<Value> extents;
-  /// What the kernel gets.
-  SmallVector<Value> arguments;
+  /// What the kernel gets; the addresses of its buffers, i64.
+  SmallVector<Value> arguments, addresses;
 };
 } // namespace
 
@@ -214,6 +216,7 @@ LogicalResult DispatchLowering::collectArguments() {
     Value address =
         memref::ExtractAlignedPointerAsIndexOp::create(builder, operand);
     address = arith::IndexCastOp::create(builder, i64, address);
+    addresses.push_back(address);
     arguments.push_back(LLVM::IntToPtrOp::create(builder, pointer, address));
     auto shaped = cast<ShapedType>(type);
     for (int64_t dim = 0; dim < shaped.getRank(); ++dim)
@@ -239,6 +242,26 @@ Value DispatchLowering::emitServes(IntegerSet set) {
   return all;
 }
 
+/// Operands for the tensor maps of a kernel: addresses of buffers. Returns what
+/// the launch says of them, null if there are none.
+ArrayAttr DispatchLowering::addTensorMaps(gpu::GPUFuncOp function,
+                                          SmallVector<Value> &operands) {
+  auto maps = function->getAttrOfType<ArrayAttr>(kTensorMapsName);
+  if (!maps)
+    return {};
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  SmallVector<Attribute> numbered;
+  for (auto map : maps.getAsRange<DictionaryAttr>()) {
+    NamedAttrList fields(map);
+    int64_t buffer = map.getAs<IntegerAttr>("operand").getInt();
+    fields.set("operand", builder.getI64IntegerAttr(operands.size()));
+    numbered.push_back(fields.getDictionary(builder.getContext()));
+    operands.push_back(
+        LLVM::IntToPtrOp::create(builder, pointer, addresses[buffer]));
+  }
+  return builder.getArrayAttr(numbered);
+}
+
 void DispatchLowering::emitLaunch(const KernelVariant &variant,
                                   gpu::KernelDim3 grid) {
   Value one = constant(1);
@@ -250,9 +273,13 @@ void DispatchLowering::emitLaunch(const KernelVariant &variant,
   std::optional<gpu::KernelDim3> cluster;
   if (variant.clusters != 1)
     cluster = gpu::KernelDim3{constant(variant.clusters), one, one};
+  SmallVector<Value> operands(arguments);
+  ArrayAttr maps = addTensorMaps(variant.function, operands);
   auto launch = gpu::LaunchFuncOp::create(
-      builder, variant.function, grid, block, shared, arguments,
+      builder, variant.function, grid, block, shared, operands,
       /*asyncTokenType=*/Type(), /*asyncDependencies=*/{}, cluster);
+  if (maps)
+    launch->setAttr(kTensorMapsName, maps);
   if (waitsForGrid(variant.function))
     launch->setAttr(kProgrammaticLaunchName, builder.getUnitAttr());
 }

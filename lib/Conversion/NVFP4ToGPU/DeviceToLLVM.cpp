@@ -10,7 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "nvfp4/Conversion/DeviceImages.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
+#include "nvfp4/Runtime/ProgramABI.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -39,6 +41,30 @@ namespace nvfp4 {
 
 using namespace mlir;
 using namespace nvfp4;
+
+/// Of a tensor map in memory.
+static constexpr int64_t kTensorMapAlignment = 64;
+
+/// Tensor maps, a function's last parameters, come by value and stay where they
+/// are: nothing writes them. Upstream's conversion knows no such parameters.
+static void passTensorMaps(LLVM::LLVMFuncOp function) {
+  auto maps = function->getAttrOfType<ArrayAttr>(kTensorMapsName);
+  if (!maps)
+    return;
+  function->removeAttr(kTensorMapsName);
+  Builder builder(function.getContext());
+  auto bytes =
+      LLVM::LLVMArrayType::get(builder.getI8Type(), NVFP4_TENSOR_MAP_BYTES);
+  unsigned end = function.getNumArguments();
+  for (unsigned i = end - maps.size(); i < end; ++i) {
+    function.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(),
+                        TypeAttr::get(bytes));
+    function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                        builder.getI64IntegerAttr(kTensorMapAlignment));
+    function.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(),
+                        builder.getUnitAttr());
+  }
+}
 
 namespace {
 class ConvertNVFP4DeviceToLLVMPass final
@@ -78,6 +104,8 @@ class ConvertNVFP4DeviceToLLVMPass final
     target.addLegalOp<gpu::GPUModuleOp>();
     if (failed(applyPartialConversion(module, target, std::move(patterns))))
       return failure();
+    for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+      passTensorMaps(function);
     // A launch has exactly the block that the kernel was made for.
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
       if (Attribute threads =

@@ -8,6 +8,7 @@ RUN: %python %s plain
 RUN: %python %s plain-small
 RUN: %python %s other
 RUN: %python %s warpgroups
+RUN: %python %s warpgroup-weights
 RUN: %python %s weights
 RUN: %python %s weights-small
 REQUIRES: numpy
@@ -29,6 +30,7 @@ from float_cases import (
     WEIGHTS,
     WEIGHTS_SMALL,
     FloatMatmul,
+    RegisterWeights,
     WeightOnly,
 )
 from matmul_cases import Runner
@@ -94,6 +96,18 @@ def warpgroups():
         ), [[1, 300], [65], [129], [0, 5], [256], [33]][i]
 
 
+def warpgroup_weights():
+    # Activations by tensor maps, and evaluated.
+    for n, k, activations, form, schedule, rows in [
+        (136, 384, "bf16", "nvfp4", WARPGROUPS, [1, 300]),
+        (64, 48, "bf16", "nvfp4", "threads = 256, tile = 128x64x64, warps = 1x4x1, stages = 4, swapped = true", [129]),
+        (200, 160, "f32", "nvfp4", WARPGROUPS, [33]),
+        (128, 256, "bf16", "mxfp4", WARPGROUPS, [256]),
+    ]:
+        yield RegisterWeights(n, k, form=form, activations=activations, schedule=schedule, element="bf16"), rows
+    yield RegisterWeights(100, 80, batch=3, activations="bf16", schedule=WARPGROUPS), [70]
+
+
 def weights(rows: list[int], schedules: dict[str, str]):
     for i, (n, k) in enumerate(itertools.product(COLUMNS, [k for k in DEPTHS if k % 16 == 0])):
         form = ["nvfp4", "mxfp4"][i % 3 == 2]
@@ -115,6 +129,7 @@ CASES = {
     "plain-small": lambda: plain(FEW_ROWS, PLAIN_SMALL),
     "other": other,
     "warpgroups": warpgroups,
+    "warpgroup-weights": warpgroup_weights,
     "weights": lambda: weights(ROWS, {"nvfp4": WEIGHTS, "mxfp4": MX_WEIGHTS}),
     "weights-small": lambda: weights(FEW_ROWS, {"nvfp4": WEIGHTS_SMALL, "mxfp4": MX_WEIGHTS_SMALL}),
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matmul_cases import BLOCK, EXACT, VALUES, Matmul, corpus
+from register_weights import codes_in_registers, scales_in_registers
 from corpus import E2M1, F32, Close, from_bf16, pack_nibbles, tile_scales, to_bf16
 
 PLAIN = "threads = 128, tile = 64x64x64, warps = 2x2x1, stages = 3"
@@ -261,3 +262,40 @@ func.func @main({signature.replace("tensor", "memref")}) {{
         tile_m, tile_n, _ = self.tile
         grid = -(-m // tile_m) * -(-self.n // tile_n) * slices
         return corpus.Case(f"M={m}", "mm", (grid,), (self.threads,), args, inputs, {"d": expected})
+
+
+@dataclass(frozen=True)
+class RegisterWeights(WeightOnly):
+    """The same with weights in the layout of registers, which warpgroups decode."""
+
+    chip: str = "sm_90a"
+
+    @property
+    def tiles(self) -> int:
+        return -(-self.n // 64) * -(-self.k // 128)
+
+    def text(self) -> str:
+        text = super().text().replace("layout = tiled", "layout = registers")
+        rlead = "".join(f"{x}x" for x in self.lead) if self.rhs_batched else ""
+        for name, of_tile in ("bc", 4096), ("bs", 512):
+            text = re.sub(rf"(%{name}: (?:tensor|memref)<)[^>]*>", rf"\g<1>{rlead}{self.tiles * of_tile}xi8>", text)
+        old = re.search(r"ins\(%a, [^:]*: ([^)]*)\) outs", super().text())[1].split(", ")
+        new = [old[0], f"tensor<{rlead}{self.tiles * 4096}xi8>", f"tensor<{rlead}{self.tiles * 512}xi8>", *old[3:]]
+        for kind in "tensor", "memref":
+            text = text.replace(", ".join(old).replace("tensor", kind), ", ".join(new).replace("tensor", kind))
+        return text
+
+    def operand(self, rng, rows: int, batched: bool):
+        slices = (self.batch or 1) if batched else 1
+        block = BLOCK[self.form]
+        codes = rng.integers(0, 16, (slices, rows, self.k)).astype(np.uint8)
+        scales = rng.choice(EXACT[self.form], (slices, rows, -(-self.k // block))).astype(np.uint8)
+        dense = E2M1[codes].astype(np.float64) * VALUES[self.form][scales].astype(np.float64).repeat(block, 2)[..., : self.k]
+        stored = scales.repeat(block // 16, 2)[..., : -(-self.k // 16)]
+        packed = [np.stack([pack(x) for x in part]) for pack, part in ((codes_in_registers, codes), (scales_in_registers, stored))]
+        return packed[0], packed[1], dense
+
+    def case(self, rng, m: int) -> corpus.Case:
+        case = super().case(rng, m)
+        case.grid = (3,)
+        return case

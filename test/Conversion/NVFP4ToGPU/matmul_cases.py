@@ -242,6 +242,54 @@ func.func @main({buffers}) {{
         return corpus.Case(f"M={m}", "mm", (grid,), (self.threads,), args + extents, inputs, {"d": expected})
 
 
+_MAPS = re.compile(r"nvfp4\.tensor_maps = \[(.*?)\]")
+_MAP = re.compile(
+    r"box = array<i64: ([^>]*)>, dims = affine_map<\(([^)]*)\) -> \((.*?)\)>, dtype = (\d+) : i64, operand = (\d+) : i64, "
+    r"strides = affine_map<\([^)]*\) -> \((.*?)\)>, swizzle = (\d+) : i64"
+)
+_DTYPES = {6: "F16", 9: "BF16"}
+_SWIZZLES = ["none", "32B", "64B", "128B"]
+
+
+@dataclass(frozen=True)
+class MapTemplate:
+    """A tensor map as the kernel's function describes it: extents are expressions."""
+
+    argument: int
+    dtype: str
+    swizzle: str
+    box: tuple[int, ...]
+    names: tuple[str, ...]
+    dims: tuple[str, ...]
+    strides: tuple[str, ...]
+
+    def make(self, args: list) -> corpus.TensorMap:
+        extents = [int(arg) for arg in args if isinstance(arg, np.int64)]
+        values = dict(zip(self.names, extents, strict=True))
+        number = lambda text: eval(text.replace("floordiv", "//"), {}, values)
+        dims = tuple(max(1, number(dim)) for dim in self.dims)
+        strides = tuple(number(stride) for stride in self.strides[1:])
+        return corpus.TensorMap(args[self.argument], self.dtype, dims, strides, self.box, swizzle=self.swizzle)
+
+
+def parse_maps(ir: str) -> list[MapTemplate]:
+    """Of the only kernel of a module."""
+    found = _MAPS.search(ir[ir.index("gpu.module") :])
+    split = lambda text: tuple(part.strip() for part in text.split(","))
+    return [
+        MapTemplate(
+            int(argument),
+            _DTYPES[int(dtype)],
+            _SWIZZLES[int(swizzle)],
+            tuple(int(extent) for extent in split(box)),
+            split(names) if names else (),
+            split(dims),
+            split(strides),
+        )
+        for box, names, dims, dtype, argument, strides, swizzle in (_MAP.findall(found[1]) if found else [])
+    ]
+
+
 @dataclass
 class Runner:
     """Compiles and simulates."""
@@ -251,13 +299,16 @@ class Runner:
     order: str = "late"
     failures: int = 0
     launches: int = 0
+    # Of the kernel that was compiled last.
+    maps: list[MapTemplate] = field(default_factory=list)
 
     def compile(self, matmul: Matmul, folder: Path) -> int:
         """Writes kernel.ptx; returns the bytes of shared memory that the host asks for."""
         (folder / "kernel.mlir").write_text(matmul.text())
         chip = f"chip={matmul.chip}"
-        launch = ["nvfp4-opt", folder / "kernel.mlir", f"--convert-nvfp4-kernels-to-gpu={chip}"]
+        launch = ["nvfp4-opt", folder / "kernel.mlir", f"--convert-nvfp4-kernels-to-gpu={chip}", "--mlir-print-local-scope"]
         ir = self._call([*launch, "-o", folder / "device.mlir"], folder / "device.mlir")
+        self.maps = parse_maps(ir)
         lower = ["nvfp4-opt", folder / "device.mlir", f"--nvfp4-lower-device={chip} assemble=false"]
         ptx = self._call([*lower, "--nvfp4-print-device", "-o", "/dev/null"])
         (folder / "kernel.ptx").write_text(ptx)
@@ -282,6 +333,7 @@ class Runner:
             for m in rows:
                 case = matmul.case(rng, m)
                 case.shared = shared
+                case.args = [*case.args, *(template.make(case.args) for template in self.maps)]
                 self.launch(matmul, case, folder)
 
     def launch(self, matmul: Matmul, case: corpus.Case, folder: Path) -> None:

@@ -266,15 +266,14 @@ static std::unique_ptr<MmaAtom> createAtom(const FloatProduct &product,
     return createWarpMma(product.element.isF16() ? WarpMmaKind::F16
                                                  : WarpMmaKind::BF16,
                          rows, columns);
-  auto getImage = [&](const FloatOperand &operand) {
-    return WgmmaImage{operand.isKContiguous(), config.tileK * kWgmmaLineBytes};
-  };
   WgmmaForm form;
   form.isBF16 = product.element.isBF16();
   form.columns = columns.extent;
   form.steps = config.tileK / kWgmmaK;
-  form.rows = getImage(config.swapped ? product.rhs : product.lhs);
-  form.cols = getImage(config.swapped ? product.lhs : product.rhs);
+  form.rows =
+      getSharedImage(config.swapped ? product.rhs : product.lhs, config);
+  form.cols =
+      getSharedImage(config.swapped ? product.lhs : product.rhs, config);
   return createWgmma(form, rows, columns);
 }
 

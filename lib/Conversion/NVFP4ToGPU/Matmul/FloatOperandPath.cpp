@@ -14,7 +14,7 @@
 #include "FloatOperandPath.h"
 
 #include "Arithmetic.h"
-#include "WgmmaAtom.h"
+#include "TensorMapPath.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -86,7 +86,6 @@ private:
   /// Where a byte of the image stands in the tile: its row and its K (i32).
   std::pair<Value, Value> getPlace(ImplicitLocOpBuilder &b, Value line,
                                    Value byte);
-  int64_t getPanelBytes() const { return config.tileK * kWgmmaLineBytes; }
   void copyAsync(ImplicitLocOpBuilder &b, Value image, Value tile);
   void copyEvaluated(ImplicitLocOpBuilder &b, Value image, Value tile);
   /// `count` elements along the last dimension at line and position (indices)
@@ -209,11 +208,7 @@ void FloatPath::beginUnits(const CtaContext &cta) {
 void FloatPath::beginLoads(const CtaContext &cta, const OperandTile &) {
   Arithmetic a(cta.b);
   if (order == FragmentOrder::Shared) {
-    // A warpgroup's part of the image: lines, or a panel of 64 rows.
-    Value group = a.div(cta.getWarp(side), 4);
-    loadOffset =
-        a.mul(group, operand.isKContiguous() ? kWgmmaRows * kWgmmaLineBytes
-                                             : getPanelBytes());
+    loadOffset = emitSharedOffset(cta, side, operand, config);
     return;
   }
   int64_t steps = config.tileK / getStepK(order) / config.warpsK;
@@ -405,9 +400,25 @@ SmallVector<Value> FloatPath::stage(ImplicitLocOpBuilder &b, Value from,
     return loadBlocks(b, from, step);
   case FragmentOrder::Shared:
     return {emitWgmmaDescriptor(b, Arithmetic(b).offset(from, loadOffset),
-                                {operand.isKContiguous(), getPanelBytes()})};
+                                getSharedImage(operand, config))};
   }
   llvm_unreachable("all orders are above");
+}
+
+WgmmaImage getSharedImage(const FloatOperand &operand,
+                          const MatmulConfig &config) {
+  return {operand.isKContiguous(), config.tileK * kWgmmaLineBytes};
+}
+
+Value emitSharedOffset(const CtaContext &cta, UnitSide side,
+                       const FloatOperand &operand,
+                       const MatmulConfig &config) {
+  Arithmetic a(cta.b);
+  // Lines of 64 rows, or a panel of them.
+  int64_t bytes = operand.isKContiguous()
+                      ? kWgmmaRows * kWgmmaLineBytes
+                      : getSharedImage(operand, config).panelBytes;
+  return a.mul(a.div(cta.getWarp(side), 4), bytes);
 }
 
 SmallVector<Value> arrangeBlocks(UnitSide side,
@@ -432,6 +443,12 @@ std::unique_ptr<OperandPath>
 createFloatPath(FloatContext context, UnitSide side, const MatmulConfig &config,
                 FloatOperand operand, Type element, FragmentOrder order,
                 ValueRange batch) {
+  BlockArgument buffer = getBuffer(operand.tensor);
+  if (order == FragmentOrder::Shared && buffer &&
+      getElementTypeOrSelf(buffer.getType()) == element)
+    if (std::unique_ptr<OperandPath> path =
+            createTensorMapPath(context, side, config, operand, buffer, batch))
+      return path;
   return std::make_unique<FloatPath>(context, side, config, std::move(operand),
                                      element, order, batch);
 }

@@ -16,6 +16,7 @@
 #include "../ElementEvaluator.h"
 #include "LineImage.h"
 #include "OperandPath.h"
+#include "WgmmaAtom.h"
 
 namespace nvfp4 {
 
@@ -70,6 +71,14 @@ std::unique_ptr<OperandPath>
 createFloatPath(FloatContext context, UnitSide side, const MatmulConfig &config,
                 FloatOperand operand, mlir::Type element, FragmentOrder order,
                 mlir::ValueRange batch);
+
+/// Of operands in `Shared` order: how they lie in an image, and where a
+/// warpgroup's part of it begins (i32).
+WgmmaImage getSharedImage(const FloatOperand &operand,
+                          const MatmulConfig &config);
+mlir::Value emitSharedOffset(const CtaContext &cta, UnitSide side,
+                             const FloatOperand &operand,
+                             const MatmulConfig &config);
 
 /// The registers of a step in `Blocks` order, from the eight that each lane has
 /// of its 16 elements, octet by octet.

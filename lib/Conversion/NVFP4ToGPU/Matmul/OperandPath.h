@@ -47,10 +47,24 @@ public:
   virtual bool copiesAnyTile() const { return false; }
   /// Whether handles are values that were loaded, not addresses of them.
   virtual bool stagesRegisters() const { return true; }
+  /// Whether `copy` copies anything.
+  virtual bool copiesByThreads() const { return true; }
+  /// What comes by bulk copies: bytes of a tile, and its copies to `image`,
+  /// begun by one thread, which complete on `barrier`. `copy` begins all
+  /// others.
+  virtual int64_t getBulkBytes() const { return 0; }
+  virtual void copyBulk(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
+                        mlir::Value tile, mlir::Value barrier) {}
   /// The staged handle of the warp's K step `step`: for warp-level units four
   /// registers (i32) per 16 rows or two per 8 columns, then what else there is.
   virtual llvm::SmallVector<mlir::Value>
   stage(mlir::ImplicitLocOpBuilder &b, mlir::Value image, int64_t step) = 0;
+  /// Of tile `tile` (i32), where a step is a tile.
+  virtual llvm::SmallVector<mlir::Value>
+  stageTile(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
+            mlir::Value tile) {
+    return stage(b, image, /*step=*/0);
+  }
 };
 
 /// A tile of rows in shared memory, `rowBytes` (32, 64, 128, …) of each. Chunks

@@ -15,8 +15,11 @@
 
 #include "SiblingProducts.h"
 
+#include "TensorMapPath.h"
+
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -106,6 +109,7 @@ Part SiblingProducts::makePart(ArrayRef<unsigned> results) {
   part.body =
       func::FuncOp::create(builder, body.getLoc(), body.getName(),
                            builder.getFunctionType(inputTypes, resultTypes));
+  (*part.body)->setAttr(kSharesParametersName, builder.getUnitAttr());
   Block *block = part.body->addEntryBlock();
   builder.setInsertionPointToStart(block);
 
@@ -275,6 +279,9 @@ KernelVariant SiblingProducts::merge() {
 
   KernelVariant variant = model.variant;
   variant.function = kernel.getFunction();
+  StringRef blocks = NVVM::NVVMDialect::getMinctasmAttrName();
+  if (Attribute least = model.variant.function->getAttr(blocks))
+    variant.function->setAttr(blocks, least);
   variant.grid =
       kernel.getGrid(model.variant.grid.getResult(0).replaceDims(dims),
                      getAffineConstantExpr(parts.size(), context),

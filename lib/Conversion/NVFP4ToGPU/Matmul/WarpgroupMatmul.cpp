@@ -32,8 +32,9 @@ using namespace nvfp4;
 
 /// To which images are aligned, for their swizzle.
 static constexpr int64_t kImageAlignment = 1024;
-/// Registers of a thread that copies: addresses of 16 chunks.
-static constexpr int64_t kCopierRegisters = 88;
+/// Registers of a thread that copies: addresses of 16 chunks, or nothing but
+/// coordinates.
+static constexpr int64_t kCopierRegisters = 88, kBulkCopierRegisters = 40;
 /// A multiprocessor's registers, and the most that a thread can have.
 static constexpr int64_t kRegisters = 65536, kMostRegisters = 255;
 
@@ -67,14 +68,22 @@ private:
                                                  SmallVector<Value> state)>
           body);
   void emitCopies(Value thread);
+  void emitBulkCopies(ValueRange state, Value tile);
+  SmallVector<Value> emitBulkFills(const CtaContext &cta,
+                                   SmallVector<Value> state);
   SmallVector<Value> emitFills(const CtaContext &cta, SmallVector<Value> state);
   LogicalResult emitProducts(Value thread);
-  SmallVector<Value> emitMainLoop(const CtaContext &cta,
-                                  SmallVector<Value> &state);
   SmallVector<Value> multiplyShared(const CtaContext &cta,
                                     SmallVector<Value> &state);
   SmallVector<Value> multiplyStaged(const CtaContext &cta,
                                     SmallVector<Value> &state);
+  bool copyByThreads() const {
+    return rows.copiesByThreads() || columns.copiesByThreads();
+  }
+  int64_t getCopierRegisters() const {
+    return copyByThreads() ? kCopierRegisters : kBulkCopierRegisters;
+  }
+  int64_t getWorkerRegisters() const;
   Value getColumnsImage(ValueRange state) {
     return a.offset(ring.getImage(state), columnsOffset);
   }
@@ -126,8 +135,32 @@ void WarpgroupKernel::emitCopies(Value thread) {
     parts.lhs->beginCopies(cta, {tile.m, extents.m, tile.slice});
     parts.rhs->beginCopies(
         cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
-    return FailureOr<SmallVector<Value>>(emitFills(cta, std::move(state)));
+    return FailureOr<SmallVector<Value>>(
+        copyByThreads() ? emitFills(cta, std::move(state))
+                        : emitBulkFills(cta, std::move(state)));
   });
+}
+
+/// Where nothing but bulk copies fills stages, one thread begins them all.
+SmallVector<Value> WarpgroupKernel::emitBulkFills(const CtaContext &cta,
+                                                  SmallVector<Value> state) {
+  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), state);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> filled(loop.getRegionIterArgs());
+  ring.waitEmpty(filled);
+  emitBulkCopies(filled, loop.getInductionVar());
+  scf::YieldOp::create(b, ring.next(filled));
+  return SmallVector<Value>(loop.getResults());
+}
+
+/// By one thread, whose arrival is one of those that make the stage full.
+void WarpgroupKernel::emitBulkCopies(ValueRange state, Value tile) {
+  Value barrier = ring.getFullBarrier(state);
+  int64_t bytes = rows.getBulkBytes() + columns.getBulkBytes();
+  ptx.arriveAndExpect(barrier, a.i32(bytes));
+  rows.copyBulk(b, ring.getImage(state), tile, barrier);
+  columns.copyBulk(b, getColumnsImage(state), tile, barrier);
 }
 
 /// Copies of a tile are complete some tiles later; then their writers make them
@@ -153,6 +186,13 @@ SmallVector<Value> WarpgroupKernel::emitFills(const CtaContext &cta,
     b.setInsertionPointToStart(branch.thenBlock());
     ElementEvaluator::Scope scope(evaluator);
     ring.waitEmpty(filled);
+    if (rows.getBulkBytes() + columns.getBulkBytes() != 0) {
+      auto one = scf::IfOp::create(b, a.equal(cta.thread, 0),
+                                   /*withElseRegion=*/false);
+      OpBuilder::InsertionGuard inOne(b);
+      b.setInsertionPointToStart(one.thenBlock());
+      emitBulkCopies(filled, t);
+    }
     rows.copy(b, ring.getImage(filled), t);
     columns.copy(b, getColumnsImage(filled), t);
   }
@@ -238,12 +278,14 @@ SmallVector<Value> WarpgroupKernel::multiplyShared(const CtaContext &cta,
   return sums;
 }
 
-/// Rows from registers: the next tile is staged while the unit works.
+/// Rows from registers: the next tile is loaded while the unit works. What it
+/// decodes that to is computed when it has stopped: ptxas serialises the
+/// instructions of a unit whose operands change beside it. Warpgroups take
+/// turns: one decodes while another multiplies.
 SmallVector<Value> WarpgroupKernel::multiplyStaged(const CtaContext &cta,
                                                    SmallVector<Value> &state) {
   SmallVector<Value> sums = parts.atom->begin(cta);
   Value isFirstLane = a.equal(cta.lane, 0);
-  // Where there is nothing to wait for, what is staged is not used.
   auto waitIf = [&](Value condition, ValueRange stage) {
     auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(b);
@@ -251,7 +293,8 @@ SmallVector<Value> WarpgroupKernel::multiplyStaged(const CtaContext &cta,
     ring.waitFull(stage);
   };
   waitIf(a.less(a.i32(0), numTilesOfK), state);
-  SmallVector<Value> handles = rows.stage(b, ring.getImage(state), 0);
+  SmallVector<Value> handles =
+      rows.stageTile(b, ring.getImage(state), a.i32(0));
   SmallVector<Value> carried(sums);
   llvm::append_range(carried, state);
   llvm::append_range(carried, handles);
@@ -262,13 +305,22 @@ SmallVector<Value> WarpgroupKernel::multiplyStaged(const CtaContext &cta,
     b.setInsertionPointToStart(loop.getBody());
     ValueRange arguments = loop.getRegionIterArgs();
     SmallVector<Value> current(arguments.slice(numSums, 2));
+    Value t = loop.getInductionVar();
     SmallVector<Value> results = parts.atom->issue(
         b, arguments.take_front(numSums), arguments.drop_front(numSums + 2),
-        columns.stage(b, getColumnsImage(current), 0), 0);
+        columns.stageTile(b, getColumnsImage(current), t), 0);
     SmallVector<Value> next = ring.next(current);
-    waitIf(a.less(a.add(loop.getInductionVar(), 1), numTilesOfK), next);
-    handles = rows.stage(b, ring.getImage(next), 0);
+    Value ahead = a.add(t, 1);
+    Value isThere = a.less(ahead, numTilesOfK);
+    waitIf(isThere, next);
+    // After the last tile, what is still there is loaded again, for nothing.
+    SmallVector<Value> loaded;
+    for (auto [after, now] : llvm::zip_equal(next, current))
+      loaded.push_back(a.select(isThere, after, now));
+    handles = rows.stageTile(b, ring.getImage(loaded), ahead);
     results = parts.atom->wait(b, results, 0);
+    // All lanes have read their part of the stage.
+    ptx.syncWarp();
     ptx.arriveIf(ring.getEmptyBarrier(current), isFirstLane);
     llvm::append_range(results, next);
     llvm::append_range(results, handles);
@@ -283,9 +335,8 @@ SmallVector<Value> WarpgroupKernel::multiplyStaged(const CtaContext &cta,
 // Composition
 //===----------------------------------------------------------------------===//
 
-/// Registers of a thread that multiplies.
-static int64_t getWorkerRegisters(const MatmulConfig &config) {
-  int64_t copiers = config.getFillers() * kCopierRegisters;
+int64_t WarpgroupKernel::getWorkerRegisters() const {
+  int64_t copiers = config.getFillers() * getCopierRegisters();
   int64_t most = (kRegisters - copiers) / config.getWorkers();
   return std::min(most, kMostRegisters) / 8 * 8;
 }
@@ -300,7 +351,10 @@ LogicalResult WarpgroupKernel::emit() {
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(first.thenBlock());
-    ring.initialize(config.getFillers() / 32, config.getWorkers() / 32);
+    int64_t bulkArrivals =
+        rows.getBulkBytes() + columns.getBulkBytes() != 0 ? 1 : 0;
+    int64_t threadArrivals = copyByThreads() ? config.getFillers() / 32 : 0;
+    ring.initialize(bulkArrivals + threadArrivals, config.getWorkers() / 32);
   }
   NVVM::BarrierOp::create(b);
 
@@ -308,13 +362,18 @@ LogicalResult WarpgroupKernel::emit() {
                                  /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(roles.thenBlock());
-  ptx.giveRegisters(kCopierRegisters);
+  ptx.giveRegisters(getCopierRegisters());
   {
+    OpBuilder::InsertionGuard inCopies(b);
+    if (!copyByThreads())
+      b.setInsertionPointToStart(
+          scf::IfOp::create(b, a.equal(thread, 0), /*withElseRegion=*/false)
+              .thenBlock());
     ElementEvaluator::Scope scope(evaluator);
     emitCopies(thread);
   }
   b.setInsertionPointToStart(roles.elseBlock());
-  ptx.takeRegisters(getWorkerRegisters(config));
+  ptx.takeRegisters(getWorkerRegisters());
   ElementEvaluator::Scope scope(evaluator);
   return emitProducts(a.sub(thread, config.getFillers()));
 }

@@ -6,15 +6,18 @@
 // even: that is what a weight-only product means on a GPU (docs/Targets.md).
 // Weights are exact in bf16, sums are f32.
 //
-// Expects: a body with one `nvfp4.scaled_matmul` whose right operand is tiled
-//          and consists of arguments; K is static.
+// Expects: a body with one `nvfp4.scaled_matmul` whose right operand is tiled,
+//          or in the layout of registers for warpgroups, and consists of
+//          arguments; K is static.
 //
 //===----------------------------------------------------------------------===//
 
 #include "DecodeOperandPath.h"
 #include "FloatMatmul.h"
 #include "GlobalScales.h"
+#include "RegisterOperandPath.h"
 #include "WeightDecode.h"
+#include "WgmmaAtom.h"
 
 #include "nvfp4/Support/ScaleLayout.h"
 
@@ -53,16 +56,16 @@ private:
 };
 } // namespace
 
-static LogicalResult verifyRoot(ScaledMatmulOp root) {
+/// `layout` is what the schedule's path reads.
+static LogicalResult verifyRoot(ScaledMatmulOp root, BlockLayout layout) {
   BlockTensorType rhs = root.getRhsType();
   if (root.getLhsType() || !rhs)
     return root.emitOpError("expected a plain left operand and a block-scaled "
                             "right one");
-  if (rhs.getLayout() != BlockLayout::Tiled ||
-      ShapedType::isDynamic(rhs.getShape().back()))
-    return root.emitOpError("expected weights in tiled layout with a static K, "
-                            "but got ")
-           << rhs;
+  if (rhs.getLayout() != layout || ShapedType::isDynamic(rhs.getShape().back()))
+    return root.emitOpError("expected weights in ")
+           << stringifyBlockLayout(layout)
+           << " layout with a static K, but got " << rhs;
   ScaleEncoding encoding = rhs.getFormat().getScaleEncoding();
   if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)
     return root.emitOpError("expected weights with e4m3 or e8m0 scales, but "
@@ -105,12 +108,54 @@ getExtents(FloatContext context, ScaledMatmulOp root, const FloatOperand &lhs) {
     extents.batchExprs.push_back(*expr);
     extents.batch.push_back(*value);
   }
-  auto codes = cast<BlockArgument>(root.getRhsComponents().front());
-  unsigned dimN = root.getRhsType().getRank() - 2;
-  extents.nExpr = context.kernel.getExtentExpr(codes, dimN);
-  extents.n = context.kernel.getExtent(codes, dimN);
+  ArrayRef<int64_t> weights = root.getRhsType().getShape();
+  unsigned dimN = weights.size() - 2;
+  if (ShapedType::isDynamic(weights[dimN])) {
+    auto codes = cast<BlockArgument>(root.getRhsComponents().front());
+    extents.nExpr = context.kernel.getExtentExpr(codes, dimN);
+    extents.n = context.kernel.getExtent(codes, dimN);
+  } else {
+    extents.nExpr = getAffineConstantExpr(weights[dimN], root.getContext());
+    extents.n = context.evaluator.constant(weights[dimN]);
+  }
   extents.k = context.evaluator.constant(root.getRhsType().getShape().back());
   return extents;
+}
+
+/// Weights decoded to registers of a unit of warps, or of warpgroups.
+static void createPaths(FloatContext context, ScaledMatmulOp root,
+                        const MatmulConfig &config, const FloatOperand &lhs,
+                        MatmulParts &parts) {
+  UnitSide lhsSide = config.swapped ? UnitSide::Columns : UnitSide::Rows;
+  UnitSide rhsSide = config.swapped ? UnitSide::Rows : UnitSide::Columns;
+  FragmentOrder order =
+      config.hasCopiers() ? FragmentOrder::Shared : FragmentOrder::Blocks;
+  parts.stepK = getStepK(order);
+  parts.lhs = createFloatPath(context, lhsSide, config, lhs,
+                              context.kernel.getBuilder().getBF16Type(), order,
+                              parts.extents.batch);
+  BlockTensorType rhs = root.getRhsType();
+  ValueRange components = root.getRhsComponents();
+  auto getPointer = [&](Value component) {
+    return context.kernel.getPointer(cast<BlockArgument>(component));
+  };
+  Value codes = getPointer(components[0]), scales = getPointer(components[1]);
+  OctetMap rows = getOctetsOfPlain(UnitSide::Rows, config);
+  OctetMap columns = getOctetsOfPlain(UnitSide::Columns, config);
+  if (config.hasCopiers()) {
+    parts.rhs = createRegisterPath(config, rhs, codes, scales);
+    WgmmaForm form;
+    form.columns = columns.extent;
+    form.steps = config.tileK / kWgmmaK;
+    form.rowsInRegisters = true;
+    parts.atom = createDecodingMma(createWgmma(form, rows, columns),
+                                   rhs.getFormat().getScaleEncoding());
+    return;
+  }
+  parts.rhs = createDecodePath(rhsSide, config, rhs, codes, scales);
+  parts.atom = std::make_unique<RepeatedMma>(
+      createWarpMma(WarpMmaKind::BF16, rows, columns),
+      getNumMmas(FragmentOrder::Blocks));
 }
 
 static FailureOr<MatmulParts> getParts(FloatContext context,
@@ -122,44 +167,43 @@ static FailureOr<MatmulParts> getParts(FloatContext context,
     return failure();
   MatmulParts parts;
   parts.extents = *extents;
-  parts.stepK = getStepK(FragmentOrder::Blocks);
-  UnitSide lhsSide = config.swapped ? UnitSide::Columns : UnitSide::Rows;
-  UnitSide rhsSide = config.swapped ? UnitSide::Rows : UnitSide::Columns;
-  ImplicitLocOpBuilder &b = context.kernel.getBuilder();
-  parts.lhs = createFloatPath(context, lhsSide, config, lhs, b.getBF16Type(),
-                              FragmentOrder::Blocks, parts.extents.batch);
+  createPaths(context, root, config, lhs, parts);
   BlockTensorType rhs = root.getRhsType();
-  ValueRange components = root.getRhsComponents();
-  auto getPointer = [&](Value component) {
-    return context.kernel.getPointer(cast<BlockArgument>(component));
-  };
-  parts.rhs = createDecodePath(rhsSide, config, rhs, getPointer(components[0]),
-                               getPointer(components[1]));
   parts.rhsIsBatched = rhs.getRank() > 2;
-  parts.atom = std::make_unique<RepeatedMma>(
-      createWarpMma(WarpMmaKind::BF16, getOctetsOfPlain(UnitSide::Rows, config),
-                    getOctetsOfPlain(UnitSide::Columns, config)),
-      getNumMmas(FragmentOrder::Blocks));
   parts.finish =
       createGlobalScales(context.kernel, root,
                          getDecodeFactor(rhs.getFormat().getScaleEncoding()));
   return parts;
 }
 
-FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &request,
-                                                  ScaledMatmulOp root) {
-  if (failed(verifyRoot(root)))
-    return failure();
-  int64_t step = getStepK(FragmentOrder::Blocks);
-  FailureOr<MatmulConfig> config = MatmulConfig::get(root, request.attr, step);
-  if (failed(config))
-    return failure();
+/// What only the schedule of warps, or of warpgroups, asks of a tile.
+static LogicalResult verifyTile(ScaledMatmulOp root,
+                                const MatmulConfig &config) {
+  if (config.hasCopiers()) {
+    if (!config.swapped)
+      return root.emitOpError("expected swapped sides where warpgroups decode "
+                              "weights, but got rows of activations");
+    return success();
+  }
   int64_t blockCols = root.getRhsType().getFormat().getFormat().blockCols;
   int64_t wholeScales =
-      std::max(step, kScaleTileCols * blockCols) * config->warpsK;
-  if (config->tileK % wholeScales != 0)
+      std::max(getStepK(FragmentOrder::Blocks), kScaleTileCols * blockCols) *
+      config.warpsK;
+  if (config.tileK % wholeScales != 0)
     return root.emitOpError("expected a tile whose K is a multiple of ")
-           << wholeScales << ", but got " << config->tileK;
+           << wholeScales << ", but got " << config.tileK;
+  return success();
+}
+
+FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &request,
+                                                  ScaledMatmulOp root) {
+  FailureOr<MatmulConfig> config =
+      MatmulConfig::get(root, request.attr, getStepK(FragmentOrder::Blocks));
+  if (failed(config) ||
+      failed(verifyRoot(root, config->hasCopiers() ? BlockLayout::Registers
+                                                   : BlockLayout::Tiled)) ||
+      failed(verifyTile(root, *config)))
+    return failure();
   FailureOr<Epilogue> epilogue =
       Epilogue::get(request.body, root.getResult(0), *config);
   if (failed(epilogue))
@@ -170,7 +214,10 @@ FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &request,
   FailureOr<MatmulParts> parts = getParts({kernel, evaluator}, root, *config);
   FailureOr<KernelVariant> variant;
   if (succeeded(parts))
-    variant = composeMatmul(kernel, *config, *epilogue, *parts);
+    variant = config->hasCopiers()
+                  ? composeWarpgroupMatmul(kernel, request.chip, *config,
+                                           *epilogue, *parts, evaluator)
+                  : composeMatmul(kernel, *config, *epilogue, *parts);
   if (failed(variant))
     kernel.getFunction().erase();
   return variant;

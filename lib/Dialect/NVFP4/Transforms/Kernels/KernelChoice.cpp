@@ -129,6 +129,119 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
                          /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1);
 }
 
+//===----------------------------------------------------------------------===//
+// Warpgroups
+//===----------------------------------------------------------------------===//
+
+/// Of a warpgroup: rows of the unit, which hold columns of the result, K of a
+/// tile, and threads.
+static constexpr int64_t kGroupRows = 64, kGroupDepth = 64, kGroupThreads = 128;
+/// Beside stages: their barriers, and a slice of 64 rows of sums, of 4 bytes,
+/// with a pitch of four more.
+static constexpr int64_t kBarrierBytes = 1024, kSliceRows = 64;
+static constexpr int64_t kMaxGroupStages = 6;
+/// 16-bit elements in 16 bytes.
+static constexpr int64_t kRun = 8;
+/// Rows for which a tile of dynamically many is chosen.
+static constexpr int64_t kManyRows = 4096;
+
+namespace {
+/// A tile of warpgroups, and how long a multiplication takes in it, compared
+/// with the largest: the fewer results, the more operands for each.
+struct GroupTile {
+  int64_t m, n;
+  double cost;
+};
+} // namespace
+
+// clang-format off
+constexpr GroupTile kGroupTiles[] = {
+    {256, 128, 1.00},
+    {192, 128, 1.05},
+    {128, 128, 1.30},
+    {128,  64, 1.85},
+    { 64, 128, 1.85},
+    { 64,  64, 2.60},
+};
+// clang-format on
+
+/// Multiplications that a multiprocessor does one after the other.
+static double getCost(const GroupTile &tile, int64_t rows, int64_t columns,
+                      const ChipModel &chip) {
+  int64_t tiles = ceilDiv(rows, tile.m) * ceilDiv(columns, tile.n);
+  return tile.cost * ceilDiv(tiles, chip.multiprocessors) * tile.m * tile.n;
+}
+
+static const GroupTile &chooseGroupTile(int64_t rows, int64_t columns,
+                                        const ChipModel &chip) {
+  return *llvm::min_element(kGroupTiles, [&](const GroupTile &a,
+                                             const GroupTile &b) {
+    return getCost(a, rows, columns, chip) < getCost(b, rows, columns, chip);
+  });
+}
+
+/// The kernel for up to `rows` rows; null if there is no room for two stages.
+static KernelAttr chooseForWarpgroups(MLIRContext *context,
+                                      const Product &product, int64_t rows,
+                                      const ChipModel &chip) {
+  const GroupTile &tile = chooseGroupTile(rows, product.columns, chip);
+  int64_t slice = 4 * kSliceRows * (roundUpTo(tile.n, 32) + 4);
+  int64_t room = (chip.sharedBytes - kBarrierBytes - slice) /
+                 getStageBytes(product, {tile.m, tile.n, kGroupDepth});
+  if (room < 2)
+    return {};
+  int64_t groups = tile.n / kGroupRows;
+  return KernelAttr::get(context, KernelSchedule::Matmul,
+                         (groups + 1) * kGroupThreads,
+                         {tile.m, tile.n, kGroupDepth}, {1, 4 * groups, 1},
+                         std::min(room, kMaxGroupStages),
+                         /*swapped=*/true, /*maxRows=*/0, /*clusters=*/1);
+}
+
+/// The same kernel for another number of rows.
+static KernelAttr withMaxRows(KernelAttr kernel, int64_t maxRows) {
+  return KernelAttr::get(kernel.getContext(), kernel.getSchedule(),
+                         kernel.getThreads(), kernel.getTile(),
+                         kernel.getWarps(), kernel.getStages(),
+                         kernel.getSwapped(), maxRows, kernel.getClusters());
+}
+
+/// Whether tiles of warpgroups have something to do, and operands come in runs
+/// of 16 bytes.
+static bool fillsWarpgroups(const Product &product) {
+  auto isWide = [](int64_t extent) {
+    return ShapedType::isStatic(extent) && extent >= kGroupDepth &&
+           extent % kRun == 0;
+  };
+  return isWide(product.depth) && isWide(product.columns) &&
+         (ShapedType::isDynamic(product.rows) || product.rows > kSmallRows);
+}
+
+SmallVector<Attribute> nvfp4::chooseWarpgroups(MLIRContext *context,
+                                               const Product &product,
+                                               int64_t least,
+                                               const ChipModel &chip) {
+  SmallVector<int64_t> bounds = {64, 128, 256, kManyRows};
+  if (!ShapedType::isDynamic(product.rows))
+    bounds = {product.rows};
+  SmallVector<Attribute> kernels;
+  for (int64_t bound : bounds) {
+    if (bound <= least)
+      continue;
+    KernelAttr kernel = chooseForWarpgroups(context, product, bound, chip);
+    if (!kernel)
+      return {};
+    // The last one serves all rows; equal ones are one.
+    if (bound != bounds.back())
+      kernel = withMaxRows(kernel, bound);
+    if (!kernels.empty() && withMaxRows(cast<KernelAttr>(kernels.back()), 0) ==
+                                withMaxRows(kernel, 0))
+      kernels.pop_back();
+    kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
 SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
                                             const Product &product,
                                             const ChipModel &chip) {
@@ -142,6 +255,16 @@ SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
   if (mayBeFew)
     if (KernelAttr kernel = chooseForFewRows(context, product, chip))
       kernels.push_back(kernel);
+  bool isPlain = !product.lhs.blockColumns && !product.rhs.blockColumns;
+  if (chip.mmaUnit == MmaUnit::WarpgroupAsync && isPlain && mayBeMany &&
+      fillsWarpgroups(product)) {
+    SmallVector<Attribute> many =
+        chooseWarpgroups(context, product, kSmallRows, chip);
+    if (!many.empty()) {
+      llvm::append_range(kernels, many);
+      return kernels;
+    }
+  }
   if (mayBeMany || kernels.empty())
     if (KernelAttr kernel = chooseForManyRows(context, product, chip))
       kernels.push_back(kernel);

@@ -58,6 +58,14 @@ llvm::SmallVector<mlir::Attribute> chooseStreams(mlir::MLIRContext *context,
                                                  const Product &product,
                                                  const ChipModel &chip);
 
+/// Kernels of warpgroups, one of which copies, for more than `least` rows: for
+/// more and more, and the last one for any number. Where the rows are known
+/// there is one. Empty if none fits the chip.
+llvm::SmallVector<mlir::Attribute> chooseWarpgroups(mlir::MLIRContext *context,
+                                                    const Product &product,
+                                                    int64_t least,
+                                                    const ChipModel &chip);
+
 } // namespace nvfp4
 
 #endif // NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_KERNELS_KERNELCHOICE_H

@@ -92,10 +92,7 @@ SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
   }
   bool isServed = !isDynamic && !kernels.empty();
   if (!isServed)
-    // 128 columns of the result and as many rows; 128 more threads copy.
-    kernels.push_back(KernelAttr::get(context, KernelSchedule::Matmul,
-                                      /*threads=*/32 * 8 + 128, {128, 128, 64},
-                                      {1, 8, 1}, /*stages=*/4, /*swapped=*/true,
-                                      /*maxRows=*/0, /*clusters=*/1));
+    llvm::append_range(kernels,
+                       chooseWarpgroups(context, product, served, chip));
   return kernels;
 }

@@ -54,11 +54,12 @@ Value createEmpty(OpBuilder &builder, Location loc, Type type,
 SmallVector<OpFoldResult> getExtents(OpBuilder &builder, Location loc,
                                      BlockTensorType type,
                                      ValueRange components) {
-  SmallVector<OpFoldResult> extents =
-      getMixedExtents(builder, loc, components.front());
-  for (auto [extent, fixed] : llvm::zip_equal(extents, type.getShape()))
-    if (ShapedType::isStatic(fixed))
-      extent = builder.getIndexAttr(fixed);
+  SmallVector<OpFoldResult> extents;
+  for (auto [dim, extent] : llvm::enumerate(type.getShape()))
+    extents.push_back(
+        ShapedType::isStatic(extent)
+            ? builder.getIndexAttr(extent)
+            : getMixedExtent(builder, loc, components.front(), dim));
   if (type.isDynamicDim(type.getRank() - 1))
     extents.back() = affine::makeComposedFoldedAffineApply(
         builder, loc, AffineMap::get(1, 0, builder.getAffineDimExpr(0) * 2),

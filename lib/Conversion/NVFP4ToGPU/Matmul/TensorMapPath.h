@@ -1,0 +1,38 @@
+//===- TensorMapPath.h - Operands by tensor maps ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A plain operand that lies in memory as the unit multiplies it, for units that
+// read shared memory themselves: one thread asks for boxes of its tensor map,
+// which the host makes. What lies outside the tensor arrives as zeros.
+//
+// The map is a parameter more of the kernel, of 128 bytes, and described by an
+// attribute of its function: what DeviceImages.h says of launches, and, as
+// `operand`, the number of the body's argument.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TENSORMAPPATH_H
+#define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TENSORMAPPATH_H
+
+#include "FloatOperandPath.h"
+
+namespace nvfp4 {
+
+/// Unit attribute of a body whose kernel has the parameters of another one, and
+/// none of its own.
+inline constexpr llvm::StringLiteral kSharesParametersName =
+    "nvfp4.shares_parameters";
+
+/// The path of `operand`, whose elements are those of the argument `buffer`, in
+/// order; null where a tensor map cannot describe it: pitches that are no
+/// multiples of 16 bytes, more than five dimensions, extents that are no affine
+/// expressions of the arguments', or kernels that have no maps of their own.
+std::unique_ptr<OperandPath>
+createTensorMapPath(FloatContext context, UnitSide side,
+                    const MatmulConfig &config, const FloatOperand &operand,
+                    mlir::BlockArgument buffer, mlir::ValueRange batch);
+
+} // namespace nvfp4
+
+#endif // NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_TENSORMAPPATH_H
