@@ -114,6 +114,10 @@ ThreadTile chooseTile(QuantizeIntoOp op, int64_t columns, int64_t threads) {
   tile.lanes = kWarp / tile.stepRows;
   tile.warpColumns = std::max<int64_t>(1, rowThreads / tile.lanes);
   tile.warpRows = warps / tile.warpColumns;
+  // Short rows leave many to a CTA, which must not span tiles of scales.
+  while (tile.getRows() > kScaleTileRows &&
+         tile.steps * tile.stepRows > format.getBlockRows() && tile.steps > 1)
+    tile.steps /= 2;
   return tile;
 }
 
