@@ -86,4 +86,5 @@ def main() -> None:
     (folder / "kernels.json").write_text(json.dumps(launches, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -36,7 +36,7 @@ _DTYPES = {
     "i1": "BOOL",
 }
 _LAUNCH = re.compile(
-    r"gpu\.launch_func\s+@device::@(\w+) blocks in \(([^)]*)\) threads in \(([^)]*)\)"
+    r"gpu\.launch_func\s+@device::@(\w+)(?: clusters in \([^)]*\))? blocks in \(([^)]*)\) threads in \(([^)]*)\)"
     r"(?:\s*dynamic_shared_memory_size (\S+))?"
 )
 
