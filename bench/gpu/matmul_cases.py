@@ -53,12 +53,17 @@ def error(got: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> float:
     return ((got.float() - right).abs() / (right.abs() + right.abs().mean())).max().item()
 
 
-def weight_only(n: int, k: int, m: int):
-    rows, kernel = load("w4", n, m)
+def draw_weights(n: int, k: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Codes and scales of as many weights as must take turns."""
     size = n * k // 2
     count = rotation(size + size // 8)
     codes = [torch.randint(0, 256, (size,), dtype=torch.uint8, device="cuda") for _ in range(count)]
-    scales = [torch.randint(0x28, 0x48, (size // 8,), dtype=torch.uint8, device="cuda") for _ in range(count)]
+    return codes, [torch.randint(0x28, 0x48, (size // 8,), dtype=torch.uint8, device="cuda") for _ in range(count)]
+
+
+def weight_only(n: int, k: int, m: int):
+    rows, kernel = load("w4", n, m)
+    codes, scales = draw_weights(n, k)
     a = torch.randn(m, k, device="cuda").to(torch.bfloat16)
     d = torch.empty(m, n, dtype=torch.bfloat16, device="cuda")
     # By the format's convention this is a factor of 1.
@@ -69,7 +74,7 @@ def weight_only(n: int, k: int, m: int):
         run(0)
         return error(d, a, decode(codes[0], scales[0], n, k))
 
-    return [lambda i=i: run(i) for i in range(count)], check
+    return [lambda i=i: run(i) for i in range(len(codes))], check
 
 
 def bf16(n: int, k: int, m: int):

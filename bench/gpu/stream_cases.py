@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 
 import torch
-from gpubench import Module, rotation
-from matmul_cases import decode, error
+from gpubench import Module
+from matmul_cases import decode, draw_weights, error
 
 FOLDER = Path(os.environ.get("STREAM_KERNELS", Path(__file__).resolve().parent / "stream_kernels"))
 
@@ -21,10 +21,7 @@ FOLDER = Path(os.environ.get("STREAM_KERNELS", Path(__file__).resolve().parent /
 def stream(n: int, k: int, m: int):
     launch = json.loads((FOLDER / "kernels.json").read_text())[f"{n}_{m}"]
     kernel = Module.load(FOLDER / f"{n}_{m}.ptx").kernel(launch["entry"], shared=launch["shared"])
-    size = n * k // 2
-    count = rotation(size + size // 8)
-    codes = [torch.randint(0, 256, (size,), dtype=torch.uint8, device="cuda") for _ in range(count)]
-    scales = [torch.randint(0x28, 0x48, (size // 8,), dtype=torch.uint8, device="cuda") for _ in range(count)]
+    codes, scales = draw_weights(n, k)
     a = torch.randn(m, k, device="cuda").to(torch.bfloat16)
     d = torch.empty(m, n, dtype=torch.bfloat16, device="cuda")
     # By the format's convention this is a factor of 1.
@@ -38,7 +35,7 @@ def stream(n: int, k: int, m: int):
         run(0)
         return error(d, a, decode(codes[0], scales[0], n, k))
 
-    return [lambda i=i: run(i) for i in range(count)], check
+    return [lambda i=i: run(i) for i in range(len(codes))], check
 
 
 def cases() -> list[dict]:

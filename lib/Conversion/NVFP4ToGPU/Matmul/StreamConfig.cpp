@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StreamConfig.h"
+#include "WeightDecode.h"
 
 #include "nvfp4/Support/RegisterLayout.h"
 
@@ -51,28 +52,14 @@ MatmulConfig StreamConfig::getResults() const {
 }
 
 static LogicalResult verifyOperands(ScaledMatmulOp root) {
-  BlockTensorType weights = root.getRhsType();
-  if (root.getLhsType() || !weights)
-    return root.emitOpError("expected a plain left operand and a block-scaled "
-                            "right one of a stream");
-  if (weights.getLayout() != BlockLayout::Registers || weights.getRank() != 2)
-    return root.emitOpError("expected weights of a stream in the registers "
-                            "layout, without batch, but got ")
-           << weights;
-  if (cast<ShapedType>(root.getLhsComponents().front().getType()).getRank() !=
-      2)
-    return root.emitOpError("expected rows of a stream without batch, but got ")
-           << root.getLhsComponents().front().getType();
-  ScaleEncoding encoding = weights.getFormat().getScaleEncoding();
-  if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)
-    return root.emitOpError("expected weights with e4m3 or e8m0 scales, but "
-                            "got ")
-           << weights;
-  for (Value component : root.getRhsComponents())
-    if (!isa<BlockArgument>(component))
-      return root.emitOpError("expected components that are arguments of the "
-                              "kernel, but got the result of ")
-             << component.getDefiningOp()->getName();
+  if (failed(verifyDecodedWeights(root, BlockLayout::Registers)))
+    return failure();
+  for (Type type :
+       {root.getLhsComponents().front().getType(), Type(root.getRhsType())})
+    if (cast<ShapedType>(type).getRank() != 2)
+      return root.emitOpError("expected operands of a stream without batch, "
+                              "but got ")
+             << type;
   return success();
 }
 

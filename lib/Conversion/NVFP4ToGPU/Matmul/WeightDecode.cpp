@@ -144,4 +144,26 @@ std::array<Value, 4> emitDecodeCodes(ImplicitLocOpBuilder &b,
   return pairs;
 }
 
+LogicalResult verifyDecodedWeights(ScaledMatmulOp root, BlockLayout layout) {
+  BlockTensorType rhs = root.getRhsType();
+  if (root.getLhsType() || !rhs)
+    return root.emitOpError("expected a plain left operand and a block-scaled "
+                            "right one");
+  if (rhs.getLayout() != layout || ShapedType::isDynamic(rhs.getShape().back()))
+    return root.emitOpError("expected weights in ")
+           << stringifyBlockLayout(layout)
+           << " layout with a static K, but got " << rhs;
+  ScaleEncoding encoding = rhs.getFormat().getScaleEncoding();
+  if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)
+    return root.emitOpError("expected weights with e4m3 or e8m0 scales, but "
+                            "got ")
+           << rhs;
+  for (Value component : root.getRhsComponents())
+    if (!isa<BlockArgument>(component))
+      return root.emitOpError("expected components that are arguments of the "
+                              "kernel, but got the result of ")
+             << component.getDefiningOp()->getName();
+  return success();
+}
+
 } // namespace nvfp4

@@ -16,6 +16,7 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_WEIGHTDECODE_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_WEIGHTDECODE_H
 
+#include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Support/Codecs.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -41,6 +42,12 @@ std::array<mlir::Value, 4> emitDecodeCodes(mlir::ImplicitLocOpBuilder &,
                                            ScaleEncoding encoding,
                                            mlir::Value word,
                                            mlir::Value multiplier);
+
+/// Reports a product whose weights a kernel cannot decode: the left operand
+/// must be plain, the right one in `layout` with a static K and e4m3 or e8m0
+/// scales, and its components arguments of the kernel.
+mlir::LogicalResult verifyDecodedWeights(ScaledMatmulOp root,
+                                         BlockLayout layout);
 
 } // namespace nvfp4
 

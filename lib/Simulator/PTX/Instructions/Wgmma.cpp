@@ -127,24 +127,22 @@ static void fillPart(Warp &warp, const WarpgroupPlan &plan,
   }
 }
 
-/// The warpgroup, all lanes and warps being there. Null after a trap.
-static Warpgroup *expectWarpgroup(Warp &warp, const Inst &inst) {
-  Warpgroup *group = findWarpgroup(warp);
-  if (!group)
-    warp.trap(inst, "R14", 0,
-              "expected a warpgroup of four whole warps, but the CTA has only "
-              "part of it");
-  return group;
-}
-
-static Outcome execMultiply(Warp &warp, const Inst &inst, uint32_t mask) {
-  auto &plan = static_cast<const WarpgroupPlan &>(*inst.plan);
+/// Executes an instruction of a warpgroup when all lanes of the warp are there.
+template <Outcome (*Execute)(Warp &, const Inst &, Warpgroup &)>
+static Outcome execTogether(Warp &warp, const Inst &inst, uint32_t mask) {
   Outcome outcome = warp.converge(inst, mask, kAllLanes);
   if (outcome != Outcome::Next)
     return outcome;
-  Warpgroup *group = expectWarpgroup(warp, inst);
-  if (!group)
-    return Outcome::Stop;
+  if (Warpgroup *group = findWarpgroup(warp))
+    return Execute(warp, inst, *group);
+  warp.trap(inst, "R14", 0,
+            "expected a warpgroup of four whole warps, but the CTA has only "
+            "part of it");
+  return Outcome::Stop;
+}
+
+static Outcome execMultiply(Warp &warp, const Inst &inst, Warpgroup &group) {
+  auto &plan = static_cast<const WarpgroupPlan &>(*inst.plan);
   WarpgroupOp asked;
   asked.inst = &inst;
   uint64_t scale = 0;
@@ -157,9 +155,9 @@ static Outcome execMultiply(Warp &warp, const Inst &inst, uint32_t mask) {
     return Outcome::Stop;
   asked.accumulates = scale != 0;
   unsigned index = getMemberIndex(warp);
-  Warpgroup::Member &member = group->members[index];
+  Warpgroup::Member &member = group.members[index];
   uint32_t number = member.issued + 1;
-  WarpgroupOp *op = joinOp(warp, inst, *group, number, asked);
+  WarpgroupOp *op = joinOp(warp, inst, group, number, asked);
   if (!op)
     return Outcome::Stop;
   const WarpgroupDescriptor &descriptor = plan.descriptor;
@@ -168,7 +166,7 @@ static Outcome execMultiply(Warp &warp, const Inst &inst, uint32_t mask) {
                    uint32_t(descriptor.shape.k) << 4 | uint32_t(descriptor.d));
   member.issued = number;
   fillPart(warp, plan, op->parts[index]);
-  orderReads(warp, inst, *group, *op, number);
+  orderReads(warp, inst, group, *op, number);
   op->issued |= 1u << index;
   warp.noteEffect();
   constexpr uint32_t kAll = (1u << kWarpsPerGroup) - 1;
@@ -176,13 +174,13 @@ static Outcome execMultiply(Warp &warp, const Inst &inst, uint32_t mask) {
     return Outcome::Next;
   Effect effect;
   effect.line = inst.line;
-  effect.land = [group, number] {
+  effect.land = [group = &group, number] {
     landOps(*group, kAll, number);
     return true;
   };
   uint64_t sequence = warp.getCluster().issue(std::move(effect));
   // Landed early, the operation is gone.
-  if (WarpgroupOp *pending = group->find(number))
+  if (WarpgroupOp *pending = group.find(number))
     pending->effect = sequence;
   return Outcome::Next;
 }
@@ -191,50 +189,32 @@ static Outcome execMultiply(Warp &warp, const Inst &inst, uint32_t mask) {
 // Fence, commit, wait
 //===----------------------------------------------------------------------===//
 
-static Outcome execFence(Warp &warp, const Inst &inst, uint32_t mask) {
-  Outcome outcome = warp.converge(inst, mask, kAllLanes);
-  if (outcome != Outcome::Next)
-    return outcome;
-  Warpgroup *group = expectWarpgroup(warp, inst);
-  if (!group)
-    return Outcome::Stop;
-  ++group->members[getMemberIndex(warp)].fences;
+static Outcome execFence(Warp &warp, const Inst &inst, Warpgroup &group) {
+  ++group.members[getMemberIndex(warp)].fences;
   return Outcome::Next;
 }
 
-static Outcome execCommit(Warp &warp, const Inst &inst, uint32_t mask) {
-  Outcome outcome = warp.converge(inst, mask, kAllLanes);
-  if (outcome != Outcome::Next)
-    return outcome;
-  Warpgroup *group = expectWarpgroup(warp, inst);
-  if (!group)
-    return Outcome::Stop;
-  Warpgroup::Member &member = group->members[getMemberIndex(warp)];
+static Outcome execCommit(Warp &warp, const Inst &inst, Warpgroup &group) {
+  Warpgroup::Member &member = group.members[getMemberIndex(warp)];
   member.groups.push_back(member.issued);
   return Outcome::Next;
 }
 
 /// `imm` groups may stay pending.
-static Outcome execWait(Warp &warp, const Inst &inst, uint32_t mask) {
-  Outcome outcome = warp.converge(inst, mask, kAllLanes);
-  if (outcome != Outcome::Next)
-    return outcome;
-  Warpgroup *group = expectWarpgroup(warp, inst);
-  if (!group)
-    return Outcome::Stop;
-  Warpgroup::Member &member = group->members[getMemberIndex(warp)];
+static Outcome execWait(Warp &warp, const Inst &inst, Warpgroup &group) {
+  Warpgroup::Member &member = group.members[getMemberIndex(warp)];
   if (member.groups.size() <= inst.imm)
     return Outcome::Next;
   uint32_t number = member.groups[member.groups.size() - inst.imm - 1];
   // An operation takes all four warps.
-  for (const Warpgroup::Member &other : group->members)
+  for (const Warpgroup::Member &other : group.members)
     if (other.issued < number) {
       warp.getPath().state = Path::State::Polling;
       return Outcome::Block;
     }
   std::vector<uint64_t> effects;
-  for (uint32_t i = group->firstNumber; i <= number; ++i)
-    if (WarpgroupOp *op = group->find(i))
+  for (uint32_t i = group.firstNumber; i <= number; ++i)
+    if (WarpgroupOp *op = group.find(i))
       effects.push_back(op->effect);
   for (uint64_t effect : effects)
     if (!warp.getCluster().land(effect))
@@ -243,8 +223,8 @@ static Outcome execWait(Warp &warp, const Inst &inst, uint32_t mask) {
     member.groups.pop_front();
   member.waited = std::max(member.waited, number);
   if (ordering::WarpOrder *order = getOrder(warp);
-      order && group->component != ~0u)
-    order->observe(group->component, number);
+      order && group.component != ~0u)
+    order->observe(group.component, number);
   return Outcome::Next;
 }
 
@@ -352,7 +332,7 @@ static bool decodeMultiply(DecodeContext &context) {
     return context.error("expected .and.popc with b1, and only there");
   if (!readMatrices(context, plan) || !readImmediates(context, plan))
     return true;
-  context.emitExec(InstClass::Matrix, execMultiply).plan = &plan;
+  context.emitExec(InstClass::Matrix, execTogether<execMultiply>).plan = &plan;
   return true;
 }
 
@@ -364,7 +344,8 @@ static bool decodeWait(DecodeContext &context) {
   if (count < 0 || count > 7)
     return context.error("expected a count of groups from 0 to 7, but got " +
                          std::to_string(count));
-  context.emitExec(InstClass::Async, execWait).imm = uint64_t(count);
+  context.emitExec(InstClass::Async, execTogether<execWait>).imm =
+      uint64_t(count);
   return true;
 }
 
@@ -379,9 +360,9 @@ static bool decodeWgmma(DecodeContext &context) {
   if (!context.expectOperands(0))
     return true;
   if (context.take("fence"))
-    context.emitExec(InstClass::Fence, execFence);
+    context.emitExec(InstClass::Fence, execTogether<execFence>);
   else if (context.take("commit_group"))
-    context.emitExec(InstClass::Async, execCommit);
+    context.emitExec(InstClass::Async, execTogether<execCommit>);
   else
     return context.error(
         "expected .mma_async, .fence, .commit_group or .wait_group");
