@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Launches: how many kernels a model takes on a GPU, per layer and in all.
 
-    launch_count.py [--binaries DIR] [--policy NAME]... [MODEL.mlir]...
+    launch_count.py [--binaries DIR] [--chip NAME] [--policy NAME]... [MODEL.mlir]...
 
 A dispatch is a launch, and so is the record of an error. A layer begins with its first
 product: what two layers share (a norm that also quantizes for the next one) counts for
@@ -25,8 +25,6 @@ POLICIES = ["inference", "weight-only", "mlp-only", "none"]
 ENCODER, W4A4, MAX_PER_LAYER = "minilm", "inference", 12
 
 PIPELINE = [
-    "--nvfp4-quantize",
-    "--nvfp4-kernels=chip=sm_120a",
     "--nvfp4-expand-tensors",
     "--convert-elementwise-to-linalg",
     "--cse",
@@ -40,7 +38,7 @@ DISPATCH = re.compile(r"nvfp4\.(?:dispatch @kernels::@|(?=record_))(([a-z]+)\w*)
 LAYER = re.compile(r'nvfp4\.site = "\D*\.(\d+)\.')
 
 
-def count(binaries: Path, model: Path, policy: str) -> tuple[Counter[str], set[str], list[int]]:
+def count(binaries: Path, model: Path, chip: str, policy: str) -> tuple[Counter[str], set[str], list[int]]:
     """Launches by schedule, the kernels' names, and the launches of each layer."""
     text = subprocess.run(
         [
@@ -48,6 +46,8 @@ def count(binaries: Path, model: Path, policy: str) -> tuple[Counter[str], set[s
             str(model),
             "--nvfp4-normalize",
             f"--nvfp4-policy=policy={policy}",
+            "--nvfp4-quantize",
+            f"--nvfp4-kernels=chip={chip}",
             *PIPELINE,
         ],
         check=True,
@@ -75,6 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path, default=MODELS)
     parser.add_argument("--binaries", type=Path, default=ROOT / "build" / "bin")
+    parser.add_argument("--chip", default="sm_120a")
     parser.add_argument("--policy", action="append", help="default: all four presets")
     arguments = parser.parse_args()
 
@@ -82,7 +83,7 @@ def main() -> int:
     print(f"{'model':16}{'policy':14}{'per layer':>10}{'launches':>10}{'kernels':>9}   by schedule")
     for model in arguments.models:
         for policy in arguments.policy or POLICIES:
-            schedules, names, layers = count(arguments.binaries, model, policy)
+            schedules, names, layers = count(arguments.binaries, model, arguments.chip, policy)
             per_layer = str(max(layers)) if layers else "-"
             kinds = ", ".join(f"{number} {kind}" for kind, number in schedules.most_common())
             print(

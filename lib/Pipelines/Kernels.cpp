@@ -16,7 +16,9 @@ using namespace mlir;
 
 void nvfp4::buildKernelsPipeline(OpPassManager &manager,
                                  const KernelsOptions &options) {
-  manager.addPass(createAssignLayoutsPass());
+  AssignLayoutsPassOptions layouts;
+  layouts.chip = options.chip;
+  manager.addPass(createAssignLayoutsPass(layouts));
   OpPassManager &functions = manager.nest<func::FuncOp>();
   functions.addPass(createFoldTransposesPass());
   // Two relayouts of one value are one.

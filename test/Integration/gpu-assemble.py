@@ -30,6 +30,8 @@ def check(model: str, policy: str, chip: str, assemble: bool) -> None:
         said = call("ptxas", "-v", f"-arch={chip}", ptx, "-o", "/dev/null")
         used = re.findall(r"Function properties for (\w+)\n(.*)", said)
         expect(f"{what}: all are assembled", len(used) == kernels, said[:500])
+        # A unit that waits for registers that others change.
+        expect(f"{what}: no wgmma is serialized", "serializ" not in said, said[:500])
         for name, memory in used:
             expect(f"{what}: {name}", not re.search(r"[1-9]\d* bytes", memory), memory.strip())
 

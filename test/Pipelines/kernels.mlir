@@ -1,7 +1,7 @@
 // RUN: nvfp4-opt %s --nvfp4-kernels=chip=sm_120a --dump-pass-pipeline 2>&1 | FileCheck %s --check-prefix=PASSES
 // RUN: nvfp4-opt %s --nvfp4-kernels=chip=sm_120a --nvfp4-expand-tensors --nvfp4-fuse-elementwise | FileCheck %s
 
-// PASSES:      nvfp4-assign-layouts
+// PASSES:      nvfp4-assign-layouts{chip=sm_120a}
 // PASSES-NEXT: func.func(
 // PASSES-NEXT: nvfp4-fold-transposes
 // PASSES-NEXT: cse

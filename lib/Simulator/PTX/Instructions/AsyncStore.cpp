@@ -56,9 +56,50 @@ static Stored takeValues(Warp &warp, const AsyncStorePlan &plan,
   return stored;
 }
 
-static bool storeLane(Warp &warp, const Inst &inst, const AsyncStorePlan &plan,
-                      const Region &region, uint64_t offset,
-                      uint64_t barrierAddress, unsigned lane) {
+namespace {
+/// The stores of an instruction's lanes to one CTA, which land together: an
+/// effect for each lane makes launches with many of them slow.
+struct Landing {
+  struct Lane {
+    unsigned lane;
+    uint64_t offset, barrier;
+    ordering::AsyncOp op;
+    Stored stored;
+  };
+  Warp *issuer;
+  const Inst *inst;
+  const AsyncStorePlan *plan;
+  Cta *cta;
+  std::vector<Lane> lanes;
+
+  bool operator()() const;
+};
+} // namespace
+
+bool Landing::operator()() const {
+  uint32_t bytes = plan->getBytes();
+  bool checksDefinedness = issuer->getLaunch().options.checkDefinedness;
+  for (const Lane &lane : lanes) {
+    uint8_t *memory = cta->shared.data() + lane.offset;
+    if (plan->reduce)
+      plan->reduce(memory, lane.stored.bytes);
+    else
+      std::memcpy(memory, lane.stored.bytes, bytes);
+    if (checksDefinedness)
+      cta->sharedUndefined.write(lane.offset, bytes, lane.stored.undefined);
+    if (!landOnMbarrier(*issuer, *inst, *cta, lane.barrier, lane.lane, bytes,
+                        lane.op))
+      return false;
+  }
+  return true;
+}
+
+/// Checks what one lane stores, and adds it to what lands.
+static bool storeLane(Warp &warp, const Region &region, uint64_t offset,
+                      uint64_t barrierAddress, unsigned lane,
+                      Landing &landing) {
+  const Inst &inst = *landing.inst;
+  const AsyncStorePlan &plan = *landing.plan;
   Mbarrier *barrier =
       findMbarrier(warp, inst, plan.qualifiers.space, barrierAddress, lane);
   if (!barrier)
@@ -70,33 +111,15 @@ static bool storeLane(Warp &warp, const Inst &inst, const AsyncStorePlan &plan,
   }
   ++barrier->numInFlight;
   ordering::AsyncOp op = 0;
-  Cluster &cluster = warp.getCluster();
-  uint32_t bytes = plan.getBytes();
   if (ordering::WarpOrder *order = getOrder(warp)) {
-    op = getOrder(cluster)->beginOp(ordering::AsyncKind::Bulk);
+    op = getOrder(warp.getCluster())->beginOp(ordering::AsyncKind::Bulk);
     ordering::AsyncActor actor(*order, op, false);
-    orderRange(warp, inst, region, offset, bytes, lane,
+    orderRange(warp, inst, region, offset, plan.getBytes(), lane,
                plan.reduce ? AccessKind::Reduction : AccessKind::Write, actor);
   }
-  Stored stored = takeValues(warp, plan, lane);
-  Effect effect;
-  effect.line = inst.line;
-  Warp *issuer = &warp;
-  const Inst *instruction = &inst;
-  const AsyncStorePlan *what = &plan;
-  Cta *cta = region.cta;
-  uint64_t place = barrier->offset;
-  effect.land = [=] {
-    uint8_t *memory = cta->shared.data() + offset;
-    if (what->reduce)
-      what->reduce(memory, stored.bytes);
-    else
-      std::memcpy(memory, stored.bytes, bytes);
-    if (issuer->getLaunch().options.checkDefinedness)
-      cta->sharedUndefined.write(offset, bytes, stored.undefined);
-    return landOnMbarrier(*issuer, *instruction, *cta, place, lane, bytes, op);
-  };
-  return cluster.issue(std::move(effect)) != 0;
+  landing.lanes.push_back(
+      {lane, offset, barrier->offset, op, takeValues(warp, plan, lane)});
+  return true;
 }
 
 static Outcome execAsyncStore(Warp &warp, const Inst &inst, uint32_t mask) {
@@ -112,11 +135,17 @@ static Outcome execAsyncStore(Warp &warp, const Inst &inst, uint32_t mask) {
         if (region.kind != Region::Kind::Shared)
           return warp.trap(inst, "bounds", unsigned(__builtin_ctz(lanes)),
                            "expected an address in shared memory");
+        Landing landing{&warp, &inst, &plan, region.cta, {}};
+        landing.lanes.reserve(size_t(__builtin_popcount(lanes)));
         bool isGood = true;
         forEachLane(lanes, [&](unsigned lane) {
-          isGood = isGood && storeLane(warp, inst, plan, region, offsets[lane],
-                                       barrier[lane], lane);
+          isGood = isGood && storeLane(warp, region, offsets[lane],
+                                       barrier[lane], lane, landing);
         });
+        Effect effect;
+        effect.line = inst.line;
+        effect.land = std::move(landing);
+        isGood = isGood && warp.getCluster().issue(std::move(effect)) != 0;
         return isGood ? Outcome::Next : Outcome::Stop;
       });
 }

@@ -15,6 +15,8 @@ def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
     Every block-scaled operand of an `nvfp4.matmul` gets `layout = tiled`: an
     `nvfp4.quantize` writes it, and a packed weight is stored so, that is, its
     packing function ends in the layout and arguments of entries take its type.
+    Weights with a static number of rows get `layout = registers` for a `chip`
+    whose unit multiplies in warpgroups and has no block-scaled operands.
     Equal packed tensors stay one. Other users of such a value read an
     `nvfp4.relayout` back to `linear`; a value made by anything else (an input,
     a result of `scf.if`) is laid out anew in every run. Both are missed remarks.
@@ -42,6 +44,11 @@ def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
 
     After: all `!nvfp4.tensor` have `layout = tiled`.
   }];
+  let options = [
+    Option<"chip", "chip", "std::string", /*default=*/"\"\"",
+           "The chip that reads the operands, for example sm_90a; none: one "
+           "whose unit multiplies block-scaled operands">,
+  ];
   let dependentDialects = ["::nvfp4::NVFP4Dialect"];
   let statistics = [
     Statistic<"numWeights", "num-weights", "Packed tensors stored in the layout">,

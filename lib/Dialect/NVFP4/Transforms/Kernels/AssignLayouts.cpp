@@ -71,10 +71,6 @@ class AssignLayoutsPass final
     : public impl::AssignLayoutsPassBase<AssignLayoutsPass> {
 public:
   using Base::Base;
-  AssignLayoutsPass() = default;
-  AssignLayoutsPass(const AssignLayoutsPass &other) : Base(other) {
-    chip = other.chip.getValue();
-  }
   void runOnOperation() override;
 
 private:
@@ -87,11 +83,6 @@ private:
   /// Other users than matmuls of a value whose layout has changed.
   void restoreOtherUsers(Value value);
 
-  Option<std::string> chip{
-      *this, "chip",
-      llvm::cl::desc("The chip that reads the operands; none: a unit that "
-                     "multiplies block-scaled operands"),
-      llvm::cl::init("")};
   bool readsRegisters = false;
   /// What stands for a value in matmuls.
   llvm::DenseMap<std::pair<Value, unsigned>, Value> known;

@@ -18,8 +18,25 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Groups of four warps that share K, and stages.
-static constexpr int64_t kGroups = 4, kStages = 8;
+namespace {
+/// Groups of four warps that share K, warps that finish, and stages, which are
+/// a multiple of the groups. A multiprocessor gives registers to four warps at
+/// once: with the one that copies, threads of 20 warps have 96, of 12 warps
+/// 168.
+struct StreamWarps {
+  int64_t maxRows, groups, finishers, stages;
+};
+} // namespace
+
+// clang-format off
+constexpr StreamWarps kStreamWarps[] = {
+    { 2, 4, 1, 8},
+    { 8, 4, 1, 8},
+    {16, 4, 2, 8},
+    {32, 4, 3, 8},
+    {64, 2, 3, 8},
+};
+// clang-format on
 
 /// Tiles of K in a stage. Two stages for each group leave room for a second
 /// CTA. Where each CTA has one tile of the result, fewer and longer copies are
@@ -32,16 +49,17 @@ static int64_t getStageTiles(const Product &product, int64_t clusters,
 
 /// Bytes of shared memory of a stream for `rows` rows: weights, activations,
 /// and sums on their way.
-static int64_t getStreamBytes(const Product &product, int64_t rows,
+static int64_t getStreamBytes(const Product &product, const StreamWarps &warps,
                               int64_t clusters, int64_t stageTiles) {
   int64_t tile = kRegisterTileCodeBytes + kRegisterTileScaleBytes;
   int64_t depth = ceilDiv(ceilDiv(product.depth, kRegisterTileCols), clusters) *
                   kRegisterTileCols;
   int64_t columns = kRegisterTileRows / clusters;
-  int64_t sums =
-      2 * kGroups * clusters * std::max<int64_t>(rows, 8) * (columns + 4) * 4;
+  int64_t sums = 2 * warps.groups * clusters *
+                 std::max<int64_t>(warps.maxRows, 8) * (columns + 4) * 4;
   constexpr int64_t kBarriers = 1024;
-  return kStages * stageTiles * tile + depth * rows * 2 + sums + kBarriers;
+  return warps.stages * stageTiles * tile + depth * warps.maxRows * 2 + sums +
+         kBarriers;
 }
 
 /// Whether each CTA of a cluster has a part of K.
@@ -51,7 +69,8 @@ static bool sharesDepth(const Product &product, int64_t clusters) {
 }
 
 static KernelAttr chooseStream(MLIRContext *context, const Product &product,
-                               const ChipModel &chip, int64_t rows) {
+                               const ChipModel &chip,
+                               const StreamWarps &warps) {
   // Two CTAs share K where they can: so there are enough for small layers, and
   // larger clusters leave multiprocessors idle.
   int64_t clusters = 0, stageTiles = 0;
@@ -60,19 +79,19 @@ static KernelAttr chooseStream(MLIRContext *context, const Product &product,
       continue;
     for (int64_t tiles : {getStageTiles(product, next, chip), int64_t(2)})
       if (clusters == 0 &&
-          getStreamBytes(product, rows, next, tiles) <= chip.sharedBytes) {
+          getStreamBytes(product, warps, next, tiles) <= chip.sharedBytes) {
         clusters = next;
         stageTiles = tiles;
       }
   }
   if (clusters == 0)
     return {};
-  int64_t finishers = rows <= 8 ? 1 : rows <= 16 ? 2 : 4;
-  return KernelAttr::get(
-      context, KernelSchedule::Stream, 32 * (4 * kGroups + 1 + finishers),
-      {std::max<int64_t>(rows, 8), kRegisterTileRows,
-       stageTiles * kRegisterTileCols},
-      {1, 4, kGroups}, kStages, /*swapped=*/true, /*maxRows=*/rows, clusters);
+  return KernelAttr::get(context, KernelSchedule::Stream,
+                         32 * (4 * warps.groups + 1 + warps.finishers),
+                         {std::max<int64_t>(warps.maxRows, 8),
+                          kRegisterTileRows, stageTiles * kRegisterTileCols},
+                         {1, 4, warps.groups}, warps.stages, /*swapped=*/true,
+                         warps.maxRows, clusters);
 }
 
 SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
@@ -81,11 +100,12 @@ SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
   SmallVector<Attribute> kernels;
   bool isDynamic = ShapedType::isDynamic(product.rows);
   int64_t served = 0;
-  for (int64_t rows : {2, 8, 16, 32, 64}) {
+  for (const StreamWarps &warps : kStreamWarps) {
+    int64_t rows = warps.maxRows;
     bool mayBe = isDynamic ? product.rowMultiple <= rows
                            : product.rows > served && product.rows <= rows;
     if (!product.isBatched && product.isPacked && mayBe)
-      if (KernelAttr kernel = chooseStream(context, product, chip, rows)) {
+      if (KernelAttr kernel = chooseStream(context, product, chip, warps)) {
         kernels.push_back(kernel);
         served = rows;
       }
