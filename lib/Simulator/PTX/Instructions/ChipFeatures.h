@@ -1,5 +1,4 @@
 //===- ChipFeatures.h - Which chips have an instruction --------*- C++ -*-===//
-//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -25,6 +24,12 @@ enum class ChipFeature : uint8_t {
   Warpgroups,           ///< wgmma
   TensorMemory,         ///< tcgen05
   PackedFloat,          ///< f32x2, f32 with halves, min and max of three f32
+  TensorLoadReduction,  ///< tcgen05.ld.red
+  TensorShift,          ///< tcgen05.shift
+  TensorIntegers,       ///< tcgen05.mma kind::i8
+  TensorScaledInput,    ///< tcgen05.mma with a scale of D
+  TensorScaleVectors,   ///< .scale_vec::NX instead of .blockN
+  ClusterMulticast,     ///< clusterlaunchcontrol .multicast::cluster::all
 };
 
 /// Reports an error at the instruction, naming the targets that have the

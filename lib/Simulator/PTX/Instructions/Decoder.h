@@ -61,7 +61,6 @@ OpcodeTable getHintOpcodes();
 OpcodeTable getWmmaOpcodes();
 OpcodeTable getWgmmaOpcodes();
 OpcodeTable getTcgen05Opcodes();
-OpcodeTable getTcgen05MmaOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();

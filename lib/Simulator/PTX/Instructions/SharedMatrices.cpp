@@ -46,12 +46,12 @@ bool locateChunks(Warp &warp, const Inst &inst, unsigned lane,
   return true;
 }
 
-void orderChunks(Warp &warp, const Inst &inst,
+void orderChunks(Warp &warp, const Inst &inst, Cta &cta,
                  const std::vector<uint32_t> &chunks,
                  const ordering::AsyncActor &actor) {
   Region region;
   region.kind = Region::Kind::Shared;
-  region.cta = &warp.getCta();
+  region.cta = &cta;
   region.base =
       (uint64_t(region.cta->getRank()) << kSharedRankShift) + kSharedBase;
   region.size = region.cta->shared.size();

@@ -20,8 +20,8 @@ bool locateChunks(Warp &warp, const Inst &inst, unsigned lane,
 /// A trap if one of `reserved` is set.
 bool checkReservedBits(Warp &warp, const Inst &inst, unsigned lane,
                        uint64_t descriptor, uint64_t reserved);
-/// Tells the ordering checks that an operation reads the chunks.
-void orderChunks(Warp &warp, const Inst &inst,
+/// Tells the ordering checks that an operation reads the chunks of a CTA.
+void orderChunks(Warp &warp, const Inst &inst, Cta &cta,
                  const std::vector<uint32_t> &chunks,
                  const ordering::AsyncActor &actor);
 

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "BulkTransfer.h"
+#include "ChipFeatures.h"
 #include "Machine/TensorMap.h"
 #include "MemoryQualifiers.h"
 #include "Reduce.h"
@@ -28,6 +29,8 @@ namespace {
 struct TensorPlan final : Plan {
   uint32_t rank = 0;
   bool isLoad = false, isMulticast = false;
+  /// .cta_group::2: the mbarrier may be in the other CTA of a pair.
+  bool isPair = false;
   /// Of reductions.
   std::string_view operation;
   AddressSpace sharedSpace = AddressSpace::Shared;
@@ -78,6 +81,7 @@ private:
   bool locateGlobal(Tile &tile);
   bool locateShared(Tile &tile, uint64_t address);
   BulkTransfer makeTransfer(const Tile &tile);
+  bool completeOnBarrier(const Tile &tile, uint64_t barrierAddress);
 };
 } // namespace
 
@@ -287,6 +291,23 @@ BulkTransfer TensorCopy::makeTransfer(const Tile &tile) {
           }};
 }
 
+/// The mbarrier is in the destination's CTA, or, for a pair, in the one of the
+/// pair whose rank is even or odd as the address says.
+bool TensorCopy::completeOnBarrier(const Tile &tile, uint64_t barrierAddress) {
+  Cta *cta = tile.shared.cta;
+  if (plan.isPair) {
+    uint32_t named = uint32_t(barrierAddress) >> kSharedRankShift;
+    uint32_t rank = (cta->getRank() & ~1u) | (named & 1);
+    auto &all = warp.getCluster().getCtas();
+    if (rank >= all.size())
+      return fail("R8", "expected an mbarrier in a CTA of the cluster, but "
+                        "there is none of rank " +
+                            std::to_string(rank));
+    cta = all[rank].get();
+  }
+  return makeTransfer(tile).completeOn(*cta, barrierAddress);
+}
+
 /// Bits have no sign.
 static ReduceFn selectOperation(std::string_view operation, Type type) {
   bool isBitwise =
@@ -325,8 +346,7 @@ bool TensorCopy::run(uint64_t mapAddress, uint64_t sharedAddress,
     return false;
   if (!plan.isMulticast)
     return locateShared(tile, sharedAddress) &&
-           (plan.isLoad ? makeTransfer(tile).completeOn(*tile.shared.cta,
-                                                        barrierAddress)
+           (plan.isLoad ? completeOnBarrier(tile, barrierAddress)
                         : makeTransfer(tile).completeInGroup());
   uint32_t ctas = 0;
   if (!readMulticast(warp, inst, plan.ctaMask, lane, ctas))
@@ -336,7 +356,7 @@ bool TensorCopy::run(uint64_t mapAddress, uint64_t sharedAddress,
     uint64_t moved = (sharedAddress & kSharedOffsetMask) |
                      uint64_t(rank) << kSharedRankShift;
     isGood = isGood && locateShared(tile, moved) &&
-             makeTransfer(tile).completeOn(*tile.shared.cta, barrierAddress);
+             completeOnBarrier(tile, barrierAddress);
   });
   return isGood;
 }
@@ -452,6 +472,13 @@ static bool decodeTensorCopy(DecodeContext &context) {
                          ".mbarrier::complete_tx::bytes, or from shared to "
                          "global memory with .bulk_group");
   plan.isMulticast = plan.isLoad && context.take("multicast::cluster");
+  if (plan.isLoad &&
+      (context.has("cta_group::1") || context.has("cta_group::2"))) {
+    if (!requireFeature(context, ChipFeature::TensorMemory))
+      return true;
+    plan.isPair = context.take("cta_group::2");
+    context.take("cta_group::1");
+  }
   if (isReduction && !takeOperation(context, plan))
     return true;
   if (readTensorOperands(context, plan))

@@ -109,9 +109,9 @@ static void orderReads(Warp &warp, const Inst &inst, Warpgroup &group,
     group.component =
         getOrder(warp.getCluster())->addComponent(ordering::AsyncKind::Wgmma);
   AsyncActor actor(*order, group.component, number, true);
-  orderChunks(warp, inst, op.chunksB, actor);
+  orderChunks(warp, inst, warp.getCta(), op.chunksB, actor);
   if (!op.chunksA.empty())
-    orderChunks(warp, inst,
+    orderChunks(warp, inst, warp.getCta(),
                 selectRows(static_cast<const WarpgroupPlan &>(*inst.plan), op,
                            getMemberIndex(warp)),
                 actor);

@@ -69,8 +69,8 @@ static void checkRemoteAccesses(Cluster &cluster) {
               .covers(ordering::View::Ordinary, id, component, access.clock);
     if (isKnown)
       continue;
-    Cta &accessor = *cluster.getCtas()[component / perCta];
-    reportExit(accessor, component % perCta, access.lane, access.line,
+    reportExit(access.warp->getCta(), access.warp->getIndex(), access.lane,
+               access.line,
                "expected CTA " + std::to_string(rank) +
                    " of the cluster to wait before exit until this access to "
                    "its shared memory is done");

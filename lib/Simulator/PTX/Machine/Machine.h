@@ -496,10 +496,12 @@ public:
   /// Whether a warp waits for lanes at an `.aligned` instruction.
   bool isWaitingAligned() const;
 
-  /// The last access of each warp to the shared memory of another CTA: by rank
-  /// of the owner and component of the warp.
+  /// The last access of each warp, or asynchronous component, to the shared
+  /// memory of another CTA: by rank of the owner and component.
   struct RemoteAccess {
     uint32_t clock, lane, line;
+    /// Who did it.
+    const Warp *warp;
   };
   std::map<std::pair<uint32_t, uint32_t>, RemoteAccess> remoteAccesses;
 

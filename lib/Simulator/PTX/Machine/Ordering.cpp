@@ -254,7 +254,7 @@ void orderAccess(Warp &warp, const Inst &inst, const Region &region,
   if (region.cta && region.cta != &warp.getCta())
     warp.getCluster()
         .remoteAccesses[{region.cta->getRank(), order->getComponent()}] = {
-        order->useEpoch(), unsigned(__builtin_ctz(lanes)), inst.line};
+        order->useEpoch(), unsigned(__builtin_ctz(lanes)), inst.line, &warp};
   if (!access.isSyncObject)
     followLanes(warp, inst, region, lanes, access, *order);
   ordering::AccessEvent event;

@@ -29,27 +29,36 @@ bool TensorMemory::isAllocated(uint32_t column, uint32_t columns) const {
   return column + columns <= it->first + it->second.columns;
 }
 
-uint32_t TensorMemory::readWord(uint32_t lane, uint32_t column) const {
-  uint32_t value;
-  std::memcpy(&value, &data[getOffset(lane, column)], kTensorCell);
-  return value;
+void TensorMemory::read(uint32_t lane, uint32_t column, uint32_t columns,
+                        uint32_t *values) const {
+  std::memcpy(values, &data[getOffset(lane, column)], columns * kTensorCell);
 }
 
-void TensorMemory::writeWord(uint32_t lane, uint32_t column, uint32_t value) {
-  std::memcpy(&data[getOffset(lane, column)], &value, kTensorCell);
+void TensorMemory::write(uint32_t lane, uint32_t column, uint32_t columns,
+                         const uint32_t *values) {
+  std::memcpy(&data[getOffset(lane, column)], values, columns * kTensorCell);
 }
 
-uint32_t TensorMemory::readUndefined(uint32_t lane, uint32_t column) const {
-  uint32_t bits = 0;
-  undefined.read(getOffset(lane, column), kTensorCell,
-                 reinterpret_cast<uint8_t *>(&bits));
-  return bits;
+bool TensorMemory::readUndefined(uint32_t lane, uint32_t column,
+                                 uint32_t columns, uint32_t *bits) const {
+  return undefined.read(getOffset(lane, column), columns * kTensorCell,
+                        reinterpret_cast<uint8_t *>(bits));
 }
 
 void TensorMemory::writeUndefined(uint32_t lane, uint32_t column,
-                                  uint32_t bits) {
-  undefined.write(getOffset(lane, column), kTensorCell,
-                  reinterpret_cast<const uint8_t *>(&bits));
+                                  uint32_t columns, const uint32_t *bits) {
+  undefined.write(getOffset(lane, column), columns * kTensorCell,
+                  reinterpret_cast<const uint8_t *>(bits));
+}
+
+void TensorMemory::markDefined(uint32_t lane, uint32_t column,
+                               uint32_t columns) {
+  undefined.markDefined(getOffset(lane, column), columns * kTensorCell);
+}
+
+bool TensorMemory::isUndefined(uint32_t lane, uint32_t column,
+                               uint32_t columns) const {
+  return undefined.any(getOffset(lane, column), columns * kTensorCell);
 }
 
 TensorMemory &getTensorMemory(Cta &cta) {
@@ -67,9 +76,9 @@ uint64_t getTensorShadow(const LaunchState &launch) {
   return (launch.sharedBytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-bool checkTensorRange(Warp &warp, const Inst &inst, unsigned lane,
+bool checkTensorRange(Warp &warp, const Inst &inst, unsigned lane, Cta &cta,
                       const TensorRange &range) {
-  const TensorMemory &memory = getTensorMemory(warp.getCta());
+  const TensorMemory &memory = getTensorMemory(cta);
   if (range.lane + range.lanes <= kTensorLanes &&
       range.column + range.columns <= kTensorColumns &&
       memory.isAllocated(range.column, range.columns))
@@ -84,17 +93,18 @@ bool checkTensorRange(Warp &warp, const Inst &inst, unsigned lane,
   return false;
 }
 
-static Region makeRegion(Warp &warp) {
+static Region makeRegion(Cta &cta) {
   Region region;
   region.kind = Region::Kind::Tensor;
-  region.cta = &warp.getCta();
-  region.base = getTensorShadow(warp.getLaunch());
+  region.cta = &cta;
+  region.base = getTensorShadow(cta.getLaunch());
   return region;
 }
 
-void orderTensor(Warp &warp, const Inst &inst, const TensorRange &range,
-                 unsigned lane, AccessKind kind, const AsyncActor &actor) {
-  Region region = makeRegion(warp);
+void orderTensor(Warp &warp, const Inst &inst, Cta &cta,
+                 const TensorRange &range, unsigned lane, AccessKind kind,
+                 const AsyncActor &actor) {
+  Region region = makeRegion(cta);
   for (uint32_t i = 0; i < range.lanes; ++i)
     orderRange(warp, inst, region,
                region.base + getOffset(range.lane + i, range.column),
@@ -106,7 +116,7 @@ void orderTensorNow(Warp &warp, const Inst &inst, const TensorRange &range,
   ordering::WarpOrder *order = getOrder(warp);
   if (!order)
     return;
-  Region region = makeRegion(warp);
+  Region region = makeRegion(warp.getCta());
   // A word at a time is what the history of a warp's access wants.
   for (uint32_t i = 0; i < range.lanes; ++i)
     for (uint32_t first = 0; first < range.columns; first += kLanes) {
@@ -124,6 +134,46 @@ void orderTensorNow(Warp &warp, const Inst &inst, const TensorRange &range,
 }
 
 //===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+static bool fail(Warp &warp, const Inst &inst, unsigned lane, const char *rule,
+                 const std::string &message) {
+  warp.trap(inst, rule, lane, message);
+  return false;
+}
+
+bool findTensorGroup(Warp &warp, const Inst &inst, unsigned lane, uint32_t size,
+                     std::vector<Cta *> &ctas) {
+  Cta &own = warp.getCta();
+  TensorMemory &memory = getTensorMemory(own);
+  if (memory.groupSize && memory.groupSize != size)
+    return fail(warp, inst, lane, "R9",
+                "expected the same .cta_group in all tcgen05 instructions of "
+                "a kernel, but got " +
+                    std::to_string(size) + " after " +
+                    std::to_string(memory.groupSize));
+  memory.groupSize = size;
+  ctas = {&own};
+  if (size == 1)
+    return true;
+  auto &all = warp.getCluster().getCtas();
+  const uint32_t peer = own.getRank() ^ 1;
+  if (peer >= all.size())
+    return fail(warp, inst, lane, "R9",
+                "expected a pair of CTAs for .cta_group::2, but the cluster "
+                "has no CTA of rank " +
+                    std::to_string(peer));
+  if (all[peer]->hasExited())
+    return fail(warp, inst, lane, "R13",
+                "expected the other CTA of the pair to be there for "
+                ".cta_group::2, but it has exited");
+  ctas.insert(own.getRank() < peer ? ctas.end() : ctas.begin(),
+              all[peer].get());
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
 // Pipes
 //===----------------------------------------------------------------------===//
 
@@ -136,23 +186,29 @@ TensorPipe &getPipe(Warp &warp, unsigned lane) {
   return pipe;
 }
 
-void landPipe(TensorPipe &pipe, uint32_t number) {
-  while (pipe.landed < number && !pipe.operations.empty()) {
-    std::function<void()> operation = std::move(pipe.operations.front());
-    pipe.operations.pop_front();
-    ++pipe.landed;
+TensorQueue &getTensorQueue(Cta &cta) {
+  auto &all = cta.getCluster().getCtas();
+  return getTensorMemory(*all[cta.getRank() & ~1u]).queue;
+}
+
+void landTensorQueue(TensorQueue &queue, uint64_t number) {
+  while (queue.landed < number && !queue.operations.empty()) {
+    std::function<void()> operation = std::move(queue.operations.front());
+    queue.operations.pop_front();
+    ++queue.landed;
     operation();
   }
 }
 
 bool issueInPipe(Warp &warp, const Inst &inst, TensorPipe &pipe,
                  std::function<void()> operation) {
-  pipe.operations.push_back(std::move(operation));
-  uint32_t number = ++pipe.issued;
+  TensorQueue &queue = getTensorQueue(warp.getCta());
+  queue.operations.push_back(std::move(operation));
+  ++pipe.issued;
   Effect effect;
   effect.line = inst.line;
-  effect.land = [&pipe, number] {
-    landPipe(pipe, number);
+  effect.land = [&queue, number = ++queue.issued] {
+    landTensorQueue(queue, number);
     return true;
   };
   return warp.getCluster().issue(std::move(effect)) != 0;

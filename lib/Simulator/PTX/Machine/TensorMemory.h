@@ -5,10 +5,13 @@
 // 128 lanes of 512 columns of 32 bits, for each CTA. To the ordering checks it
 // lies behind the CTA's shared memory.
 //
-// `mma` and `cp` of a thread form a pipe: they happen in order, and a `commit`
-// tells an mbarrier how far the pipe has come. What they access is told to the
-// checks at issue, under the pipe's component, whose clock counts operations.
-// `ld` and `st` have a component per warp each.
+// `mma`, `cp` and `shift` of a thread form a pipe: they happen in order, and a
+// `commit` tells an mbarrier how far the pipe has come. What they access is
+// told to the checks at issue, under the pipe's component, whose clock counts
+// operations. `ld` and `st` have a component per warp each.
+//
+// Operations of all pipes of a pair of CTAs happen in the order of their issue:
+// what is not ordered otherwise is a finding, so that nothing depends on it.
 //
 // Source: PTX ISA 9.7.16; rules R9, R13.
 //
@@ -23,6 +26,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace nvfp4::ptx {
 
@@ -41,12 +45,29 @@ struct TensorAddress {
   }
 };
 
-/// `mma` and `cp` of one thread.
+/// `mma`, `cp` and `shift` of one thread.
 struct TensorPipe {
   uint32_t component = ~0u;
-  uint32_t issued = 0, landed = 0;
-  /// Those that have not happened.
+  uint32_t issued = 0;
+  /// What the collector buffer holds: operand A of the product that filled it.
+  std::optional<uint64_t> collected;
+};
+
+/// The operations of a pair of CTAs that have not happened.
+struct TensorQueue {
+  uint64_t issued = 0, landed = 0;
   std::deque<std::function<void()>> operations;
+};
+
+/// What two warps, one in each CTA of a pair, do together.
+struct TensorCollective {
+  enum class Kind : uint8_t { None, Alloc, Dealloc, Relinquish };
+  Kind kind = Kind::None;
+  uint32_t columns = 0, address = 0;
+  /// Who waits here.
+  const Warp *warp = nullptr;
+  /// Set by the warp of the other CTA.
+  bool isDone = false;
 };
 
 struct TensorMemory {
@@ -62,6 +83,11 @@ struct TensorMemory {
   /// No more may follow; those that follow may not be larger.
   bool isRelinquished = false;
   uint32_t lastColumns = kTensorColumns;
+  /// Of `.cta_group`, as the first instruction has it; 0: none yet.
+  uint32_t groupSize = 0;
+  TensorCollective collective;
+  /// Of the pair; in its CTA of even rank.
+  TensorQueue queue;
   /// By warp and lane.
   std::map<std::pair<uint32_t, uint32_t>, TensorPipe> pipes;
   /// By warp.
@@ -72,11 +98,18 @@ struct TensorMemory {
   std::map<uint32_t, Transfers> transfers;
 
   bool isAllocated(uint32_t column, uint32_t columns) const;
-  uint32_t readWord(uint32_t lane, uint32_t column) const;
-  void writeWord(uint32_t lane, uint32_t column, uint32_t value);
-  /// Undefined bits of a cell.
-  uint32_t readUndefined(uint32_t lane, uint32_t column) const;
-  void writeUndefined(uint32_t lane, uint32_t column, uint32_t bits);
+  /// Some columns of a lane, and their undefined bits. A read of these returns
+  /// whether there are any.
+  void read(uint32_t lane, uint32_t column, uint32_t columns,
+            uint32_t *values) const;
+  void write(uint32_t lane, uint32_t column, uint32_t columns,
+             const uint32_t *values);
+  bool readUndefined(uint32_t lane, uint32_t column, uint32_t columns,
+                     uint32_t *bits) const;
+  void writeUndefined(uint32_t lane, uint32_t column, uint32_t columns,
+                      const uint32_t *bits);
+  void markDefined(uint32_t lane, uint32_t column, uint32_t columns);
+  bool isUndefined(uint32_t lane, uint32_t column, uint32_t columns) const;
 };
 
 /// Made on first use.
@@ -88,25 +121,34 @@ uint64_t getTensorShadow(const LaunchState &launch);
 struct TensorRange {
   uint32_t lane = 0, lanes = 0, column = 0, columns = 0;
 };
-/// Whether a warp may use the range: within an allocation. False after a trap.
-bool checkTensorRange(Warp &warp, const Inst &inst, unsigned lane,
+/// Whether an instruction may use a range of a CTA's tensor memory: within an
+/// allocation. False after a trap.
+bool checkTensorRange(Warp &warp, const Inst &inst, unsigned lane, Cta &cta,
                       const TensorRange &range);
 /// Tells the ordering checks that an operation, or the warp itself, accesses
 /// the range.
-void orderTensor(Warp &warp, const Inst &inst, const TensorRange &range,
-                 unsigned lane, ordering::AccessKind kind,
-                 const ordering::AsyncActor &actor);
+void orderTensor(Warp &warp, const Inst &inst, Cta &cta,
+                 const TensorRange &range, unsigned lane,
+                 ordering::AccessKind kind, const ordering::AsyncActor &actor);
 void orderTensorNow(Warp &warp, const Inst &inst, const TensorRange &range,
                     ordering::AccessKind kind);
 
+/// The CTAs that an instruction of `.cta_group::size` works on, the one of even
+/// rank first. False after a trap: no other CTA, one that has exited, or
+/// another size than in earlier instructions.
+bool findTensorGroup(Warp &warp, const Inst &inst, unsigned lane, uint32_t size,
+                     std::vector<Cta *> &ctas);
+
 /// The pipe of a thread, with a component if order is checked.
 TensorPipe &getPipe(Warp &warp, unsigned lane);
+/// The queue of the pair that a CTA belongs to.
+TensorQueue &getTensorQueue(Cta &cta);
 /// Issues an operation that was told to the checks under clock `issued + 1`.
 /// False after a trap.
 bool issueInPipe(Warp &warp, const Inst &inst, TensorPipe &pipe,
                  std::function<void()> operation);
 /// Makes operations happen up to number `number`.
-void landPipe(TensorPipe &pipe, uint32_t number);
+void landTensorQueue(TensorQueue &queue, uint64_t number);
 
 } // namespace nvfp4::ptx
 

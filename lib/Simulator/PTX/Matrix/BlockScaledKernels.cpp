@@ -126,10 +126,14 @@ static void decodeScales(ScaleType type, const uint32_t *words,
 }
 
 namespace {
-/// A decoded product, and the sums of four rows at a time.
+/// A panel of A or B.
+struct DecodedSide {
+  DecodedCodes codes;
+  DecodedScales scales;
+};
+/// A decoded product of two panels.
 struct Decoded {
-  DecodedCodes a, b;
-  DecodedScales scaleA, scaleB;
+  const DecodedSide &a, &b;
 };
 } // namespace
 
@@ -140,9 +144,9 @@ HWY_INLINE void sumGroups(const Decoded &decoded, int row, int pairsPerGroup,
     V8i partial[kRowsAtOnce] = {};
     for (int i = 0; i < pairsPerGroup; ++i) {
       const int pair = group * pairsPerGroup + i;
-      V16s b = loadVector<V16s>(decoded.b.pairs[pair]);
+      V16s b = loadVector<V16s>(decoded.b.codes.pairs[pair]);
       for (int r = 0; r < kRowsAtOnce; ++r) {
-        V8u a = V8u{} + decoded.a.pairs[pair][row + r];
+        V8u a = V8u{} + decoded.a.codes.pairs[pair][row + r];
         partial[r] += multiplyPairs(castBits<V16s>(a), b);
       }
     }
@@ -153,8 +157,8 @@ HWY_INLINE void sumGroups(const Decoded &decoded, int row, int pairsPerGroup,
 
 /// P of a group, scaled: a double without rounding.
 HWY_INLINE V8d scaleGroup(const Decoded &decoded, int row, int group, V8i sum) {
-  V8d scale = loadVector<V8d>(decoded.scaleB.values[group]) *
-              (0.25 * decoded.scaleA.values[group][row]);
+  V8d scale = loadVector<V8d>(decoded.b.scales.values[group]) *
+              (0.25 * decoded.a.scales.values[group][row]);
   return __builtin_convertvector(sum, V8d) * scale;
 }
 
@@ -181,7 +185,7 @@ HWY_INLINE V8u finishExact(const Decoded &decoded, int row,
   }
   sum = addToOdd(sum, __builtin_convertvector(c, V8d));
   V8i spread =
-      loadVector<V8i>(decoded.scaleB.spread) + decoded.scaleA.spread[row];
+      loadVector<V8i>(decoded.b.scales.spread) + decoded.a.scales.spread[row];
   V8i isWide = spread > kMaxExactSpread;
   if (HWY_UNLIKELY(isAnySet(isWide)))
     repairRow(terms, __builtin_convertvector(isWide, V8l), c, sum);
@@ -195,8 +199,8 @@ HWY_INLINE V8u finishFused(const Decoded &decoded, int row,
                                           V8i{} + kZeroExponent);
   for (int group = 0; group < kGroups; ++group)
     largest = __builtin_elementwise_max(
-        largest, V8i(loadVector<V8i>(decoded.scaleB.exponents[group]) +
-                     decoded.scaleA.exponents[group][row]));
+        largest, V8i(loadVector<V8i>(decoded.b.scales.exponents[group]) +
+                     decoded.a.scales.exponents[group][row]));
   V8l shift = kFractionBits - __builtin_convertvector(largest, V8l);
   V8d unit = exp2(shift);
   // A sum of zeros is +0, whatever their signs.
@@ -214,28 +218,45 @@ HWY_INLINE V8u finishFused(const Decoded &decoded, int row,
                 castBits<V8u>(c));
 }
 
+static void decodeSide(const BlockScaledProduct &product, const uint32_t *codes,
+                       const uint32_t *scales, DecodedSide &side) {
+  decodeCodes(codes, product.k / 8, side.codes);
+  decodeScales(product.scaleType, scales, side.scales);
+}
+
+/// The product of two panels: `c` and `d` are its eight rows.
+template <bool kFused>
+HWY_INLINE void multiplyPanels(const Decoded &decoded, int words,
+                               const uint32_t *c, uint32_t *d) {
+  for (int first = 0; first < kPanelLines; first += kRowsAtOnce) {
+    V8i sums[kRowsAtOnce][kGroups];
+    // Four pairs per word; a quarter of the words makes a group.
+    sumGroups(decoded, first, words, sums);
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      const int row = first + r;
+      V8f values = loadVector<V8f>(c + row * kPanelLines);
+      V8u bits = kFused ? finishFused(decoded, row, sums[r], values)
+                        : finishExact(decoded, row, sums[r], values);
+      storeVector(bits, d + row * kPanelLines);
+    }
+  }
+}
+
 template <bool kFused>
 HWY_INLINE void multiplyBlockScaled(const BlockScaledProduct &product) {
-  Decoded decoded;
-  const int words = product.k / 8;
-  decodeCodes(product.b, words, decoded.b);
-  decodeScales(product.scaleType, product.scaleB, decoded.scaleB);
-  for (int panel = 0; panel < product.rowPanels; ++panel) {
-    decodeCodes(product.a + panel * words * kPanelLines, words, decoded.a);
-    decodeScales(product.scaleType, product.scaleA + panel * kPanelLines,
-                 decoded.scaleA);
-    for (int first = 0; first < kPanelLines; first += kRowsAtOnce) {
-      V8i sums[kRowsAtOnce][kGroups];
-      // Four pairs per word; a quarter of the words makes a group.
-      sumGroups(decoded, first, words, sums);
-      for (int r = 0; r < kRowsAtOnce; ++r) {
-        const int row = first + r;
-        const int offset = (panel * kPanelLines + row) * kPanelLines;
-        V8f c = loadVector<V8f>(product.c + offset);
-        V8u bits = kFused ? finishFused(decoded, row, sums[r], c)
-                          : finishExact(decoded, row, sums[r], c);
-        storeVector(bits, product.d + offset);
-      }
+  const int words = product.k / 8, panelWords = words * kPanelLines;
+  DecodedSide a[kMaxRowPanels], b;
+  for (int panel = 0; panel < product.rowPanels; ++panel)
+    decodeSide(product, product.a + panel * panelWords,
+               product.scaleA + panel * kPanelLines, a[panel]);
+  for (int col = 0; col < product.colPanels; ++col) {
+    decodeSide(product, product.b + col * panelWords,
+               product.scaleB + col * kPanelLines, b);
+    for (int panel = 0; panel < product.rowPanels; ++panel) {
+      const int offset =
+          (col * product.rowPanels + panel) * kPanelLines * kPanelLines;
+      multiplyPanels<kFused>({a[panel], b}, words, product.c + offset,
+                             product.d + offset);
     }
   }
 }

@@ -101,12 +101,13 @@ struct BlockScaledProduct {
   int rowPanels;
   int k;
   const uint32_t *a; ///< [rowPanels][k / 8][8]
-  const uint32_t *b; ///< [k / 8][8]
+  const uint32_t *b; ///< [colPanels][k / 8][8]
   /// Four codes per line, one per quarter of K; byte i is quarter i.
   const uint32_t *scaleA; ///< [8 * rowPanels]
-  const uint32_t *scaleB; ///< [8]
-  const uint32_t *c;      ///< [8 * rowPanels][8]
+  const uint32_t *scaleB; ///< [8 * colPanels]
+  const uint32_t *c;      ///< [colPanels][8 * rowPanels][8]
   uint32_t *d;
+  int colPanels = 1;
 };
 
 void multiplyBlockScaledExact(const BlockScaledProduct &product);

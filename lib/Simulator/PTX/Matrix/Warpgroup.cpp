@@ -43,6 +43,10 @@ bool SharedMatrix::decodeTcgen05(uint64_t descriptor, SharedMatrix &matrix) {
   case 0:
     matrix.swizzle = 0;
     return true;
+  case 1:
+    matrix.swizzle = 3;
+    matrix.isCoarse = true;
+    return true;
   case 2:
     matrix.swizzle = 3;
     return true;
@@ -59,12 +63,14 @@ bool SharedMatrix::decodeTcgen05(uint64_t descriptor, SharedMatrix &matrix) {
 
 uint32_t SharedMatrix::place(uint32_t linear) const {
   const uint32_t row = (linear >> kPatternRowShift) - baseOffset;
+  if (isCoarse)
+    return (linear ^ (row & 3) << (kChunkShift + 1)) & kAddressMask;
   const uint32_t mask = (1u << swizzle) - 1;
   return (linear ^ (row & mask) << kChunkShift) & kAddressMask;
 }
 
-std::vector<uint32_t> SharedMatrix::listChunks(int lines,
-                                               bool isTransposed) const {
+std::vector<uint32_t> SharedMatrix::listChunks(int lines, bool isTransposed,
+                                               int elementBytes) const {
   std::vector<uint32_t> chunks;
   chunks.reserve(size_t(lines) * kLineChunks);
   const uint32_t perRow = 1u << swizzle, pitch = kChunkBytes << swizzle;
@@ -78,27 +84,30 @@ std::vector<uint32_t> SharedMatrix::listChunks(int lines,
   // Without a swizzle the two offsets change their roles.
   const uint32_t perChunks = swizzle ? leading : stride;
   const uint32_t perRows = swizzle ? stride : leading;
-  for (uint32_t k = 0; k < 8 * kLineChunks; ++k)
-    for (uint32_t chunk = 0; chunk < uint32_t(lines) / 8; ++chunk)
-      chunks.push_back(place(start + chunk % perRow * kChunkBytes +
-                             chunk / perRow * perChunks + k % 8 * pitch +
-                             k / 8 * perRows));
+  const uint32_t rows = kLineChunks * kChunkBytes / elementBytes;
+  const uint32_t perLines = kChunkBytes / elementBytes;
+  const uint32_t rowsOfGroup = isCoarse ? 4 : 8;
+  for (uint32_t k = 0; k < rows; ++k)
+    for (uint32_t chunk = 0; chunk < uint32_t(lines) / perLines; ++chunk)
+      chunks.push_back(place(
+          start + chunk % perRow * kChunkBytes + chunk / perRow * perChunks +
+          k % rowsOfGroup * pitch + k / rowsOfGroup * perRows));
   return chunks;
 }
 
 void ptx::gatherLines(const uint8_t *bytes, int lines, bool isTransposed,
-                      uint32_t *target) {
+                      uint32_t *target, int elementBytes) {
+  const int lineBytes = kLineChunks * kChunkBytes;
   if (!isTransposed) {
-    std::memcpy(target, bytes, size_t(lines) * kLineChunks * kChunkBytes);
+    std::memcpy(target, bytes, size_t(lines) * lineBytes);
     return;
   }
-  const auto *elements = reinterpret_cast<const uint16_t *>(bytes);
-  for (int line = 0; line < lines; ++line)
-    for (int word = 0; word < kLineWords; ++word) {
-      const uint32_t low = elements[2 * word * lines + line];
-      const uint32_t high = elements[(2 * word + 1) * lines + line];
-      target[line * kLineWords + word] = low | high << 16;
-    }
+  auto *elements = reinterpret_cast<uint8_t *>(target);
+  for (int k = 0; k < lineBytes / elementBytes; ++k)
+    for (int line = 0; line < lines; ++line)
+      std::memcpy(&elements[line * lineBytes + k * elementBytes],
+                  &bytes[(size_t(k) * lines + line) * elementBytes],
+                  size_t(elementBytes));
 }
 
 void ptx::makeRowPanels(const uint32_t *lines, int panels, uint32_t *target) {

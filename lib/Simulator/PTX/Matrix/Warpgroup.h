@@ -4,8 +4,8 @@
 //
 // `wgmma.mma_async` as a function of panels (Cores.h), and where its operands
 // lie in shared memory. K is 32 bytes for every type: two chunks of 16 bytes of
-// a line along K, or, where the lines are contiguous ("transposed", 16-bit
-// elements only), 16 rows of 8 lines a chunk.
+// a line along K, or, where the lines are contiguous ("transposed"), a row for
+// each element of K, of chunks of lines.
 //
 // Sources: PTX ISA 9.7.15.5.1 (shapes, fragments, shared memory layouts, matrix
 // descriptor).
@@ -44,6 +44,8 @@ struct SharedMatrix {
   uint32_t baseOffset = 0;
   /// Chunks of a row of the pattern, as a power of two; 0: no swizzle.
   uint32_t swizzle = 0;
+  /// Whether the pattern moves 32 bytes at a time, within four rows.
+  bool isCoarse = false;
 
   static SharedMatrix decode(uint64_t descriptor);
   /// The same for `tcgen05`. False for a swizzle that is not known.
@@ -54,7 +56,8 @@ struct SharedMatrix {
 
   /// Addresses of the chunks, in the order that gatherLines expects: by line
   /// and chunk, or, transposed, by element of K and chunk of lines.
-  std::vector<uint32_t> listChunks(int lines, bool isTransposed) const;
+  std::vector<uint32_t> listChunks(int lines, bool isTransposed,
+                                   int elementBytes = 2) const;
 
   /// Where the byte goes that has this address without a swizzle.
   uint32_t place(uint32_t linear) const;
@@ -63,7 +66,7 @@ struct SharedMatrix {
 /// Lines of `kLineWords` words from the chunks of listChunks, one after the
 /// other in `bytes`.
 void gatherLines(const uint8_t *bytes, int lines, bool isTransposed,
-                 uint32_t *target);
+                 uint32_t *target, int elementBytes = 2);
 
 /// Panels of A from lines: line i of panel p is line 8 p + i.
 void makeRowPanels(const uint32_t *lines, int panels, uint32_t *target);
