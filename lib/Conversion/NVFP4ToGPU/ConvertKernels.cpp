@@ -54,6 +54,8 @@ static Generator getGenerator(KernelSchedule schedule) {
   case KernelSchedule::Matmul:
   case KernelSchedule::Stream:
     return generateMatmulKernel;
+  case KernelSchedule::Attention:
+    return generateAttentionKernel;
   }
   llvm_unreachable("all schedules are above");
 }

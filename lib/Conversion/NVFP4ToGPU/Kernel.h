@@ -100,6 +100,7 @@ mlir::FailureOr<KernelVariant> generateElementKernel(const KernelRequest &);
 mlir::FailureOr<KernelVariant> generateRowKernel(const KernelRequest &);
 mlir::FailureOr<KernelVariant> generateBlockKernel(const KernelRequest &);
 mlir::FailureOr<KernelVariant> generateMatmulKernel(const KernelRequest &);
+mlir::FailureOr<KernelVariant> generateAttentionKernel(const KernelRequest &);
 
 } // namespace nvfp4
 

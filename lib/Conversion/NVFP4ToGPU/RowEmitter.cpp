@@ -37,6 +37,9 @@ RowEmitter::RowEmitter(KernelBuilder &kernel, ElementEvaluator &evaluator,
     return;
   }
   rowPosition = toIndex(kernel.getBlockId(0));
+  if (sharing.blocksPerRow != 1)
+    rowPosition =
+        evaluator.div(rowPosition, evaluator.constant(sharing.blocksPerRow));
   if (isWarp)
     rowPosition = evaluator.add(
         evaluator.mul(rowPosition, evaluator.constant(sharing.rowsPerBlock)),

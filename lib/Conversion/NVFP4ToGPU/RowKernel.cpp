@@ -142,10 +142,7 @@ static bool dependsOnSums(linalg::LinalgOp op, Value value) {
   return false;
 }
 
-/// The op that adds to the sum of result `number`: of two operands, one the sum
-/// so far, the other independent of all sums. Several terms are added by
-/// several ops of one kind.
-static Operation *getCombiner(linalg::LinalgOp op, unsigned number) {
+Operation *nvfp4::getCombiner(linalg::LinalgOp op, unsigned number) {
   Value sum = op.getRegionOutputArgs()[number];
   Operation *combiner = nullptr;
   Value value = op.getBlock()->getTerminator()->getOperand(number);

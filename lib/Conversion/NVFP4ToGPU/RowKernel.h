@@ -27,6 +27,11 @@
 
 namespace nvfp4 {
 
+/// The op that adds to the sum of result `number` of a reduction: of two
+/// operands, one the sum so far, the other independent of all sums. Several
+/// terms are added by several ops of one kind. Null if there is no such op.
+mlir::Operation *getCombiner(mlir::linalg::LinalgOp op, unsigned number);
+
 /// How rows are shared among threads.
 struct RowSharing {
   /// Columns of a run, a power of two.
@@ -36,6 +41,8 @@ struct RowSharing {
   int64_t rowsPerBlock;
   /// Whether columns stay in registers between the steps of a chain.
   bool isUnrolled;
+  /// Neighbouring CTAs that share a row, each with columns of its own.
+  int64_t blocksPerRow = 1;
 };
 
 class RowEmitter {

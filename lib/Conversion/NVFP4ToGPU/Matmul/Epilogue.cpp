@@ -112,9 +112,7 @@ private:
   LogicalResult emitRun(Value row, Value column, Value m, Value n);
   SmallVector<Value> loadSums(Value row, Value column);
   SmallVector<Value> loadSlab(Value address);
-  LogicalResult emitResult(const ResultMap &result, ValueRange coordinates,
-                           ValueRange symbols);
-  Value emitIndex(AffineExpr expr, ValueRange dims, ValueRange symbols);
+  LogicalResult emitResult(const ResultMap &result, ValueRange coordinates);
 
   ImplicitLocOpBuilder &b;
   Arithmetic a;
@@ -264,55 +262,25 @@ LogicalResult EpilogueEmitter::emitRun(Value row, Value column, Value m,
                        << run << " elements of the matmul, but got " << count;
                    return failure();
                  });
-  SmallVector<Value> symbols;
-  for (auto [tensor, dim] : maps.extents) {
-    FailureOr<Value> extent = evaluator.getExtent(tensor, dim);
-    if (failed(extent))
-      return failure();
-    symbols.push_back(*extent);
-  }
   for (const ResultMap &result : maps.results)
-    if (failed(emitResult(result, coordinates, symbols)))
+    if (failed(emitResult(result, coordinates)))
       return failure();
   evaluator.unbind(product);
   return success();
 }
 
 LogicalResult EpilogueEmitter::emitResult(const ResultMap &result,
-                                          ValueRange coordinates,
-                                          ValueRange symbols) {
-  SmallVector<Value> index;
-  for (AffineExpr expr : result.index)
-    index.push_back(emitIndex(expr, coordinates, symbols));
+                                          ValueRange coordinates) {
+  FailureOr<SmallVector<Value>> index =
+      maps.emitIndex(evaluator, result, coordinates);
+  if (failed(index))
+    return failure();
   FailureOr<SmallVector<Value>> values =
-      evaluator.getRun(result.value, index, run);
+      evaluator.getRun(result.value, *index, run);
   if (failed(values))
     return failure();
-  evaluator.storeRun(result.init, index, *values);
+  evaluator.storeRun(result.init, *index, *values);
   return success();
-}
-
-Value EpilogueEmitter::emitIndex(AffineExpr expr, ValueRange dims,
-                                 ValueRange symbols) {
-  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
-    return evaluator.constant(constant.getValue());
-  if (auto dim = dyn_cast<AffineDimExpr>(expr))
-    return dims[dim.getPosition()];
-  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
-    return symbols[symbol.getPosition()];
-  auto binary = cast<AffineBinaryOpExpr>(expr);
-  Value lhs = emitIndex(binary.getLHS(), dims, symbols);
-  Value rhs = emitIndex(binary.getRHS(), dims, symbols);
-  switch (expr.getKind()) {
-  case AffineExprKind::Add:
-    return evaluator.add(lhs, rhs);
-  case AffineExprKind::Mul:
-    return evaluator.mul(lhs, rhs);
-  case AffineExprKind::FloorDiv:
-    return evaluator.div(lhs, rhs);
-  default:
-    return evaluator.rem(lhs, rhs);
-  }
 }
 
 LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,

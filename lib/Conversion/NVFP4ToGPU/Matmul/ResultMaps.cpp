@@ -236,3 +236,45 @@ bool ResultMaps::keepsRuns(int64_t count) const {
     return true;
   });
 }
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+static Value emitExpr(ElementEvaluator &evaluator, AffineExpr expr,
+                      ValueRange dims, ValueRange symbols) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return evaluator.constant(constant.getValue());
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return dims[dim.getPosition()];
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
+    return symbols[symbol.getPosition()];
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  Value lhs = emitExpr(evaluator, binary.getLHS(), dims, symbols);
+  Value rhs = emitExpr(evaluator, binary.getRHS(), dims, symbols);
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    return evaluator.add(lhs, rhs);
+  case AffineExprKind::Mul:
+    return evaluator.mul(lhs, rhs);
+  case AffineExprKind::FloorDiv:
+    return evaluator.div(lhs, rhs);
+  default:
+    return evaluator.rem(lhs, rhs);
+  }
+}
+
+FailureOr<SmallVector<Value>>
+ResultMaps::emitIndex(ElementEvaluator &evaluator, const ResultMap &result,
+                      ValueRange coordinates) const {
+  SmallVector<Value> symbols, index;
+  for (auto [tensor, dim] : extents) {
+    FailureOr<Value> extent = evaluator.getExtent(tensor, dim);
+    if (failed(extent))
+      return failure();
+    symbols.push_back(*extent);
+  }
+  for (AffineExpr expr : result.index)
+    index.push_back(emitExpr(evaluator, expr, coordinates, symbols));
+  return index;
+}

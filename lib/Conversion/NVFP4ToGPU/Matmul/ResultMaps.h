@@ -14,6 +14,8 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_RESULTMAPS_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_RESULTMAPS_H
 
+#include "../ElementEvaluator.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AffineExpr.h"
 
@@ -41,6 +43,11 @@ struct ResultMaps {
   /// Whether `count` elements that are neighbours along the product's last
   /// dimension, from a multiple of `count`, are neighbours in all results.
   bool keepsRuns(int64_t count) const;
+
+  /// The index of the element at `coordinates` of the product.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
+  emitIndex(ElementEvaluator &evaluator, const ResultMap &result,
+            mlir::ValueRange coordinates) const;
 };
 
 } // namespace nvfp4

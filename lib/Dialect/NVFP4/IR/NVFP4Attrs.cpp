@@ -351,6 +351,15 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                           "got "
                        << clusters << " and schedule "
                        << stringifyKernelSchedule(schedule);
+  if (schedule == KernelSchedule::Attention) {
+    // Every chip with clusters runs eight CTAs.
+    if (tile.size() != 2 || tile[0] < 1 || tile[0] > 8 || tile[1] < 1 ||
+        !warps.empty() || swapped || stages != 1 || maxRows != 0)
+      return emitError() << "expected up to 8 CTAs x keys as 'tile' of an "
+                            "attention, and only 'threads' besides, but got "
+                         << tile.size() << " extents: [" << tile << "]";
+    return success();
+  }
   if (!isProduct) {
     if (!tile.empty() || !warps.empty() || swapped || stages != 1)
       return emitError() << "expected 'tile', 'warps', 'stages' and 'swapped' "

@@ -170,7 +170,8 @@ def NVFP4_KernelSchedule : NVFP4_Enum<"KernelSchedule", "how a kernel covers its
     I32EnumAttrCase<"Row", 1, "row">,
     I32EnumAttrCase<"Block", 2, "block">,
     I32EnumAttrCase<"Matmul", 3, "matmul">,
-    I32EnumAttrCase<"Stream", 4, "stream">
+    I32EnumAttrCase<"Stream", 4, "stream">,
+    I32EnumAttrCase<"Attention", 5, "attention">
   ]>;
 
 def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
@@ -183,6 +184,7 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     | `block` | a warp computes a block of 16x16 elements that share one scale |
     | `matmul` | a CTA computes a tile of a matrix product with the MMA unit |
     | `stream` | as many CTAs as run at once read the weights of a product of few rows once |
+    | `attention` | a cluster computes a row of attention, each CTA with a part of the keys |
 
     `threads` is the size of a CTA. Of a `matmul`, `tile` is MxNxK of a CTA in
     elements, `warps` how many warps share M, N and K (those along K add up in
@@ -196,6 +198,9 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     many CTAs share K, as one cluster. Each CTA keeps the activations of its part
     of K in shared memory.
 
+    Of an `attention`, `tile` is CTAs x keys: how many CTAs share the keys of a
+    row, as one cluster, and of how many keys each keeps the scores at once.
+
     On a matmul, or on the function of a kernel, `nvfp4.kernel` holds an array:
     the first one that serves the rows at hand runs.
 
@@ -203,6 +208,7 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
 
     ```mlir
     #nvfp4.kernel<row, threads = 128>
+    #nvfp4.kernel<attention, threads = 128, tile = 8x1024>
     #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>
     #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>
     #nvfp4.kernel<stream, threads = 576, tile = 8x64x256, warps = 1x4x4, stages = 8, swapped = true, max_rows = 8, clusters = 2>

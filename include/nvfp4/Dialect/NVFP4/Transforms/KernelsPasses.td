@@ -129,8 +129,13 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
     for it. Other contractions (f32) get no kernel, with a missed remark: a thread
     computes each of their sums.
 
+    The second product of an attention with up to eight rows per head, of any type,
+    gets `attention`, which computes scores, what happens to them, and the product
+    in one kernel; its first product gets what it would get alone, which nobody
+    reads then. A missed remark says why a product ends no attention.
+
     Needs: tiled operands (`nvfp4-assign-layouts`). Leaves: `nvfp4.kernel` on every
-    `nvfp4.matmul`.
+    `nvfp4.matmul`, and on what else has a kernel of its own.
 
     Before:
 

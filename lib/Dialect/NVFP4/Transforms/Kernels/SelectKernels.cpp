@@ -5,14 +5,15 @@
 // Writes `nvfp4.kernel` on matrix products and changes nothing else.
 //
 // Expects: tiled operands of block-scaled matmuls.
-// Leaves:  `nvfp4.kernel` on every `nvfp4.matmul`, and on contractions of bf16
-//          or f16 operands.
+// Leaves:  `nvfp4.kernel` on every `nvfp4.matmul`, on contractions of bf16 or
+//          f16 operands, and on the second product of an attention of few rows.
 // Source:  shapes of mma.sync: PTX ISA, matrix instructions for mma.
 //
 //===----------------------------------------------------------------------===//
 
 #include "KernelChoice.h"
 
+#include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Contractions.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
@@ -35,6 +36,15 @@ namespace {
 /// many), and .bf16.
 constexpr int64_t kBlockScaledDepth = 64;
 constexpr int64_t kHalfDepth = 16;
+
+/// Of an attention of few rows. More rows share the keys that they read, as
+/// tiles of the matrix unit do.
+constexpr int64_t kMaxAttentionRows = 8;
+/// Elements of a head that a thread reads at once.
+constexpr int64_t kAttentionRun = 8;
+constexpr int64_t kAttentionThreads = 128;
+/// CTAs of a cluster, which share the keys of a row, and scores of each.
+constexpr int64_t kAttentionCtas = 8, kAttentionKeys = 2048;
 
 remark::RemarkOpts getRemarkOpts() {
   return remark::RemarkOpts::name("SelectKernels").category("nvfp4");
@@ -267,6 +277,7 @@ public:
 private:
   LogicalResult select(Operation *op, const Product &product);
   LogicalResult visit(Operation *op);
+  void selectAttention(Operation *op);
 
   const ChipModel *model = nullptr;
 };
@@ -290,6 +301,40 @@ LogicalResult SelectKernelsPass::select(Operation *op, const Product &product) {
   return success();
 }
 
+/// Whether an attention has one kernel, rather than two products of the matrix
+/// unit and rows in between: few rows leave the unit nearly empty, and their
+/// keys are shared by more CTAs than there are heads.
+static bool isOneKernel(const AttentionExtents &extents) {
+  auto splits = [](int64_t extent) {
+    return extent % kAttentionRun == 0 &&
+           llvm::isPowerOf2_64(extent / kAttentionRun);
+  };
+  return extents.rows <= kMaxAttentionRows && splits(extents.depth) &&
+         splits(extents.columns) &&
+         extents.columns <= kAttentionRun * kAttentionThreads;
+}
+
+/// Leaves an op that ends no attention alone.
+void SelectKernelsPass::selectAttention(Operation *op) {
+  Attention attention;
+  if (op->hasAttr(kKernelAttrName))
+    return;
+  if (std::optional<std::string> reason = findAttention(op, attention)) {
+    remark::missed(op->getLoc(), getRemarkOpts())
+        << "no kernel for an attention: " + *reason;
+    return;
+  }
+  if (!isOneKernel(getExtents(attention)))
+    return;
+  Attribute kernel = KernelAttr::get(
+      op->getContext(), KernelSchedule::Attention, kAttentionThreads,
+      /*tile=*/{kAttentionCtas, kAttentionKeys}, /*warps=*/{}, /*stages=*/1,
+      /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1);
+  op->setAttr(kKernelAttrName, ArrayAttr::get(op->getContext(), kernel));
+  remark::passed(op->getLoc(), getRemarkOpts())
+      << "an attention of few rows is one kernel";
+}
+
 LogicalResult SelectKernelsPass::visit(Operation *op) {
   if (auto matmul = dyn_cast<MatmulOp>(op)) {
     if (failed(verifyMatmul(matmul, *model)))
@@ -299,6 +344,9 @@ LogicalResult SelectKernelsPass::visit(Operation *op) {
   }
   std::optional<ContractionInfo> info = analyzeContraction(op);
   if (!info)
+    return success();
+  selectAttention(op);
+  if (isAttention(op))
     return success();
   std::optional<std::string> reason = whyNotOnUnit(*info);
   if (!reason)

@@ -130,7 +130,8 @@ struct Group {
   /// Groups run in this order: each reads only what earlier ones leave.
   int64_t order = 0;
   llvm::SmallVector<mlir::Operation *> ops;
-  /// Of a matmul group: one product, or several of one left operand.
+  /// Of a matmul group: one product, or several of one left operand. Of an
+  /// attention: the last product.
   llvm::SmallVector<mlir::Operation *, 1> roots;
   mlir::ArrayAttr kernels;
   /// Nobody joins, and nothing moves in.
@@ -185,6 +186,8 @@ private:
   void startRow(mlir::Operation *op);
   bool joinOtherWay(mlir::Operation *op);
   void startMatmul(mlir::Operation *op);
+  mlir::LogicalResult findAttentions();
+  void startAttention(mlir::Operation *end);
   void join(mlir::Operation *op, Role role);
   Group *findLast(mlir::Operation *op);
   void materialize(mlir::Value value);
@@ -224,6 +227,10 @@ private:
   std::map<std::pair<unsigned, std::vector<int64_t>>, unsigned> permutations;
   /// Products by left operand and type.
   llvm::DenseMap<size_t, llvm::SmallVector<Group *, 1>> siblings;
+  /// The end of the attention that an op belongs to, and all ops by the end.
+  llvm::DenseMap<mlir::Operation *, mlir::Operation *> ends;
+  llvm::DenseMap<mlir::Operation *, llvm::SmallVector<mlir::Operation *>>
+      attentions;
   /// The last op of a group of elements that reads a tensor of its own shape.
   llvm::DenseMap<mlir::Value, mlir::Operation *> readers;
   /// The last quantization of a matrix alone, as it is and transposed.

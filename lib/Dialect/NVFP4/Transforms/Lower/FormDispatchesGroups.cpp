@@ -14,6 +14,7 @@
 #include "FormDispatches.h"
 
 #include "nvfp4/Dialect/NVFP4/IR/Transposes.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Remarks.h"
@@ -196,6 +197,34 @@ void DispatchPlan::startMatmul(Operation *op) {
   group->roots.push_back(op);
 }
 
+/// Remembers which ops wait for the end of their attention.
+LogicalResult DispatchPlan::findAttentions() {
+  for (Operation &op : block) {
+    if (!isAttention(&op))
+      continue;
+    Attention attention;
+    if (std::optional<std::string> reason = findAttention(&op, attention))
+      return op.emitOpError("expected the end of an attention, as its ")
+             << kKernelAttrName << " says, but " << *reason;
+    for (Operation *member : attention.ops)
+      ends[member] = &op;
+    attentions[&op] = std::move(attention.ops);
+  }
+  return success();
+}
+
+/// All ops of an attention at its end: what they read is there by then, and
+/// nobody else reads them.
+void DispatchPlan::startAttention(Operation *end) {
+  ArrayRef<Operation *> ops = attentions[end];
+  Group &group = create(ops.front(), KernelSchedule::Attention);
+  for (Operation *op : ops.drop_front())
+    add(group, op);
+  group.kernels = end->getAttrOfType<ArrayAttr>(kKernelAttrName);
+  group.placements[end->getResult(0)] = {0, 0};
+  group.roots.push_back(end);
+}
+
 //===----------------------------------------------------------------------===//
 // In program order
 //===----------------------------------------------------------------------===//
@@ -280,6 +309,7 @@ void DispatchPlan::join(Operation *op, Role role) {
     switch (group->schedule) {
     case KernelSchedule::Stream:
     case KernelSchedule::Matmul:
+    case KernelSchedule::Attention:
       reason = joinMatmul(*group, op);
       break;
     case KernelSchedule::Row:
@@ -299,6 +329,11 @@ void DispatchPlan::join(Operation *op, Role role) {
 }
 
 LogicalResult DispatchPlan::visit(Operation *op) {
+  if (Operation *end = ends.lookup(op)) {
+    if (op == end)
+      startAttention(op);
+    return success();
+  }
   Role role = getRole(op);
   switch (role) {
   case Role::View:
@@ -355,6 +390,8 @@ LogicalResult DispatchPlan::visit(Operation *op) {
 }
 
 LogicalResult DispatchPlan::run() {
+  if (failed(findAttentions()))
+    return failure();
   for (Operation &op : block)
     if (failed(visit(&op)))
       return failure();

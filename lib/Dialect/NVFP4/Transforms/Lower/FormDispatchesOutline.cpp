@@ -373,6 +373,9 @@ static std::string getName(const Group &group, ArrayRef<Value> results) {
           os,
           getConstantIntValue(group.columns).value_or(ShapedType::kDynamic));
     break;
+  case KernelSchedule::Attention:
+    printExtents(os, shapeOf(group.roots.front()->getResult(0)));
+    break;
   case KernelSchedule::Block:
   case KernelSchedule::Element:
     if (results.empty() || shapeOf(results.front()).empty())

@@ -1,0 +1,51 @@
+//===- Attention.h - Two products with rows in between ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Attention as it is in IR: scores = Q * K^T, anything that works on rows of
+// scores (scaling, masks, softmax), and the result times V.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_DIALECT_NVFP4_TRANSFORMS_ATTENTION_H
+#define NVFP4_DIALECT_NVFP4_TRANSFORMS_ATTENTION_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+#include <string>
+
+namespace nvfp4 {
+
+/// The ops of one attention. `scores` is [.., M, N] from Q [.., M, D] and K
+/// [.., N, D], `values` [.., M, E] from rows of N and V [.., N, E].
+struct Attention {
+  mlir::linalg::LinalgOp scores, values;
+  /// All ops that depend on the scores, in program order: `scores` is the
+  /// first, `values` the last.
+  llvm::SmallVector<mlir::Operation *> ops;
+};
+
+/// Finds the attention that ends with the product `values`. Returns why there
+/// is none: a clause without a period. Otherwise
+///
+///   * nothing but `values` and the ops between reads any of them,
+///   * the ops between are reshapes, element-wise ops, and reductions of rows
+///     of N by an op with a neutral element,
+///   * Q, K and rows are contiguous along D and N, V and the result along E,
+///   * M, D and E are static, and products sum in f32.
+std::optional<std::string> findAttention(mlir::Operation *values,
+                                         Attention &attention);
+
+/// M, D and E.
+struct AttentionExtents {
+  int64_t rows, depth, columns;
+};
+AttentionExtents getExtents(const Attention &attention);
+
+/// Whether the kernel that is chosen for a product computes all of an
+/// attention, of which the product is the end.
+bool isAttention(mlir::Operation *op);
+
+} // namespace nvfp4
+
+#endif // NVFP4_DIALECT_NVFP4_TRANSFORMS_ATTENTION_H
