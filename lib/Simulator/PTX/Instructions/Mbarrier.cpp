@@ -291,6 +291,8 @@ static bool execArrival(Warp &warp, const Inst &inst, const MbarrierPlan &plan,
     ordering::WarpOrder &order = *getOrder(warp);
     if (plan.qualifiers.order != MemoryOrder::Relaxed)
       barrier.current->release(order);
+    else
+      barrier.current->publishTensorMemory(order.getNow());
     if (barrier.cta != &warp.getCta()) {
       ordering::Publisher publisher;
       publisher.cluster = uint32_t(warp.getCluster().getLinearId());
@@ -387,8 +389,12 @@ static void observe(Warp &warp, const Inst &inst, const MbarrierPlan &plan,
     else
       ++i;
   ordering::WarpOrder *order = getOrder(warp);
-  if (!order || plan.qualifiers.order == MemoryOrder::Relaxed)
+  if (!order)
     return;
+  if (plan.qualifiers.order == MemoryOrder::Relaxed) {
+    barrier.completed->acquireTensorMemory(*order);
+    return;
+  }
   barrier.completed->acquire(*order, 1u << lane);
   if (!barrier.remote)
     return;

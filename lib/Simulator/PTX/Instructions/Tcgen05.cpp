@@ -156,17 +156,30 @@ bool Commit::run(Mbarrier &barrier) const {
     warp.getCluster().remoteAccesses[{cta->getRank(), pipe.component}] = {
         number, lane, inst.line, &warp};
   TensorQueue &queue = getTensorQueue(warp.getCta());
+  ordering::ClusterOrdering::PipeClocks done;
+  // Operations happen after what their thread knew when it issued them: whoever
+  // waits for them knows it, too.
+  std::optional<ordering::Snapshot> known;
+  if (ordering::WarpOrder *order = getOrder(warp)) {
+    if (number)
+      known = order->getNow();
+    done = order->getHome().getEarlierPipes(pipe.component);
+    done[pipe.component] = number;
+  }
   Effect effect;
   effect.line = inst.line;
-  effect.land = [commit = *this, cta, &queue, number, last = queue.issued,
+  effect.land = [commit = *this, cta, &queue, done, known, last = queue.issued,
                  offset = barrier.offset] {
     landTensorQueue(queue, last);
     Mbarrier *barrier = findMbarrierAt(*cta, offset);
     if (!barrier)
       return true;
     --barrier->numInFlight;
-    if (barrier->current && number)
-      barrier->current->include(commit.pipe.component, number);
+    for (auto [component, clock] : done)
+      if (clock)
+        barrier->current->include(component, clock, /*isFenced=*/true);
+    if (known)
+      barrier->current->publish(*known);
     commit.warp.noteEffect();
     return arriveOn(commit.warp, commit.inst, *barrier, commit.lane, 1);
   };
@@ -241,9 +254,18 @@ static bool decodeCommit(DecodeContext &context) {
 // Decoding
 //===----------------------------------------------------------------------===//
 
-/// Edges of R2 are enough (R9).
+/// aux: before_thread_sync.
+static Outcome execFence(Warp &warp, const Inst &inst, uint32_t) {
+  if (ordering::WarpOrder *order = getOrder(warp))
+    order->fenceTensorMemory(inst.aux);
+  return Outcome::Next;
+}
+
 static bool decodeFence(DecodeContext &context) {
-  return context.expectOperands(0) || true;
+  if (context.expectOperands(0))
+    context.emitExec(InstClass::Fence, execFence).aux =
+        context.has("fence::before_thread_sync");
+  return true;
 }
 
 static bool decodeTcgen05(DecodeContext &context) {

@@ -18,7 +18,7 @@
 namespace nvfp4::ptx {
 
 using ordering::AccessKind;
-using ordering::AsyncActor;
+using ordering::PipeOp;
 
 constexpr uint32_t kChunkColumns = kChunkBytes / kTensorCell;
 
@@ -126,15 +126,14 @@ static bool issueCopy(Warp &warp, const Inst &inst, const CopyPlan &plan,
       if (!checkTensorRange(warp, inst, lane, *cta, range))
         return false;
   TensorPipe &pipe = getPipe(warp, lane);
-  if (ordering::WarpOrder *order = getOrder(warp)) {
-    AsyncActor reader(*order, pipe.component, pipe.issued + 1, true);
-    AsyncActor writer(*order, pipe.component, pipe.issued + 1, false);
+  PipeOp op;
+  op.kind = plan.shape->run > 1 ? PipeOp::Kind::Copy : PipeOp::Kind::CopyOfRows;
+  if (auto actor = beginInPipe(warp, pipe, op))
     for (Cta *cta : ctas) {
-      orderChunks(warp, inst, *cta, chunks, reader);
+      orderChunks(warp, inst, *cta, chunks, *actor);
       for (const TensorRange &range : ranges)
-        orderTensor(warp, inst, *cta, range, lane, AccessKind::Write, writer);
+        orderTensor(warp, inst, *cta, range, lane, AccessKind::Write, *actor);
     }
-  }
   return issueInPipe(warp, inst, pipe, [ctas, &plan, chunks, target] {
     for (Cta *cta : ctas)
       landCopy(*cta, plan, chunks, target);
@@ -214,14 +213,15 @@ static bool issueShift(Warp &warp, const Inst &inst, const ShiftPlan &plan,
     return false;
   }
   const TensorRange range = {target.lane, kLanes, target.column, kShiftColumns};
-  TensorPipe &pipe = getPipe(warp, lane);
-  for (Cta *cta : ctas) {
+  for (Cta *cta : ctas)
     if (!checkTensorRange(warp, inst, lane, *cta, range))
       return false;
-    if (ordering::WarpOrder *order = getOrder(warp))
-      orderTensor(warp, inst, *cta, range, lane, AccessKind::Write,
-                  AsyncActor(*order, pipe.component, pipe.issued + 1, false));
-  }
+  TensorPipe &pipe = getPipe(warp, lane);
+  PipeOp op;
+  op.kind = PipeOp::Kind::Shift;
+  if (auto actor = beginInPipe(warp, pipe, op))
+    for (Cta *cta : ctas)
+      orderTensor(warp, inst, *cta, range, lane, AccessKind::Write, *actor);
   return issueInPipe(warp, inst, pipe, [ctas, target] {
     for (Cta *cta : ctas)
       landShift(*cta, target);

@@ -22,7 +22,7 @@
 namespace nvfp4::ptx {
 
 using ordering::AccessKind;
-using ordering::AsyncActor;
+using ordering::PipeOp;
 
 /// Columns of tensor memory that a line of A fills.
 constexpr uint32_t kLineColumns = kLineWords;
@@ -395,6 +395,15 @@ static bool readProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
   return checkLanes(warp, inst, lane, product);
 }
 
+/// Products of one accumulator and shape happen in order.
+static PipeOp describeOp(const Product &product) {
+  PipeOp op;
+  op.form = uint64_t(product.d.lane) << 48 | uint64_t(product.d.column) << 32 |
+            uint64_t(product.descriptor.m) << 16 |
+            uint64_t(product.descriptor.n);
+  return op;
+}
+
 static bool issueProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
                          unsigned lane) {
   auto product = std::make_shared<Product>();
@@ -408,16 +417,13 @@ static bool issueProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
   TensorPipe &pipe = getPipe(warp, lane);
   if (!checkCollector(warp, inst, lane, plan, pipe))
     return false;
-  if (ordering::WarpOrder *order = getOrder(warp)) {
-    AsyncActor shared(*order, pipe.component, pipe.issued + 1, true);
-    AsyncActor tensor(*order, pipe.component, pipe.issued + 1, false);
+  if (auto actor = beginInPipe(warp, pipe, describeOp(*product)))
     for (Cta *cta : product->ctas) {
-      orderChunks(warp, inst, *cta, product->chunksA, shared);
-      orderChunks(warp, inst, *cta, product->chunksB, shared);
+      orderChunks(warp, inst, *cta, product->chunksA, *actor);
+      orderChunks(warp, inst, *cta, product->chunksB, *actor);
       for (const TensorUse &use : uses)
-        orderTensor(warp, inst, *cta, use.range, lane, use.kind, tensor);
+        orderTensor(warp, inst, *cta, use.range, lane, use.kind, *actor);
     }
-  }
   return issueInPipe(warp, inst, pipe, [product] { product->land(); });
 }
 

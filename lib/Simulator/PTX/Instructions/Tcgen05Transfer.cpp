@@ -293,7 +293,7 @@ static Outcome execWait(Warp &warp, const Inst &inst, uint32_t mask) {
       getTensorMemory(warp.getCta()).transfers[warp.getIndex()];
   uint32_t component = inst.aux ? state.loadComponent : state.storeComponent;
   if (ordering::WarpOrder *order = getOrder(warp); order && component != ~0u)
-    order->observe(component, inst.aux ? state.loads : state.stores);
+    order->observeTransfers(component, inst.aux ? state.loads : state.stores);
   return Outcome::Next;
 }
 

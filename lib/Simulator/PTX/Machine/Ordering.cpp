@@ -172,6 +172,17 @@ void reportConflict(Warp &warp, const Inst &inst, const Region *region,
               "at " +
               place + " and " + other + ", but there is none";
     break;
+  case ConflictKind::MissingTensorFence:
+    message = "expected tcgen05.fence::before_thread_sync and "
+              "tcgen05.fence::after_thread_sync between " +
+              other + " and this access to " + place +
+              ", but only another order is there";
+    break;
+  case ConflictKind::PipeOrder:
+    message = "expected tcgen05.commit and a wait between " + other +
+              " and this access to " + place +
+              ": the manual does not say that these happen in order";
+    break;
   case ConflictKind::InFlight:
     message = "expected " + other + " to be complete before this access to " +
               place + ", but nobody waited for it";

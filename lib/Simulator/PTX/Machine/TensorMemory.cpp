@@ -108,7 +108,8 @@ void orderTensor(Warp &warp, const Inst &inst, Cta &cta,
   for (uint32_t i = 0; i < range.lanes; ++i)
     orderRange(warp, inst, region,
                region.base + getOffset(range.lane + i, range.column),
-               uint64_t(range.columns) * kTensorCell, lane, kind, actor);
+               uint64_t(range.columns) * kTensorCell, lane, kind,
+               actor.accessingTensorMemory());
 }
 
 void orderTensorNow(Warp &warp, const Inst &inst, const TensorRange &range,
@@ -184,6 +185,15 @@ TensorPipe &getPipe(Warp &warp, unsigned lane) {
       home && pipe.component == ~0u)
     pipe.component = home->addComponent(ordering::AsyncKind::Tcgen05);
   return pipe;
+}
+
+std::optional<AsyncActor> beginInPipe(Warp &warp, TensorPipe &pipe,
+                                      const ordering::PipeOp &op) {
+  ordering::WarpOrder *order = getOrder(warp);
+  if (!order)
+    return std::nullopt;
+  order->getHome().addPipeOp(pipe.component, *order, op);
+  return AsyncActor(*order, pipe.component, pipe.issued + 1, true);
 }
 
 TensorQueue &getTensorQueue(Cta &cta) {

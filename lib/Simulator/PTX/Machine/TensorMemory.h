@@ -143,8 +143,11 @@ bool findTensorGroup(Warp &warp, const Inst &inst, unsigned lane, uint32_t size,
 TensorPipe &getPipe(Warp &warp, unsigned lane);
 /// The queue of the pair that a CTA belongs to.
 TensorQueue &getTensorQueue(Cta &cta);
-/// Issues an operation that was told to the checks under clock `issued + 1`.
-/// False after a trap.
+/// Tells the checks what the next operation of a pipe is, before its accesses;
+/// returns its actor in shared memory, or null without checks.
+std::optional<ordering::AsyncActor> beginInPipe(Warp &warp, TensorPipe &pipe,
+                                                const ordering::PipeOp &op);
+/// Issues the operation. False after a trap.
 bool issueInPipe(Warp &warp, const Inst &inst, TensorPipe &pipe,
                  std::function<void()> operation);
 /// Makes operations happen up to number `number`.

@@ -134,8 +134,26 @@ void WarpOrder::fenceProxy(bool shared, bool global, bool tensorMap) {
   }
 }
 
+void WarpOrder::fenceTensorMemory(bool isBefore) {
+  Knowledge &view = now.views[unsigned(View::TensorMemory)];
+  if (!isBefore) {
+    ordering::join(tensorMemory, now.cluster, view, now.cluster);
+    return;
+  }
+  closeEpoch();
+  // Relaxed operations may have brought what the ordinary view lacks.
+  ordering::join(view, now.cluster, now.views[unsigned(View::Ordinary)],
+                 now.cluster);
+  now.own[unsigned(View::TensorMemory)] = now.own[unsigned(View::Ordinary)];
+}
+
 void WarpOrder::observe(uint32_t component, uint32_t clock) {
   now.views[unsigned(View::Ordinary)].local.raise(component, clock);
+}
+
+void WarpOrder::observeTransfers(uint32_t component, uint32_t clock) {
+  observe(component, clock);
+  tensorMemory.local.raise(component, clock);
 }
 
 void WarpOrder::addPending(const SyncClock &clock, const Publisher &publisher,
@@ -213,6 +231,7 @@ Status ClusterOrdering::begin(uint32_t newCluster) {
   cluster = newCluster;
   limit = nullptr;
   asyncKinds.clear();
+  pipes.clear();
   sets->clear();
   ++setsNumbering;
   for (std::unique_ptr<Shadow> &shadow : shared)
@@ -236,6 +255,43 @@ uint32_t ClusterOrdering::addComponent(AsyncKind kind) {
   }
   asyncKinds.push_back(kind);
   return component;
+}
+
+bool PipeOp::isBefore(const PipeOp &next) const {
+  switch (next.kind) {
+  case Kind::Product:
+    return kind != Kind::Product || form == next.form;
+  case Kind::Shift:
+    return kind == Kind::Product;
+  case Kind::CopyOfRows:
+    return kind == Kind::Shift;
+  case Kind::Copy:
+    return false;
+  }
+  return false;
+}
+
+void ClusterOrdering::addPipeOp(uint32_t component, WarpOrder &issuer,
+                                PipeOp op) {
+  op.issuer = issuer.getComponent();
+  op.epoch = issuer.useEpoch();
+  pipes[component].ops.push_back(op);
+}
+
+const PipeOp *ClusterOrdering::findPipeOp(uint32_t component,
+                                          uint32_t clock) const {
+  auto it = pipes.find(component);
+  return it != pipes.end() && clock && clock <= it->second.ops.size()
+             ? &it->second.ops[clock - 1]
+             : nullptr;
+}
+
+void ClusterOrdering::addEarlierPipe(uint32_t component, uint32_t earlier,
+                                     uint32_t clock) {
+  PipeClocks &clocks = pipes[component].earlier;
+  for (auto [other, theirs] : pipes[earlier].earlier)
+    clocks[other] = std::max(clocks[other], theirs);
+  clocks[earlier] = std::max(clocks[earlier], clock);
 }
 
 AsyncOp ClusterOrdering::beginOp(AsyncKind kind) {

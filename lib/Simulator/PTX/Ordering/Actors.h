@@ -27,6 +27,7 @@
 #include "nvfp4/Support/Status.h"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,9 +75,24 @@ public:
                                 uint32_t instruction);
   /// `fence.proxy.async` of the given spaces, `fence.proxy.tensormap`.
   void fenceProxy(bool shared, bool global, bool tensorMap = false);
+  /// `tcgen05.fence::before_thread_sync` and `::after_thread_sync`.
+  void fenceTensorMemory(bool isBefore);
   /// A wait has shown that an asynchronous component has reached `clock`:
   /// `cp.async.wait_group`, `cp.async.bulk.wait_group`, `wgmma.wait_group`.
   void observe(uint32_t component, uint32_t clock);
+  /// `tcgen05.wait`: the warp's own operations need no fence behind it.
+  void observeTransfers(uint32_t component, uint32_t clock);
+  /// Whether fences order what `component` did up to `clock` before operations
+  /// of this warp on tensor memory.
+  bool hasFencedTensorMemory(uint32_t component, uint32_t clock) const {
+    return component == now.component ||
+           tensorMemory.local.get(component) >= clock;
+  }
+  /// Whether a release would carry anything for tensor memory.
+  bool hasTensorMemoryView() const {
+    constexpr auto view = unsigned(View::TensorMemory);
+    return now.own[view] || !now.views[view].empty();
+  }
   /// Lanes that have exited take part in no barrier.
   void setLiveLanes(uint32_t lanes) { liveLanes = lanes; }
 
@@ -119,6 +135,8 @@ private:
   uint32_t liveLanes;
   bool epochUsed = false;
   Snapshot now;
+  /// What is before the warp's operations on tensor memory.
+  Knowledge tensorMemory;
 
   uint32_t allLanesSeen = 0;
   std::array<uint32_t, kNumLanes> laneSeen = {};
@@ -158,12 +176,35 @@ public:
     return reader;
   }
   bool isReadingTensorMap() const { return tensorMap; }
+  /// The same operation as it accesses tensor memory, which has fences of its
+  /// own instead of a proxy.
+  AsyncActor accessingTensorMemory() const {
+    AsyncActor actor = *this;
+    actor.tensorMemory = true;
+    actor.asyncProxy = false;
+    actor.record.bits &= ~(uint64_t(1) << Record::kAsyncShift);
+    return actor;
+  }
+  bool isAccessingTensorMemory() const { return tensorMemory; }
 
 private:
   WarpOrder *issuer;
   Record record;
   bool asyncProxy;
-  bool tensorMap = false;
+  bool tensorMap = false, tensorMemory = false;
+};
+
+/// An operation of `tcgen05` that a thread issues into its pipe.
+struct PipeOp {
+  enum class Kind : uint8_t { Product, Copy, CopyOfRows, Shift };
+  Kind kind = Kind::Product;
+  /// Of a product: its accumulator and shape.
+  uint64_t form = 0;
+  /// The warp that issued it, and its epoch then.
+  uint32_t issuer = 0, epoch = 0;
+
+  /// Whether the manual says that `next` happens after it.
+  bool isBefore(const PipeOp &next) const;
 };
 
 /// What all clusters of a launch share.
@@ -173,6 +214,8 @@ public:
 
   AsyncOps ops;
   AccessSets sets; ///< Of cells of global memory.
+  /// Warn of what only the practice of compilers allows.
+  bool isStrict = false;
 
   /// The order of `fence.sc` at scope gpu and sys.
   std::mutex scMutex;
@@ -218,6 +261,17 @@ public:
   AsyncOp beginOp(AsyncKind kind);
   void completeOp(AsyncOp op, uint32_t component, uint32_t clock);
 
+  /// The next operation of a pipe, which gets clocks from 1 on, by `issuer`.
+  void addPipeOp(uint32_t component, WarpOrder &issuer, PipeOp op);
+  /// Null: `component` is no pipe.
+  const PipeOp *findPipeOp(uint32_t component, uint32_t clock) const;
+  /// By component, how far other pipes have come when this one has.
+  using PipeClocks = std::map<uint32_t, uint32_t>;
+  const PipeClocks &getEarlierPipes(uint32_t component) {
+    return pipes[component].earlier;
+  }
+  void addEarlierPipe(uint32_t component, uint32_t earlier, uint32_t clock);
+
   /// A synchronisation object of this cluster: a barrier, an mbarrier.
   SyncClock makeSyncClock() const { return SyncClock(cluster); }
   /// The order of `fence.sc` at scope cta and cluster.
@@ -260,6 +314,12 @@ private:
   const char *limit = nullptr;
   std::deque<WarpOrder> warps;
   std::vector<AsyncKind> asyncKinds;
+  struct Pipe {
+    std::vector<PipeOp> ops;
+    PipeClocks earlier;
+  };
+  /// By component.
+  std::map<uint32_t, Pipe> pipes;
   AsyncOps::Range opRange;
   std::vector<std::unique_ptr<Shadow>> shared;
   std::vector<SyncClock> scPerCta;

@@ -41,7 +41,8 @@ Checker::Checker(Shadow &shadow, const AsyncActor &actor, AccessKind kind,
       order(order), instruction(instruction), isWrite(kind != AccessKind::Read),
       isStrong(order != MemoryOrder::Weak), isSync(false),
       isAsyncProxy(actor.isAsyncProxy()),
-      isTensorMap(actor.isReadingTensorMap()) {
+      isTensorMap(actor.isReadingTensorMap()),
+      isTensorMemory(actor.isAccessingTensorMemory()) {
   self = actor.getRecord().withFlags(isStrong, isAsyncProxy);
 }
 
@@ -198,7 +199,8 @@ void Checker::finishPage(Shadow::Page &page, const Run &run, uint64_t begin,
   bool isOrder =
       isSync && isStrong &&
       (page.variables ||
-       (isWrite && (order >= MemoryOrder::Release || warp.getFenced())));
+       (isWrite && (order >= MemoryOrder::Release || warp.getFenced() ||
+                    warp.hasTensorMemoryView())));
   if (isOrder && perLane) {
     for (uint32_t lane = first; lane <= last; ++lane)
       synchronise(page, offset + (uint64_t(lane - first) << run.shift),

@@ -73,6 +73,12 @@ private:
                     Record record, const Run &run, uint64_t at, uint32_t size,
                     uint64_t &harmless);
   bool isSamePipe(Record member) const;
+  bool checkPipe(Record member, bool memberWrites, uint32_t instruction,
+                 uint64_t offset, uint32_t lane);
+  bool checkTensorFence(Record member, uint32_t component, uint32_t clock,
+                        bool memberWrites, uint32_t instruction,
+                        uint64_t offset, uint32_t lane);
+  bool coversTensorMember(Record member) const;
   bool checkMember(Record member, bool memberWrites, uint32_t instruction,
                    Record record, const Run &run, uint64_t at, uint32_t size);
   bool checkLanes(Record member, bool memberWrites, uint32_t instruction,
@@ -119,6 +125,7 @@ private:
   bool isSync; ///< The warp itself, not an operation that it has issued.
   bool isAsyncProxy;
   bool isTensorMap = false;
+  bool isTensorMemory = false;
 
   /// The page in use, locked, and the lanes whose effects wait for it.
   Shadow::Page *held = nullptr;

@@ -13,13 +13,15 @@ namespace nvfp4::ptx::ordering {
 
 /// In the order of severity; those before `Race` are warnings.
 enum class ConflictKind : uint8_t {
-  IntraWarp,         ///< R4: lanes of one warp, no `bar.warp.sync` in between.
-  EqualWrites,       ///< R4: unordered writes of the same bytes.
-  ScopeTooNarrow,    ///< R3: synchronised, but not within the stated scope.
-  Race,              ///< R4: no edge, not both strong.
-  MissingProxyFence, ///< R5: an edge, but no fence to the asynchronous proxy.
-  MissingMapFence,   ///< R5: the same for a tensor map.
-  InFlight           ///< R6, R7, R9, R10: the completion was not observed.
+  IntraWarp,          ///< R4: lanes of one warp, no `bar.warp.sync` in between.
+  EqualWrites,        ///< R4: unordered writes of the same bytes.
+  ScopeTooNarrow,     ///< R3: synchronised, but not within the stated scope.
+  MissingTensorFence, ///< R9: an edge, but no `tcgen05.fence`.
+  PipeOrder,          ///< R9: one thread's, in an order that the manual lacks.
+  Race,               ///< R4: no edge, not both strong.
+  MissingProxyFence,  ///< R5: an edge, but no fence to the asynchronous proxy.
+  MissingMapFence,    ///< R5: the same for a tensor map.
+  InFlight            ///< R6, R7, R9, R10: the completion was not observed.
 };
 
 inline bool isWarning(ConflictKind kind) { return kind < ConflictKind::Race; }

@@ -73,14 +73,72 @@ bool Checker::isSamePipe(Record member) const {
          home.getAsyncKind(self.component()) == AsyncKind::Tcgen05;
 }
 
+/// Two operations of one pipe: the manual names fewer pairs that happen in
+/// order than kernels rely on.
+bool Checker::checkPipe(Record member, bool memberWrites,
+                        uint32_t memberInstruction, uint64_t offset,
+                        uint32_t lane) {
+  if (!home.getLaunch().isStrict)
+    return true;
+  const PipeOp *first = home.findPipeOp(member.component(), member.clock());
+  const PipeOp *next = home.findPipeOp(self.component(), self.clock());
+  if (!first || !next || first->isBefore(*next))
+    return true;
+  report(ConflictKind::PipeOrder, "R9", member, memberWrites, memberInstruction,
+         offset, lane, member.laneOf(0));
+  return true;
+}
+
+/// What is ordered before an operation on tensor memory needs fences, too:
+/// those between `component` at `clock` and this warp. A warning changes no
+/// order.
+bool Checker::checkTensorFence(Record member, uint32_t component,
+                               uint32_t clock, bool memberWrites,
+                               uint32_t memberInstruction, uint64_t offset,
+                               uint32_t lane) {
+  if (!warp.hasFencedTensorMemory(component, clock))
+    report(ConflictKind::MissingTensorFence, "R9", member, memberWrites,
+           memberInstruction, offset, lane, member.laneOf(0));
+  return true;
+}
+
+/// Whether relaxed operations, with fences, order an operation before this one.
+bool Checker::coversTensorMember(Record member) const {
+  return isTensorMemory && member.cluster() == now.cluster &&
+         warp.hasFencedTensorMemory(member.component(), member.clock());
+}
+
 /// Compares with an access of another component.
 bool Checker::checkMember(Record member, bool memberWrites,
                           uint32_t memberInstruction, Record record,
                           const Run &run, uint64_t at, uint32_t size) {
   uint64_t offset = run.offset + at;
   // Lanes of one operation.
-  if (!isSync && (member.key() == self.key() || isSamePipe(member)))
+  if (!isSync && member.key() == self.key())
     return true;
+  if (!isSync && isSamePipe(member))
+    return checkPipe(member, memberWrites, memberInstruction, offset,
+                     record.lane());
+  const bool isTransfer = isTensorMemory && !member.is(Record::Op) &&
+                          member.cluster() == now.cluster &&
+                          !home.isWarp(member.component());
+  if (isTransfer &&
+      (covers(View::Ordinary, member) || coversTensorMember(member)))
+    return checkTensorFence(member, member.component(), member.clock(),
+                            memberWrites, memberInstruction, offset,
+                            record.lane());
+  if (isTransfer) {
+    // Threads that are ordered share a pipe.
+    const PipeOp *first = home.findPipeOp(member.component(), member.clock());
+    const PipeOp *next = home.findPipeOp(self.component(), self.clock());
+    if (first && next && first->isBefore(*next) &&
+        (now.covers(View::Ordinary, now.cluster, first->issuer, first->epoch) ||
+         warp.hasFencedTensorMemory(first->issuer, first->epoch))) {
+      home.addEarlierPipe(self.component(), member.component(), member.clock());
+      return checkTensorFence(member, first->issuer, first->epoch, memberWrites,
+                              memberInstruction, offset, record.lane());
+    }
+  }
   if (covers(View::Ordinary, member)) {
     // R5: only what ordinary stores wrote is hidden from the other proxy.
     View view = isTensorMap                             ? View::TensorMap

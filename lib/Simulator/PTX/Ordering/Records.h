@@ -51,9 +51,16 @@ enum class MemoryOrder : uint8_t {
 };
 
 /// What a clock says is visible: to ordinary accesses, and, after the proxy
-/// fence, to the asynchronous proxy in each space and to tensor-map reads (R5).
-enum class View : uint8_t { Ordinary, AsyncShared, AsyncGlobal, TensorMap };
-constexpr unsigned kNumViews = 4;
+/// fence, to the asynchronous proxy in each space, to tensor-map reads (R5),
+/// and to operations on tensor memory (R9).
+enum class View : uint8_t {
+  Ordinary,
+  AsyncShared,
+  AsyncGlobal,
+  TensorMap,
+  TensorMemory
+};
+constexpr unsigned kNumViews = 5;
 
 /// What an asynchronous component completes; names the rule that it breaks.
 enum class AsyncKind : uint8_t { CpAsync, Bulk, Wgmma, Tcgen05 };

@@ -10,26 +10,40 @@
 
 using namespace nvfp4::ptx::ordering;
 
-void SyncClock::publish(const Snapshot &snapshot) {
-  for (unsigned v = 0; v < kNumViews; ++v) {
-    const Knowledge &theirs = snapshot.views[v];
-    if (!snapshot.own[v] && theirs.empty())
-      continue;
-    Knowledge &ours = views[v];
-    if (snapshot.cluster != home) {
-      ours.foreign.join(theirs.foreign);
-      Clock whole = theirs.local;
-      whole.raise(snapshot.component, snapshot.own[v]);
-      ours.foreign.join(snapshot.cluster, whole);
-      continue;
-    }
-    if (!theirs.local.sameStorage(joined[v])) {
-      ours.local.join(theirs.local);
-      joined[v] = theirs.local;
-    }
+void SyncClock::publishView(const Snapshot &snapshot, unsigned v) {
+  const Knowledge &theirs = snapshot.views[v];
+  if (!snapshot.own[v] && theirs.empty())
+    return;
+  Knowledge &ours = views[v];
+  if (snapshot.cluster != home) {
     ours.foreign.join(theirs.foreign);
-    ours.local.raise(snapshot.component, snapshot.own[v]);
+    Clock whole = theirs.local;
+    whole.raise(snapshot.component, snapshot.own[v]);
+    ours.foreign.join(snapshot.cluster, whole);
+    return;
   }
+  if (!theirs.local.sameStorage(joined[v])) {
+    ours.local.join(theirs.local);
+    joined[v] = theirs.local;
+  }
+  ours.foreign.join(theirs.foreign);
+  ours.local.raise(snapshot.component, snapshot.own[v]);
+}
+
+void SyncClock::publish(const Snapshot &snapshot) {
+  for (unsigned v = 0; v < kNumViews; ++v)
+    publishView(snapshot, v);
+}
+
+void SyncClock::publishTensorMemory(const Snapshot &snapshot) {
+  publishView(snapshot, unsigned(View::TensorMemory));
+}
+
+void SyncClock::acquireTensorMemory(WarpOrder &warp) const {
+  constexpr auto v = unsigned(View::TensorMemory);
+  Snapshot &now = warp.getNow();
+  if (!views[v].empty())
+    ordering::join(now.views[v], now.cluster, views[v], home);
 }
 
 void SyncClock::release(WarpOrder &warp) {
@@ -55,8 +69,10 @@ void SyncClock::acquire(WarpOrder &warp, uint32_t lanes) const {
   warp.acquireOwn(lanes, get(now.cluster, now.component));
 }
 
-void SyncClock::include(uint32_t component, uint32_t clock) {
+void SyncClock::include(uint32_t component, uint32_t clock, bool isFenced) {
   views[unsigned(View::Ordinary)].local.raise(component, clock);
+  if (isFenced)
+    views[unsigned(View::TensorMemory)].local.raise(component, clock);
 }
 
 void SyncClock::join(const SyncClock &other) { other.joinInto(views, home); }

@@ -31,8 +31,12 @@ public:
 
   /// Publishes a snapshot made earlier, as a fence does.
   void publish(const Snapshot &snapshot);
-  /// Publishes that an asynchronous component has reached `clock`.
-  void include(uint32_t component, uint32_t clock);
+  /// Publishes that an asynchronous component has reached `clock`; `isFenced`:
+  /// to tensor memory, too.
+  void include(uint32_t component, uint32_t clock, bool isFenced = false);
+  /// What relaxed operations carry: the view of tensor memory alone.
+  void publishTensorMemory(const Snapshot &snapshot);
+  void acquireTensorMemory(WarpOrder &warp) const;
   /// Publishes what another object has.
   void join(const SyncClock &other);
   /// Joins into the views of a warp or another object.
@@ -51,6 +55,7 @@ public:
   }
 
 private:
+  void publishView(const Snapshot &snapshot, unsigned view);
   uint32_t home;
   Views views;
   /// The storage joined last. When all warps left the previous barrier with the

@@ -39,6 +39,7 @@ void Checker::synchronise(Shadow::Page &page, uint64_t offset, uint32_t lanes) {
           report(*conflict);
     } else {
       warp.addPending(variable->clock, variable->narrowest, lane, scope);
+      variable->clock.acquireTensorMemory(warp);
     }
   }
   if (!isWrite)
@@ -47,7 +48,9 @@ void Checker::synchronise(Shadow::Page &page, uint64_t offset, uint32_t lanes) {
   if (releases)
     warp.closeEpoch();
   const Snapshot *published = releases ? &now : warp.getFenced();
-  if (!published) {
+  // Relaxed operations order what fences of tensor memory enclose.
+  const bool isOfTensorMemory = !published && warp.hasTensorMemoryView();
+  if (!published && !isOfTensorMemory) {
     if (variable && kind == AccessKind::Write)
       page.variables->erase(within);
     return;
@@ -68,5 +71,8 @@ void Checker::synchronise(Shadow::Page &page, uint64_t offset, uint32_t lanes) {
   if (variable->clock.empty() || publisher.scope < variable->narrowest.scope)
     variable->narrowest = publisher;
   variable->last = publisher;
-  variable->clock.publish(*published);
+  if (isOfTensorMemory)
+    variable->clock.publishTensorMemory(now);
+  else
+    variable->clock.publish(*published);
 }

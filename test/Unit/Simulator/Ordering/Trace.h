@@ -21,8 +21,9 @@ namespace nvfp4::ptx::ordering {
 /// The verdict as text: "" or "R4 Race".
 inline std::string show(const std::optional<Conflict> &conflict) {
   static const char *const names[] = {
-      "IntraWarp",         "EqualWrites",     "ScopeTooNarrow", "Race",
-      "MissingProxyFence", "MissingMapFence", "InFlight"};
+      "IntraWarp",          "EqualWrites",     "ScopeTooNarrow",
+      "MissingTensorFence", "PipeOrder",       "Race",
+      "MissingProxyFence",  "MissingMapFence", "InFlight"};
   if (!conflict)
     return "";
   return std::string(conflict->rule) + " " + names[unsigned(conflict->kind)];

@@ -9,9 +9,10 @@
 //   // expect: pass | warning RULE | error RULE
 //
 // The argument is a buffer of `words` 32-bit words 0, 1, 2, … or `zeros`. An
-// undefined byte in it at the end is an error R11. With `columns`, a tensor map
-// of these words with rows of that many is the second argument; its box has
-// `boxcolumns` and `boxrows`, its swizzle is number `swizzle`.
+// undefined byte in it at the end is an error R11. `strict=1` makes warnings
+// errors. With `columns`, a tensor map of these words with rows of that many is
+// the second argument; its box has `boxcolumns` and `boxrows`, its swizzle is
+// number `swizzle`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -133,6 +134,7 @@ TEST_P(RulesTest, HasTheSameVerdictInEveryOrder) {
       options.asynchrony = asynchrony;
       options.seed = seed;
       options.maxInstructions = 1 << 20;
+      options.isStrict = rule.launch.count("strict");
       Report report = run(rule, options);
       SCOPED_TRACE("asynchrony " + std::to_string(unsigned(asynchrony)) + "\n" +
                    report.toString());
