@@ -4,7 +4,8 @@
 //
 // Block-scaled m16n8k64 per second and core, from PTX to report: a warp that
 // only multiplies, and one that loads its operands with ldmatrix first. And
-// multiply-adds of wgmma m64n256k16, A and B in shared memory.
+// multiply-adds of wgmma m64n256k16, and tcgen05.mma of 128x256x64 with their
+// copies of scales, A and B in shared memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,6 +21,8 @@ using namespace nvfp4::ptx;
 namespace {
 constexpr int kTrips = 4096;
 constexpr int kMmasPerTrip = 8;
+/// Of tcgen05.
+constexpr int kSteps = 64, kProductsPerStep = 4;
 } // namespace
 
 static std::string makeKernel(bool hasLoads) {
@@ -96,10 +99,52 @@ static std::string makeWarpgroupKernel() {
          "st.global.f32 [%w2], %f0;\nret;\n}\n";
 }
 
-/// `perTrip` is what to count.
+/// Steps of K as a matrix product takes them: three copies of scales and four
+/// products, then a commit that the next step waits for.
+static std::string makeTensorKernel() {
+  std::string step;
+  for (int i = 0; i < kProductsPerStep; ++i)
+    step += "tcgen05.cp.cta_group::1.32x128b.warpx4 [%r12], %w4;\n"
+            "tcgen05.cp.cta_group::1.32x128b.warpx4 [%r13], %w4;\n"
+            "tcgen05.cp.cta_group::1.32x128b.warpx4 [%r14], %w4;\n"
+            "tcgen05.mma.cta_group::1.kind::mxf4nvf4.block_scale.block16 "
+            "[%r11], %w2, %w3, 0x8400480, [%r12], [%r13], %q;\n"
+            "setp.eq.u32 %q, %r0, %r0;\n";
+  return ".version 8.8\n.target sm_100a\n.address_size 64\n"
+         ".visible .entry k(.param .u64 out) {\n"
+         ".reg .b32 %r<24>;\n.reg .b64 %w<8>;\n.reg .pred %p, %q;\n"
+         ".shared .align 1024 .b8 tile[13312];\n"
+         ".shared .align 8 .b64 m;\n.shared .align 16 .b32 t;\n"
+         "mov.u32 %r0, %tid.x;\nmov.b32 %r1, tile;\nmov.b32 %r2, m;\n"
+         "mov.b32 %r3, t;\nshl.b32 %r4, %r0, 4;\nadd.u32 %r4, %r4, %r1;\n"
+         "add.u32 %r5, %r1, 13312;\nmov.b32 %r6, 0x2a2a2a2a;\n"
+         "FILL:\nst.shared.v4.b32 [%r4], {%r6, %r6, %r6, %r6};\n"
+         "add.u32 %r4, %r4, 512;\nsetp.lt.u32 %p, %r4, %r5;\n@%p bra FILL;\n"
+         "tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [%r3], 512;\n"
+         "setp.eq.u32 %p, %r0, 0;\n@%p mbarrier.init.shared.b64 [%r2], 1;\n"
+         "fence.proxy.async;\nbar.warp.sync -1;\nld.shared.b32 %r11, [%r3];\n"
+         "add.u32 %r12, %r11, 256;\nadd.u32 %r13, %r11, 260;\n"
+         "add.u32 %r14, %r11, 264;\nshr.u32 %r1, %r1, 4;\n"
+         "cvt.u64.u32 %w2, %r1;\nor.b64 %w2, %w2, 0x401000080000;\n"
+         "add.s64 %w3, %w2, 256;\nadd.s64 %w4, %w2, 768;\n"
+         "mov.b32 %r7, 0;\nsetp.ne.u32 %q, %r0, %r0;\n"
+         "setp.ne.u32 %p, %r0, 0;\n@%p bra DONE;\nLOOP:\n" +
+         step +
+         "tcgen05.commit.cta_group::1.mbarrier::arrive::one.shared::cluster."
+         "b64 [%r2];\nand.b32 %r8, %r7, 1;\n"
+         "WAIT:\nmbarrier.try_wait.parity.shared.b64 %p, [%r2], %r8;\n"
+         "@!%p bra WAIT;\nadd.u32 %r7, %r7, 1;\nsetp.lt.u32 %p, %r7, " +
+         std::to_string(kSteps) +
+         ";\n@%p bra LOOP;\nDONE:\nbar.warp.sync -1;\n"
+         "tcgen05.dealloc.cta_group::1.sync.aligned.b32 %r11, 512;\n"
+         "ld.param.u64 %w5, [out];\nmul.wide.u32 %w6, %r0, 4;\n"
+         "add.s64 %w5, %w5, %w6;\nst.global.b32 [%w5], %r7;\nret;\n}\n";
+}
+
+/// `count` things happen in a launch.
 static void runText(benchmark::State &state, const std::string &text,
                     uint32_t threads, Accumulation accumulation, bool isChecked,
-                    const char *counter, double perTrip) {
+                    const char *counter, double count) {
   auto program = Program::load(text, "bench.ptx");
   if (!program)
     return state.SkipWithError(program.getMessage().c_str());
@@ -118,20 +163,26 @@ static void runText(benchmark::State &state, const std::string &text,
     if (report.hasErrors())
       return state.SkipWithError(report.toString().c_str());
   }
-  state.counters[counter] = benchmark::Counter(
-      kTrips * perTrip, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters[counter] =
+      benchmark::Counter(count, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 static void runKernel(benchmark::State &state, bool hasLoads,
                       Accumulation accumulation, bool isChecked) {
   runText(state, makeKernel(hasLoads), 32, accumulation, isChecked, "mma",
-          kMmasPerTrip);
+          kTrips * kMmasPerTrip);
 }
 
 static void runWarpgroup(benchmark::State &state, Accumulation accumulation,
                          bool isChecked) {
   runText(state, makeWarpgroupKernel(), 128, accumulation, isChecked,
-          "multiplyAdds", 64 * 256 * 16);
+          "multiplyAdds", kTrips * 64.0 * 256 * 16);
+}
+
+static void runTensor(benchmark::State &state, Accumulation accumulation,
+                      bool isChecked) {
+  runText(state, makeTensorKernel(), 32, accumulation, isChecked, "mma",
+          kSteps * kProductsPerStep);
 }
 
 BENCHMARK_CAPTURE(runKernel, exact, false, Accumulation::Exact, true);
@@ -145,5 +196,8 @@ BENCHMARK_CAPTURE(runWarpgroup, hardware, Accumulation::Hardware, true);
 BENCHMARK_CAPTURE(runWarpgroup, hardware_unchecked, Accumulation::Hardware,
                   false);
 BENCHMARK_CAPTURE(runWarpgroup, exact, Accumulation::Exact, true);
+BENCHMARK_CAPTURE(runTensor, hardware, Accumulation::Hardware, true);
+BENCHMARK_CAPTURE(runTensor, hardware_unchecked, Accumulation::Hardware, false);
+BENCHMARK_CAPTURE(runTensor, exact, Accumulation::Exact, true);
 
 BENCHMARK_MAIN();

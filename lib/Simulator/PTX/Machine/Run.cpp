@@ -415,9 +415,10 @@ Report Program::run(const Launch &launch, DeviceMemory &memory,
   setup.fillConstants();
   if (options.collectStatistics)
     prepareStatistics(state);
-  if (options.checkOrdering)
+  if (options.checkOrdering) {
     state.shadows = std::make_unique<LaunchShadows>(memory.getImpl());
     state.shadows->launch.isStrict = options.isStrict;
+  }
 
   WorkQueue queue{state};
   queue.count = uint64_t(state.clusterGrid[0]) * state.clusterGrid[1] *
