@@ -57,6 +57,13 @@ class Program:
     target: str = "sm_100a"
     # The bits of a cell that are looked at.
     mask: int = 0xFFFFFFFF
+    # What all warps execute before that: %w is the warp's first lane in tensor memory, %x0, %x1, … are as many
+    # registers. They come from the image of shared memory, [thread][register] from `registers_at` on, and, where
+    # `shows_registers`, go to `after` instead of tensor memory.
+    warps: tuple[str, ...] = ()
+    registers: int = 0
+    registers_at: int = 0
+    shows_registers: bool = False
 
     @property
     def ptx(self) -> str:
@@ -74,6 +81,7 @@ class Program:
             ".visible .entry k(.param .u64 pimage, .param .u32 pbytes, .param .u64 pin, .param .u64 pout)",
             "{",
             f"  .reg .pred %p, %q; .reg .b32 %r<24>, %v<{STEP}>, %t, %w; .reg .b16 %h;",
+            f"  .reg .b32 %x<{self.registers + 1}>;",
             f"  .reg .b64 %rd<24>, %g, %d<{max(1, len(self.matrices))}>;",
             "  mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r0, image;",
             "  ld.param.u64 %rd1, [pimage]; ld.param.u32 %r3, [pbytes];",
@@ -104,6 +112,7 @@ class Program:
             "  add.s64 %g, %rd2, %rd6;",
             *_moves("st", self.columns),
             "  tcgen05.wait::st.sync.aligned;",
+            *self._collective(),
             "  tcgen05.fence::before_thread_sync;",
             *meet,
             "  tcgen05.fence::after_thread_sync;",
@@ -120,7 +129,7 @@ class Program:
             "  @!%p bra WAIT;",
             "  tcgen05.fence::after_thread_sync;",
             "  add.s64 %g, %rd3, %rd6;",
-            *_moves("ld", self.columns, self.mask),
+            *self._dump(),
             "  tcgen05.fence::before_thread_sync;",
             *meet,
             "  tcgen05.fence::after_thread_sync;",
@@ -133,6 +142,16 @@ class Program:
             "",
         ]
         return "\n".join(lines)
+
+    def _collective(self) -> list[str]:
+        load = [f"  ld.global.b32 %x{i}, [%rd8+{self.registers_at + 4 * i}];" for i in range(self.registers)]
+        place = [f"  mul.wide.u32 %rd8, %r1, {4 * self.registers}; add.s64 %rd8, %rd1, %rd8;"]
+        return place + load + ["  " + line for line in self.warps] if self.warps else []
+
+    def _dump(self) -> list[str]:
+        if not self.shows_registers:
+            return _moves("ld", self.columns, self.mask)
+        return [f"  st.global.b32 [%g+{4 * i}], %x{i};" for i in range(self.registers)]
 
     def case(self, name: str, image: np.ndarray, before: np.ndarray, after: np.ndarray) -> Case:
         """`image` [ctas, bytes] of uint8; `before` and `after` [ctas, 128, columns] of uint32."""

@@ -3,30 +3,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // tcgen05.mma, of one CTA or of a pair. Each lane that executes one issues an
-// operation of its own. A CTA of a pair has its rows of A and of D, half of the
-// columns of B, and scales for its rows of A and for all columns of B.
+// operation of its own.
 //
-// Source: PTX ISA 9.7.16.4 (descriptors), 9.7.16.10 (mma, layouts, scales);
-// A and the scales of a pair with M = 128: CUTLASS, mma_traits_sm100_frag.hpp;
-// rules R5, R9, R11.
+// Source: PTX ISA 9.7.16.4 (descriptors), 9.7.16.10 (mma); rules R5, R9, R11.
 //
 //===----------------------------------------------------------------------===//
 
 #include "SharedMatrices.h"
-#include "Tcgen05.h"
-
-#include <algorithm>
-#include <array>
-#include <cstring>
+#include "Tcgen05Product.h"
 
 namespace nvfp4::ptx {
 
 using ordering::AccessKind;
 using ordering::PipeOp;
-
-/// Columns of tensor memory that a line of A fills.
-constexpr uint32_t kLineColumns = kLineWords;
-constexpr uint32_t kMaskWords = kTensorLanes / 32;
 
 namespace {
 enum class Collector : uint8_t { Discard, Fill, Use, LastUse };
@@ -43,234 +32,7 @@ struct ProductPlan final : Plan {
 
   bool isAInTensorMemory() const { return !a.isPresent; }
 };
-
-/// One product, decoded.
-struct Product {
-  TensorDescriptor descriptor;
-  std::vector<Cta *> ctas;
-  bool accumulates = false;
-  std::array<uint32_t, 2 * kMaskWords> disabledLanes = {};
-  /// Empty where A is in tensor memory.
-  std::vector<uint32_t> chunksA;
-  std::vector<uint32_t> chunksB;
-  TensorAddress a, d, scaleA, scaleB;
-
-  TensorLines readA(Cta &cta) const;
-  TensorLines readB() const;
-  void readScales(Cta &cta, TensorAddress place, bool isOfB,
-                  TensorLines &lines) const;
-  void readD(const TensorMemory &memory, std::vector<uint32_t> &values,
-             std::vector<uint32_t> &undefined) const;
-  void writeD(TensorMemory &memory, size_t index,
-              const std::vector<uint32_t> &values,
-              const std::vector<uint32_t> &undefined) const;
-  void land() const;
-};
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Reading operands
-//===----------------------------------------------------------------------===//
-
-/// Elements of less than a byte come packed, with padding, unless the kind
-/// takes them packed.
-static std::optional<ElementType> getPackedType(const TensorDescriptor &form,
-                                                ElementType type) {
-  const bool isNarrow = type == ElementType::E2M1 ||
-                        type == ElementType::E2M3 || type == ElementType::E3M2;
-  if (isNarrow && form.kind < TensorKind::MXF4)
-    return type;
-  return std::nullopt;
-}
-
-static TensorLines readShared(Cta &cta, const std::vector<uint32_t> &chunks,
-                              int count, bool isTransposed,
-                              const TensorDescriptor &form, ElementType type) {
-  const bool checks = cta.getLaunch().options.checkDefinedness;
-  const auto packed = getPackedType(form, type);
-  std::vector<uint8_t> bytes(chunks.size() * kChunkBytes), masks;
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    const size_t at = i * kChunkBytes;
-    uint8_t chunk[kChunkBytes + 1] = {};
-    std::memcpy(chunk, &cta.shared[chunks[i]], kChunkBytes);
-    if (packed)
-      unpackChunk(*packed, chunk, &bytes[at]);
-    else
-      std::memcpy(&bytes[at], chunk, kChunkBytes);
-    if (!checks || !cta.sharedUndefined.any(chunks[i], kChunkBytes))
-      continue;
-    masks.resize(bytes.size());
-    cta.sharedUndefined.read(chunks[i], kChunkBytes, chunk);
-    if (packed)
-      unpackChunk(*packed, chunk, &masks[at]);
-    else
-      std::memcpy(&masks[at], chunk, kChunkBytes);
-  }
-  const int elementBytes = getElementBytes(type);
-  TensorLines lines;
-  lines.values.resize(size_t(count) * kLineWords);
-  gatherLines(bytes.data(), count, isTransposed, lines.values.data(),
-              elementBytes);
-  if (masks.empty())
-    return lines;
-  lines.undefined.resize(lines.values.size());
-  gatherLines(masks.data(), count, isTransposed, lines.undefined.data(),
-              elementBytes);
-  return lines;
-}
-
-/// A of a pair with M = 128 is there twice, 64 lanes apart, since each half of
-/// D has its own copy. Where they differ nothing is defined.
-TensorLines Product::readA(Cta &cta) const {
-  const int rows = descriptor.getRowsPerCta();
-  if (!chunksA.empty())
-    return readShared(cta, chunksA, rows, descriptor.transposesA, descriptor,
-                      descriptor.a);
-  const TensorMemory &memory = getTensorMemory(cta);
-  TensorLines lines;
-  lines.values.resize(size_t(rows) * kLineWords);
-  std::vector<uint32_t> masks(lines.values.size());
-  bool isUndefined = false;
-  for (int row = 0; row < rows; ++row) {
-    const uint32_t lane = a.lane + uint32_t(descriptor.getLane(row, 0));
-    uint32_t *values = &lines.values[size_t(row) * kLineWords];
-    uint32_t *mask = &masks[size_t(row) * kLineWords];
-    memory.read(lane, a.column, kLineColumns, values);
-    isUndefined |= memory.readUndefined(lane, a.column, kLineColumns, mask);
-    if (!descriptor.isSplit())
-      continue;
-    uint32_t others[kLineWords], otherMask[kLineWords];
-    memory.read(lane + 64, a.column, kLineColumns, others);
-    memory.readUndefined(lane + 64, a.column, kLineColumns, otherMask);
-    for (int i = 0; i < kLineWords; ++i) {
-      mask[i] |= otherMask[i] | (others[i] ^ values[i]);
-      isUndefined |= mask[i] != 0;
-    }
-  }
-  if (isUndefined)
-    lines.undefined = std::move(masks);
-  return lines;
-}
-
-TensorLines Product::readB() const {
-  TensorLines all;
-  for (Cta *cta : ctas) {
-    TensorLines lines =
-        readShared(*cta, chunksB, descriptor.getColumnsPerCta(),
-                   descriptor.transposesB, descriptor, descriptor.b);
-    if (!lines.undefined.empty())
-      all.undefined.resize(all.values.size());
-    all.values.insert(all.values.end(), lines.values.begin(),
-                      lines.values.end());
-    all.undefined.insert(all.undefined.end(), lines.undefined.begin(),
-                         lines.undefined.end());
-    if (!all.undefined.empty())
-      all.undefined.resize(all.values.size());
-  }
-  return all;
-}
-
-/// Line r has its scales in lane r mod 32 of each quarter of tensor memory, in
-/// column r div 32. With a split D the quarters 0 and 1 want those of the first
-/// half of B's lines, 2 and 3 those of the second. What differs between
-/// quarters that want the same is as good as undefined.
-void Product::readScales(Cta &cta, TensorAddress place, bool isOfB,
-                         TensorLines &lines) const {
-  const TensorMemory &memory = getTensorMemory(cta);
-  const uint32_t count =
-      uint32_t(isOfB ? descriptor.n : descriptor.getRowsPerCta());
-  const bool isHalved = isOfB && descriptor.isSplit();
-  const uint32_t half = isHalved ? count / 2 : count;
-  lines.scales.resize(count);
-  std::vector<uint32_t> masks(count);
-  bool isUndefined = false;
-  for (uint32_t line = 0; line < count; ++line) {
-    const uint32_t first = isHalved ? line / half * 2 : 0;
-    const uint32_t within = line % half, column = place.column + within / 32;
-    const uint32_t quarters = isHalved ? 2 : 4;
-    memory.read(first * kLanes + within % kLanes, column, 1,
-                &lines.scales[line]);
-    for (uint32_t i = 0; i < quarters; ++i) {
-      uint32_t value, mask;
-      const uint32_t lane = (first + i) * kLanes + within % kLanes;
-      memory.read(lane, column, 1, &value);
-      memory.readUndefined(lane, column, 1, &mask);
-      masks[line] |= mask | (value ^ lines.scales[line]);
-    }
-    isUndefined |= masks[line] != 0;
-  }
-  if (isUndefined)
-    lines.undefinedScales = std::move(masks);
-}
-
-//===----------------------------------------------------------------------===//
-// D
-//===----------------------------------------------------------------------===//
-
-void Product::readD(const TensorMemory &memory, std::vector<uint32_t> &values,
-                    std::vector<uint32_t> &undefined) const {
-  const uint32_t used = descriptor.d == ElementType::F16 ? 0xFFFF : ~0u;
-  for (int row = 0; row < descriptor.getRowsPerCta(); ++row)
-    for (int first = 0; first < descriptor.n; first += kPanelLines) {
-      const auto place = size_t(getSlicePlace(descriptor.n, row, first));
-      const uint32_t lane = d.lane + uint32_t(descriptor.getLane(row, first));
-      const uint32_t column = d.column + uint32_t(descriptor.getColumn(first));
-      memory.read(lane, column, kPanelLines, &values[place]);
-      if (!memory.isUndefined(lane, column, kPanelLines))
-        continue;
-      undefined.resize(values.size());
-      memory.readUndefined(lane, column, kPanelLines, &undefined[place]);
-      for (int i = 0; i < kPanelLines; ++i)
-        undefined[place + size_t(i)] &= used;
-    }
-}
-
-/// Nothing is said of the upper halves of cells with results of f16.
-void Product::writeD(TensorMemory &memory, size_t index,
-                     const std::vector<uint32_t> &values,
-                     const std::vector<uint32_t> &undefined) const {
-  const uint32_t unused = descriptor.d == ElementType::F16 ? 0xFFFF0000 : 0;
-  for (int row = 0; row < descriptor.getRowsPerCta(); ++row)
-    for (int first = 0; first < descriptor.n; first += kPanelLines) {
-      const auto place = size_t(getSlicePlace(descriptor.n, row, first));
-      const uint32_t lane = d.lane + uint32_t(descriptor.getLane(row, first));
-      const uint32_t column = d.column + uint32_t(descriptor.getColumn(first));
-      const uint32_t word = disabledLanes[index * kMaskWords + lane / 32];
-      if (word >> lane % 32 & 1)
-        continue;
-      memory.write(lane, column, kPanelLines, &values[place]);
-      if (undefined.empty() && !unused) {
-        memory.markDefined(lane, column, kPanelLines);
-        continue;
-      }
-      uint32_t masks[kPanelLines];
-      for (int i = 0; i < kPanelLines; ++i)
-        masks[i] =
-            undefined.empty() || !undefined[place + size_t(i)] ? unused : ~0u;
-      memory.writeUndefined(lane, column, kPanelLines, masks);
-    }
-}
-
-void Product::land() const {
-  const TensorLines b = readB();
-  for (size_t i = 0; i < ctas.size(); ++i) {
-    Cta &cta = *ctas[i];
-    TensorMemory &memory = getTensorMemory(cta);
-    TensorLines linesA = readA(cta), linesB = b;
-    if (isBlockScaled(descriptor.kind)) {
-      readScales(cta, scaleA, /*isOfB=*/false, linesA);
-      readScales(cta, scaleB, /*isOfB=*/true, linesB);
-    }
-    const auto size = size_t(descriptor.getRowsPerCta()) * size_t(descriptor.n);
-    std::vector<uint32_t> c(size), results(size), undefined;
-    if (accumulates)
-      readD(memory, c, undefined);
-    multiplyTensor(descriptor, cta.getLaunch().options.accumulation,
-                   std::move(linesA), std::move(linesB), std::move(c), results,
-                   undefined);
-    writeD(memory, i, results, undefined);
-  }
-}
 
 //===----------------------------------------------------------------------===//
 // Issue
@@ -291,7 +53,7 @@ struct TensorUse {
 } // namespace
 
 /// D or A: all lanes, or 16 of each 32.
-static void addLines(const Product &product, TensorAddress first,
+static void addLines(const TensorOperation &product, TensorAddress first,
                      uint32_t columns, AccessKind kind,
                      std::vector<TensorUse> &uses) {
   if (!product.descriptor.isHalf()) {
@@ -302,7 +64,7 @@ static void addLines(const Product &product, TensorAddress first,
     uses.push_back({{lane, kLanes / 2, first.column, columns}, kind});
 }
 
-static std::vector<TensorUse> listUses(const Product &product) {
+static std::vector<TensorUse> listUses(const TensorOperation &product) {
   const TensorDescriptor &form = product.descriptor;
   std::vector<TensorUse> uses;
   addLines(product, product.d, uint32_t(form.getColumnsOfD()),
@@ -323,7 +85,7 @@ static std::vector<TensorUse> listUses(const Product &product) {
 
 /// Where 16 of 32 lanes are used they are the same ones of A and D.
 static bool checkLanes(Warp &warp, const Inst &inst, unsigned lane,
-                       const Product &product) {
+                       const TensorOperation &product) {
   const uint32_t first = product.d.lane;
   const bool isGood =
       first == 0 || (product.descriptor.isHalf() && first == 16);
@@ -360,7 +122,7 @@ static bool checkCollector(Warp &warp, const Inst &inst, unsigned lane,
 
 /// Reads the operands of one lane. False after a trap.
 static bool readProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
-                        unsigned lane, Product &product) {
+                        unsigned lane, TensorOperation &product) {
   TensorDescriptor &form = product.descriptor;
   form = plan.form;
   if (!findTensorGroup(warp, inst, lane, uint32_t(form.ctas), product.ctas))
@@ -396,7 +158,7 @@ static bool readProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
 }
 
 /// Products of one accumulator and shape happen in order.
-static PipeOp describeOp(const Product &product) {
+static PipeOp describeOp(const TensorOperation &product) {
   PipeOp op;
   op.form = uint64_t(product.d.lane) << 48 | uint64_t(product.d.column) << 32 |
             uint64_t(product.descriptor.m) << 16 |
@@ -406,7 +168,7 @@ static PipeOp describeOp(const Product &product) {
 
 static bool issueProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
                          unsigned lane) {
-  auto product = std::make_shared<Product>();
+  auto product = std::make_shared<TensorOperation>();
   if (!readProduct(warp, inst, plan, lane, *product))
     return false;
   const auto uses = listUses(*product);
@@ -513,9 +275,9 @@ static bool takeKind(DecodeContext &context, TensorDescriptor &form) {
 static bool readLaneMask(DecodeContext &context, unsigned i,
                          ProductPlan &plan) {
   plan.disabledLanes = context.readVector(context.getOperand(i), Type::B32);
-  if (plan.disabledLanes.size() == size_t(plan.form.ctas) * kMaskWords)
+  if (plan.disabledLanes.size() == size_t(plan.form.ctas) * kLaneMaskWords)
     return true;
-  context.error("expected " + std::to_string(plan.form.ctas * kMaskWords) +
+  context.error("expected " + std::to_string(plan.form.ctas * kLaneMaskWords) +
                 " registers of lanes, but got " +
                 std::to_string(plan.disabledLanes.size()));
   return false;

@@ -151,6 +151,16 @@ TEST_P(RulesTest, HasTheSameVerdictInEveryOrder) {
   }
 }
 
+TEST_P(RulesTest, RunsWithoutChecks) {
+  RuleProgram rule =
+      read(std::filesystem::path(NVFP4_RULES_DIR) / (GetParam() + ".ptx"));
+  if (rule.verdict != "pass")
+    return;
+  Options options;
+  options.checkOrdering = options.checkDefinedness = false;
+  EXPECT_FALSE(run(rule, options).hasErrors());
+}
+
 TEST_P(RulesTest, StrictTurnsWarningsIntoErrors) {
   RuleProgram rule =
       read(std::filesystem::path(NVFP4_RULES_DIR) / (GetParam() + ".ptx"));
