@@ -69,6 +69,8 @@ void nvfp4::buildLowerGPUPipeline(OpPassManager &pm,
                                   const LowerGPUOptions &options) {
   // One value per component: kernels see codes, scales and global scales.
   pm.addPass(createExpandTensorsPass());
+  // Units that multiply bf16 alone read what was quantized as that.
+  pm.addNestedPass<func::FuncOp>(createDecodeActivationsPass());
   // Rows are what kernels reduce.
   pm.addNestedPass<func::FuncOp>(createSplitGlobalScalesPass());
   addFusion(pm);

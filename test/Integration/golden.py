@@ -300,7 +300,7 @@ def pack_codes(codes: np.ndarray, tiled: bool = False) -> np.ndarray:
 def unpack_codes(packed: np.ndarray, width: int) -> np.ndarray:
     """The inverse of `pack_codes`."""
     codes = np.stack([packed & 15, packed >> 4], axis=-1)
-    return codes.reshape(*packed.shape[:-1], -1)[..., :width]
+    return codes.reshape(*packed.shape[:-1], 2 * packed.shape[-1])[..., :width]
 
 
 # Bits of m, e0, e1 and s in a word of the registers layout: of each pair the first and the second code.

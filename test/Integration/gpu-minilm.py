@@ -35,7 +35,7 @@ def load_model() -> ModuleType:
 
 
 minilm_numpy = load_model()
-from gpu_layers import CHIPS, Compiled, Layer  # noqa: E402
+from gpu_layers import CHIPS, HOPPER, Compiled, Layer  # noqa: E402
 
 # docs/Accuracy.md: 1 - cosine of a sentence's embeddings in two right runs, on average and at worst, and what their mean
 # cosine to FP32 differs by over 64 sentences.
@@ -53,22 +53,21 @@ def compile_minilm(weights: Path, target: str, policy: str = "inference") -> Pat
     return package
 
 
-def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray) -> None:
+def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray, expected: np.ndarray, chip: str) -> None:
     mask, count = inputs["attention_mask"], len(exact)
-    expected = run(compile_minilm(weights, "cpu"), inputs)["last_hidden_state"]
-    package = compile_minilm(weights, CHIPS[0])
+    package = compile_minilm(weights, chip)
     begin = time.monotonic()
     got = run(package, inputs, None, ["--device=sim"])["last_hidden_state"]
     embeddings = {name: minilm_numpy.embed(hidden, mask) for name, hidden in (("cpu", expected), ("sim", got))}
     fidelity = {name: (rows * exact).sum(axis=1) for name, rows in embeddings.items()}
     loss = 1 - (embeddings["cpu"].astype(np.float64) * embeddings["sim"]).sum(axis=1)
-    print(f"{count} sentences in {time.monotonic() - begin:.1f} s; 1 - cosine to the CPU's: {loss.mean():.2e}, worst {loss.max():.2e};", end=" ")
+    print(f"{chip}: {count} sentences in {time.monotonic() - begin:.1f} s; 1 - cosine to the CPU's: {loss.mean():.2e}, worst {loss.max():.2e};", end=" ")
     print(f"mean cosine to FP32 {fidelity['sim'].mean():.5f}, the CPU's {fidelity['cpu'].mean():.5f}")
     # The mean of a few sentences may be as bad as the worst of many.
     bound = BAND_MEAN if count == 64 else BAND_WORST
-    expect("end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= 2 * BAND_WORST, loss)
+    expect(f"{chip}: end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= 2 * BAND_WORST, loss)
     apart = abs(fidelity["sim"].mean() - fidelity["cpu"].mean())
-    expect("end to end, to FP32", apart <= (FIDELITY if count == 64 else BAND_WORST), apart)
+    expect(f"{chip}: end to end, to FP32", apart <= (FIDELITY if count == 64 else BAND_WORST), apart)
 
 
 def check_weight_only(weights: Path, inputs: dict[str, np.ndarray]) -> None:
@@ -107,13 +106,13 @@ def capture(tensors: dict[str, np.ndarray], inputs: dict[str, np.ndarray], block
     return {name: x for name, x in seen.items() if name.startswith(wanted)}
 
 
-def check_layers(weights: Path, inputs: dict[str, np.ndarray], blocks: int) -> None:
+def check_layers(weights: Path, inputs: dict[str, np.ndarray], blocks: int, chip: str) -> None:
     tensors = read_safetensors(weights)
     for name, x in capture(tensors, inputs, blocks).items():
-        with group(name):
+        with group(f"{chip}: {name}"):
             n, k = tensors[name].shape
             layer = Layer("nvfp4-row", n, k)
-            Compiled(layer, np.random.default_rng(0), CHIPS[0], weight=tensors[name]).run_on(x, name, "late")
+            Compiled(layer, np.random.default_rng(0), chip, weight=tensors[name]).run_on(x, f"{chip}: {name}", "late")
 
 
 def main() -> None:
@@ -121,14 +120,17 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--sentences", type=int, default=2)
     parser.add_argument("--blocks", type=int, default=1)
+    parser.add_argument("--chips", nargs="+", default=[CHIPS[0], HOPPER])
     options = parser.parse_args()
     inputs = read_safetensors(inputs_folder() / "minilm_input.safetensors")
     exact = read_safetensors(inputs_folder() / "minilm_embeddings.safetensors")["embeddings"][: options.sentences]
-    with group("end to end"):
-        check_model(options.weights, {name: array[: options.sentences] for name, array in inputs.items()}, exact)
-    with group("weights alone"):
-        check_weight_only(options.weights, inputs)
-    check_layers(options.weights, {name: array[:2] for name, array in inputs.items()}, options.blocks)
+    given = {name: array[: options.sentences] for name, array in inputs.items()}
+    expected = run(compile_minilm(options.weights, "cpu"), given)["last_hidden_state"]
+    for chip in options.chips:
+        with group(f"{chip}: end to end"):
+            check_model(options.weights, given, exact, expected, chip)
+    first = {name: array[:2] for name, array in inputs.items()}
+    check_layers(options.weights, first, options.blocks, options.chips[0])
     finish()
 
 

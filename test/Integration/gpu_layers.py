@@ -12,6 +12,8 @@ from golden import F32, MXFP4, Format, global_scale, quantize
 from harness import call, compile_module, expect, expect_bytes, from_bf16, group, run, temporary, to_bf16, write_safetensors
 
 CHIPS = ("sm_120a", "sm_121a")
+# Its unit multiplies bf16: what is quantized is decoded for it.
+HOPPER = "sm_90a"
 ROW, TENSOR = Format(granularity="row"), Format()
 # Kind of layer: what is written as its precision, and the formats of activation and weight.
 KINDS = {

@@ -46,6 +46,7 @@ def main() -> None:
     check("llama_bf16", "weight-only", 2e-2, 0.9999, CHIPS[1])
     check("llama_bf16", "weight-only", 2e-2, 0.9999, CHIPS[2])
     check("llama_bf16", "inference", 1, 0.98, CHIPS[1])
+    check("llama_dynamic", "inference", 1, 0.98, CHIPS[2])
     finish()
 
 

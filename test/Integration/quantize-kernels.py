@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Kernels of the block schedule write the golden bytes, padding included, in the simulator.
+"""Kernels of the block schedule write the golden bytes, padding included, in the simulator, and what these stand for.
 
 RUN: %python %s
 REQUIRES: numpy
@@ -7,8 +7,10 @@ REQUIRES: numpy
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from golden import F32, MXFP4, Format, global_scale, pack_codes, quantize, tile_scales
+from golden import F32, MXFP4, Format, Quantized, decode_e2m1, global_scale, pack_codes, quantize, tile_scales
 from harness import expect_bytes, finish, from_bf16, to_bf16
 from kernel_harness import Kernels
 
@@ -36,11 +38,13 @@ class Case:
         threads: int = THREADS,
         sizes: list[tuple[int, ...]] | None = None,
         chip: str = "sm_120a",
+        decoded: str = "",
     ) -> None:
+        """`decoded`: values are stored `instead` of bytes, or `beside` them."""
         self.form, self.element, self.tiled = form, element, tiled
-        self.stochastic, self.transposed = stochastic, transposed
+        self.stochastic, self.transposed, self.decoded = stochastic, transposed, decoded
         self.sizes = sizes or [shape]
-        self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed} {chip}"
+        self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed} {decoded} {chip}"
         *lead, rows, columns = shape
         blocks = lambda extent, size: extent if extent == "?" else -(-extent // size)  # noqa: E731
         source = f"tensor<{dims(*shape)}{element}>"
@@ -57,7 +61,11 @@ class Case:
             operands["g"] = f"tensor<{dims(*kept)}f32>"
         if stochastic:
             operands["state"] = "tensor<2xi64>"
-        body, arguments = "", {**operands, "codes": codes, "scales": scales}
+        values = f"tensor<{dims(*shape)}bf16>"
+        inits = {"codes": codes, "scales": scales} if decoded != "instead" else {}
+        if decoded:
+            inits["values"] = values
+        body, arguments = "", {**operands, **inits}
         if transposed:
             stored = f"tensor<{dims(*lead, columns, rows)}{element}>"
             arguments["x"] = stored
@@ -68,14 +76,37 @@ class Case:
         layout = ", layout = tiled" if tiled else ""
         rounding = " rounding<stochastic>" if stochastic else ""
         names = ["%turned" if transposed else "%x", *(f"%{name}" for name in list(operands)[1:])]
+        # Codes and scales that nobody reads have no memory.
+        if decoded == "instead":
+            body += self.write_empty(codes, "codes") + self.write_empty(scales, "scales")
+        decode = self.write_decode(layout, dims(*shape)[:-1], codes, scales, values) if decoded else ""
+        kept = {"": "%q#0, %q#1", "beside": "%q#0, %q#1, %v", "instead": "%v"}[decoded]
+        results = ", ".join(inits.values())
         self.kernels = Kernels(f"""
-  func.func @quantize({", ".join(f"%{name}: {type_}" for name, type_ in arguments.items())}) -> ({codes}, {scales})
+  func.func @quantize({", ".join(f"%{name}: {type_}" for name, type_ in arguments.items())}) -> ({results})
       attributes {{nvfp4.kernel = [#nvfp4.kernel<block, threads = {threads}>]}} {{{body}
     %q:2 = nvfp4.quantize_into as !nvfp4.tensor<{dims(*shape)[:-1]}, {form.text()}{layout}>{rounding}
         ins({", ".join(names)} : {", ".join(operands.values())})
-        outs(%codes, %scales : {codes}, {scales}) -> {codes}, {scales}
-    return %q#0, %q#1 : {codes}, {scales}
+        outs(%codes, %scales : {codes}, {scales}) -> {codes}, {scales}{decode}
+    return {kept} : {results}
   }}""", chip)
+
+    @staticmethod
+    def write_empty(type_: str, name: str) -> str:
+        """An empty tensor, which has the rows of %x where they are dynamic."""
+        return f"""
+    %{name} = tensor.empty() : {type_}"""
+
+    def write_decode(self, layout: str, shape: str, codes: str, scales: str, values: str) -> str:
+        """The op that makes %v of the codes and scales, without a global scale."""
+        form = replace(self.form, granularity="tensor", convention="multiply")
+        one, given, kind = "", "", ""
+        if form.has_global_scale:
+            one, given, kind = """
+    %one = arith.constant dense<1.0> : tensor<f32>""", ", %one", ", tensor<f32>"
+        return f"""{one}
+    %v = nvfp4.dequantize_into from !nvfp4.tensor<{shape}, {form.text()}{layout}>
+        ins(%q#0, %q#1{given} : {codes}, {scales}{kind}) outs(%values : {values}) -> {values}"""
 
     def check(self, what: str, x: np.ndarray) -> None:
         stored = x
@@ -96,9 +127,21 @@ class Case:
         golden = quantize(x, self.form, g, STATE if self.stochastic else None)
         codes = pack_codes(golden.codes, self.tiled)
         scales = tile_scales(golden.scales, self.form.rows) if self.tiled else golden.scales
-        got = self.kernels.run("quantize", inputs, [(codes.shape, np.uint8), (scales.shape, np.uint8)])
-        expect_bytes(f"{self.what} {x.shape} {what}: codes", got[0], codes)
-        expect_bytes(f"{self.what} {x.shape} {what}: scales", got[1], scales)
+        expected = {} if self.decoded == "instead" else {"codes": codes, "scales": scales}
+        if self.decoded:
+            expected["values"] = decode(golden, self.form)
+        got = self.kernels.run("quantize", inputs, [(array.shape, array.dtype.type) for array in expected.values()])
+        for array, (name, bits) in zip(got, expected.items(), strict=True):
+            expect_bytes(f"{self.what} {x.shape} {what}: {name}", array, bits)
+
+
+def decode(golden: Quantized, form: Format) -> np.ndarray:
+    """Code times block scale as bf16 bits, which must be exact."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = decode_e2m1(golden.codes) * golden.block_scales()
+    bits = to_bf16(values)
+    expect_bytes(f"{form.text()} is exact in bf16", from_bf16(bits), values)
+    return bits
 
 
 def inputs(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -161,6 +204,18 @@ def main() -> None:
     ]:
         for stochastic in [False, True]:
             add(form, shape, element, tiled=shape[0] == 16, stochastic=stochastic, chip="sm_90a")
+    # Values that codes and scales stand for.
+    for decoded in ["instead", "beside"]:
+        for form, shape, options in [
+            (Format(), (5, 48), {}),
+            (Format(granularity="row"), (3, 80), {"tiled": True}),
+            (Format(rows=16), (32, 48), {"element": "bf16"}),
+            (MXFP4, (5, 48), {}),
+            (Format(granularity="slice"), (3, 16, 32), {"stochastic": True}),
+            (Format(), (48, 80), {"transposed": True}),
+        ]:
+            for chip in ["sm_90a", "sm_120a"][: 1 + (decoded == "beside")]:
+                add(form, shape, decoded=decoded, chip=chip, **options)
     every = from_bf16(np.arange(1 << 16, dtype=np.uint16).reshape(256, 256))
     for x in [every, np.nan_to_num(every, posinf=1, neginf=-1) % 6]:
         Case(Format(), (256, 256), "bf16", chip="sm_90a").check("every bf16", x)

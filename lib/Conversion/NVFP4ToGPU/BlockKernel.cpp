@@ -124,9 +124,9 @@ ThreadTile chooseTile(QuantizeIntoOp op, int64_t columns, int64_t threads) {
 class BlockKernel {
 public:
   BlockKernel(const KernelRequest &request, QuantizeIntoOp op,
-              BlockArgument codes, BlockArgument scales)
+              const QuantizeTargets &targets)
       : op(op), kernel(request), evaluator(kernel), b(kernel.getBuilder()),
-        quantize(kernel, evaluator, op, codes, scales),
+        quantize(kernel, evaluator, op, targets),
         threads(request.attr.getThreads()),
         tile(chooseTile(op, quantize.getCoveredColumnCount(), threads)) {}
 
@@ -311,31 +311,23 @@ KernelVariant BlockKernel::getVariant() {
           /*serves=*/IntegerSet(), threads, /*dynamicSharedBytes=*/0};
 }
 
-/// The op whose results the body returns, or an error at what is returned.
-FailureOr<QuantizeIntoOp> getQuantize(func::FuncOp body) {
-  auto end = cast<func::ReturnOp>(body.getBody().front().getTerminator());
-  auto op = end.getNumOperands() == 2
-                ? end.getOperand(0).getDefiningOp<QuantizeIntoOp>()
-                : QuantizeIntoOp();
-  if (!op || op->getResults() != end.getOperands())
-    return end.emitError("expected the codes and scales of one quantize_into "
-                         "as results of a kernel with the block schedule");
-  return op;
-}
-
 } // namespace
 
 FailureOr<KernelVariant>
 nvfp4::generateBlockKernel(const KernelRequest &request) {
   if (std::optional<TwoWayQuantization> ops = getTwoWays(request.body))
     return generateTwoWayKernel(request, *ops);
-  FailureOr<QuantizeIntoOp> op = getQuantize(request.body);
-  if (failed(op))
+  QuantizeIntoOp op = getOnlyQuantization(request.body);
+  if (!op) {
+    Operation *end = func::FuncOp(request.body).front().getTerminator();
+    return end->emitError("expected the codes and scales of one quantize_into, "
+                          "or what they decode to, as results of a kernel with "
+                          "the block schedule");
+  }
+  FailureOr<QuantizeTargets> targets = getQuantizeTargets(request.body, op);
+  if (failed(targets))
     return failure();
-  func::FuncOp body = request.body;
-  unsigned first = body.getNumArguments() - body.getNumResults();
-  BlockKernel kernel(request, *op, body.getArgument(first),
-                     body.getArgument(first + 1));
+  BlockKernel kernel(request, op, *targets);
   if (failed(kernel.checkLimits()) || failed(kernel.generate())) {
     kernel.getKernel().getFunction().erase();
     return failure();

@@ -9,6 +9,8 @@
 
 #include "QuantizeEmitter.h"
 
+#include "Matmul/WeightDecode.h"
+#include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -23,6 +25,8 @@ using namespace nvfp4;
 /// Elements that one counter of the random generator serves, and those of one
 /// of its words.
 static constexpr int64_t kCounterElements = 16, kWordElements = 4;
+/// Bytes of a decoded value; pairs of them in the widest store.
+static constexpr int64_t kValueBytes = 2, kPairsPerStore = 4;
 
 //===----------------------------------------------------------------------===//
 // Small builders
@@ -64,27 +68,72 @@ Value nvfp4::emitMaxOfLanes(ImplicitLocOpBuilder &b, Value value,
 }
 
 //===----------------------------------------------------------------------===//
+// Where results go
+//===----------------------------------------------------------------------===//
+
+/// The quantization that a value is the codes, the scales or the decoded values
+/// of; null for any other.
+static QuantizeIntoOp getQuantization(Value value) {
+  if (auto decode = value.getDefiningOp<DequantizeIntoOp>())
+    return getDecodedQuantization(decode);
+  return value.getDefiningOp<QuantizeIntoOp>();
+}
+
+FailureOr<QuantizeTargets> nvfp4::getQuantizeTargets(func::FuncOp body,
+                                                     QuantizeIntoOp op) {
+  Operation *end = body.front().getTerminator();
+  QuantizeTargets targets;
+  for (auto [init, value] :
+       llvm::zip_equal(body.getArguments().take_back(end->getNumOperands()),
+                       end->getOperands())) {
+    if (value == op->getResult(0))
+      targets.codes = init;
+    else if (value == op->getResult(1))
+      targets.scales = init;
+    else if (value.getDefiningOp<DequantizeIntoOp>() &&
+             getQuantization(value) == op)
+      targets.values = init;
+  }
+  bool isWhole = bool(targets.codes) == bool(targets.scales);
+  if (!isWhole || !targets.getShaped())
+    return op.emitError("expected codes and scales, or decoded values, to be "
+                        "results of the kernel");
+  return targets;
+}
+
+QuantizeIntoOp nvfp4::getOnlyQuantization(func::FuncOp body) {
+  ValueRange results = body.front().getTerminator()->getOperands();
+  QuantizeIntoOp op =
+      results.empty() ? QuantizeIntoOp() : getQuantization(results.front());
+  bool isAll = op && llvm::all_of(results, [&](Value result) {
+                 return getQuantization(result) == op;
+               });
+  return isAll ? op : QuantizeIntoOp();
+}
+
+//===----------------------------------------------------------------------===//
 // What must be covered
 //===----------------------------------------------------------------------===//
 
 QuantizeEmitter::QuantizeEmitter(KernelBuilder &kernel,
                                  ElementEvaluator &evaluator, QuantizeIntoOp op,
-                                 BlockArgument codes, BlockArgument scales)
+                                 const QuantizeTargets &targets)
     : kernel(kernel), evaluator(evaluator), b(kernel.getBuilder()), op(op),
-      type(op.getBlockType()), codes(codes), scales(scales),
+      type(op.getBlockType()), targets(targets),
       encoder(kernel.getBuilder(), kernel.getChip()) {
   int64_t rank = type.getRank();
   for (int64_t dim = 0; dim < rank; ++dim) {
     bool isStatic = !type.isDynamicDim(dim);
     Value extent = isStatic ? evaluator.constant(type.getDimSize(dim))
-                            : *evaluator.getExtent(codes, dim);
+                            : *evaluator.getExtent(targets.getShaped(), dim);
     if (dim + 2 < rank)
       leadExtents.push_back(extent);
     else if (dim + 2 == rank)
       rows = extent;
     else
-      columns =
-          isStatic ? extent : evaluator.mul(extent, evaluator.constant(2));
+      columns = isStatic || !targets.codes
+                    ? extent
+                    : evaluator.mul(extent, evaluator.constant(2));
   }
 }
 
@@ -115,7 +164,7 @@ int64_t QuantizeEmitter::getCoveredColumnCount() const {
 
 /// Of a dimension before the columns.
 AffineExpr QuantizeEmitter::getExtentExpr(unsigned dim) {
-  return type.isDynamicDim(dim) ? kernel.getExtentExpr(codes, dim)
+  return type.isDynamicDim(dim) ? kernel.getExtentExpr(targets.getShaped(), dim)
                                 : b.getAffineConstantExpr(type.getDimSize(dim));
 }
 
@@ -134,7 +183,8 @@ AffineExpr QuantizeEmitter::getCoveredRowsExpr() {
 AffineExpr QuantizeEmitter::getCoveredColumnsExpr() {
   unsigned dim = type.getRank() - 1;
   if (type.isDynamicDim(dim))
-    return kernel.getExtentExpr(codes, dim) * 2;
+    return kernel.getExtentExpr(targets.getShaped(), dim) *
+           (targets.codes ? 2 : 1);
   return b.getAffineConstantExpr(isTiled() ? getTiledColumns(type)
                                            : type.getDimSize(dim));
 }
@@ -212,8 +262,12 @@ LogicalResult QuantizeEmitter::emitRun(ValueRange index, Presence presence,
     random = std::move(*bytes);
   }
   SmallVector<Value> words = encoder.emitWords(run, scale.encode, random);
-  storeCodes(index, presence, words, count);
-  storeScale(index, presence, scale.byte, count);
+  if (targets.codes)
+    storeCodes(index, presence, words, count);
+  if (targets.scales)
+    storeScale(index, presence, scale.byte, count);
+  if (targets.values)
+    storeValues(index, presence, words, scale.byte, count);
   return success();
 }
 
@@ -277,8 +331,7 @@ void QuantizeEmitter::store(Value value, BlockArgument argument, Value offset,
 
 void QuantizeEmitter::storeCodes(ValueRange index, Presence presence,
                                  ArrayRef<Value> words, int64_t count) {
-  Value row = index.drop_back().back(), column = index.back();
-  Value condition = presence.row;
+  Value column = index.back(), condition = presence.row;
   SmallVector<Value> values(words);
   Value pitch = evaluator.div(columns, evaluator.constant(2));
   if (isTiled()) {
@@ -297,24 +350,79 @@ void QuantizeEmitter::storeCodes(ValueRange index, Presence presence,
     condition = emitBoth(b, condition, presence.column);
   }
   condition = emitBoth(b, condition, presence.covered);
-  Value line = row;
-  if (!leadExtents.empty())
-    line = evaluator.add(evaluator.mul(getSlice(index), rows), row);
-  Value offset = evaluator.add(evaluator.mul(line, pitch),
+  Value offset = evaluator.add(evaluator.mul(getLine(index), pitch),
                                evaluator.div(column, evaluator.constant(2)));
 
   OpBuilder::InsertionGuard guard(b);
   if (condition)
     b.setInsertionPointToStart(
         scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
-  Value value = values.front();
-  if (values.size() > 1) {
-    auto vector = VectorType::get(values.size(), b.getI32Type());
+  storeWords(values, targets.codes, offset, count / 2);
+}
+
+/// Code times block scale, as bf16: the multiplications that weights are
+/// decoded by, and one by the power of two that those leave to sums.
+void QuantizeEmitter::storeValues(ValueRange index, Presence presence,
+                                  ArrayRef<Value> words, Value scale,
+                                  int64_t count) {
+  Value condition = emitBoth(b, presence.row, presence.column);
+  condition = emitBoth(b, condition, presence.covered);
+  Value element =
+      evaluator.add(evaluator.mul(getLine(index), columns), index.back());
+  Value offset = evaluator.mul(element, evaluator.constant(kValueBytes));
+
+  OpBuilder::InsertionGuard guard(b);
+  if (condition)
+    b.setInsertionPointToStart(
+        scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
+  ScaleEncoding encoding = type.getFormat().getScaleEncoding();
+  Value byte = arith::ExtUIOp::create(b, b.getI32Type(), scale);
+  Value multiplier = emitScaleMultipliers(b, encoding, byte)[0];
+  auto pairType = cast<VectorType>(multiplier.getType());
+  auto factor = b.getFloatAttr(b.getBF16Type(), getDecodeFactor(encoding));
+  Value rest =
+      arith::ConstantOp::create(b, DenseElementsAttr::get(pairType, factor));
+  SmallVector<Value> pairs;
+  for (Value word : words) {
+    if (!word.getType().isInteger(32))
+      word = arith::ExtUIOp::create(b, b.getI32Type(), word);
+    for (Value pair : emitDecodeCodes(b, encoding, word, multiplier)) {
+      if (!factor.getValue().isExactlyValue(1.0))
+        pair = LLVM::BitcastOp::create(
+            b, b.getI32Type(),
+            LLVM::FMulOp::create(b, LLVM::BitcastOp::create(b, pairType, pair),
+                                 rest));
+      pairs.push_back(pair);
+    }
+  }
+  // Four codes are half of a word.
+  pairs.resize(count / 2);
+  for (size_t i = 0; i < pairs.size(); i += kPairsPerStore) {
+    ArrayRef<Value> part = ArrayRef(pairs).slice(i).take_front(kPairsPerStore);
+    Value place = evaluator.add(offset, evaluator.constant(4 * i));
+    storeWords(part, targets.values, place, 4 * part.size());
+  }
+}
+
+/// Number of the row at `index` among those of all slices.
+Value QuantizeEmitter::getLine(ValueRange index) {
+  Value row = index.drop_back().back();
+  if (leadExtents.empty())
+    return row;
+  return evaluator.add(evaluator.mul(getSlice(index), rows), row);
+}
+
+/// Neighbouring words by one store.
+void QuantizeEmitter::storeWords(ArrayRef<Value> words, BlockArgument argument,
+                                 Value offset, int64_t bytes) {
+  Value value = words.front();
+  if (words.size() > 1) {
+    auto vector = VectorType::get(words.size(), b.getI32Type());
     value = LLVM::PoisonOp::create(b, vector);
-    for (auto [i, word] : llvm::enumerate(values))
+    for (auto [i, word] : llvm::enumerate(words))
       value = LLVM::InsertElementOp::create(b, value, word, getInt(b, 32, i));
   }
-  store(value, codes, offset, count / 2);
+  store(value, argument, offset, bytes);
 }
 
 /// Where the scale of the element at `index` lies, in bytes from the first.
@@ -380,7 +488,7 @@ void QuantizeEmitter::storeScale(ValueRange index, Presence presence,
   if (condition)
     b.setInsertionPointToStart(
         scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
-  store(byte, scales, offset, 1);
+  store(byte, targets.scales, offset, 1);
 }
 
 /// Row m of M that exist takes rows m + M, m + 2M, … of those behind. Four
@@ -389,7 +497,8 @@ void QuantizeEmitter::storeScale(ValueRange index, Presence presence,
 void QuantizeEmitter::emitRowPadding(ValueRange index, Value isRow, Value lane,
                                      int64_t lanes) {
   std::optional<int64_t> fixedRows = getConstantIntValue(rows);
-  if (!isTiled() || (fixedRows && *fixedRows % kScaleTileRows == 0))
+  if (!isTiled() || !targets.scales ||
+      (fixedRows && *fixedRows % kScaleTileRows == 0))
     return;
   int64_t blockColumns = type.getFormat().getBlockColumns();
   int64_t words = getTiledColumns(type) / blockColumns / kScaleTileCols;
@@ -416,5 +525,6 @@ void QuantizeEmitter::emitRowPadding(ValueRange index, Value isRow, Value lane,
       place, rowLoop.getInductionVar(),
       evaluator.mul(wordLoop.getInductionVar(),
                     evaluator.constant(kScaleTileCols * blockColumns)));
-  store(getInt(b, 32, 0), scales, getScaleOffset(place), kScaleTileCols);
+  store(getInt(b, 32, 0), targets.scales, getScaleOffset(place),
+        kScaleTileCols);
 }

@@ -10,7 +10,8 @@
 // Bytes are those of the reference lowering: the conversion instructions of the
 // chip where they are exact, the codecs of ScalarCodecs.h elsewhere. Scales go
 // straight to where the layout wants them, and padding becomes zero, because
-// threads are asked to cover it, too.
+// threads are asked to cover it, too. Besides, or instead, the values that
+// codes and scales stand for are stored as bf16, in which they are exact.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,6 +31,27 @@ namespace nvfp4 {
 mlir::Value emitMaxOfLanes(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                            llvm::ArrayRef<int32_t> lanes);
 
+/// The arguments of a kernel that what a quantization makes goes to; null where
+/// nobody reads that.
+struct QuantizeTargets {
+  mlir::BlockArgument codes, scales;
+  /// Decoded, without the global scale.
+  mlir::BlockArgument values;
+
+  /// One that has the dimensions of the tensor, the last one perhaps halved.
+  mlir::BlockArgument getShaped() const { return codes ? codes : values; }
+};
+
+/// Those of `op` among the results of a kernel's body, each of which is the
+/// argument of its position from the last. An error if there are neither codes
+/// nor values.
+mlir::FailureOr<QuantizeTargets> getQuantizeTargets(mlir::func::FuncOp body,
+                                                    QuantizeIntoOp op);
+
+/// The one quantization whose codes, scales and decoded values are all results
+/// of a body; null for any other.
+QuantizeIntoOp getOnlyQuantization(mlir::func::FuncOp body);
+
 class QuantizeEmitter {
 public:
   /// Whether the row and the column of a run exist, and whether its place must
@@ -38,11 +60,9 @@ public:
     mlir::Value row, column, covered;
   };
 
-  /// `codes` and `scales` are the arguments that the results of `op` go to.
   /// Code that all runs share goes to where the kernel's builder stands.
   QuantizeEmitter(KernelBuilder &kernel, ElementEvaluator &evaluator,
-                  QuantizeIntoOp op, mlir::BlockArgument codes,
-                  mlir::BlockArgument scales);
+                  QuantizeIntoOp op, const QuantizeTargets &targets);
 
   //===--------------------------------------------------------------------===//
   // What must be covered
@@ -63,7 +83,11 @@ public:
   /// Extents of the dimensions before rows and columns.
   llvm::ArrayRef<mlir::Value> getLeadExtents() const { return leadExtents; }
   llvm::SmallVector<mlir::AffineExpr> getLeadExtentExprs();
-  bool isTiled() const { return type.getLayout() == BlockLayout::Tiled; }
+  /// Whether there is padding to cover.
+  bool isTiled() const {
+    return type.getLayout() == BlockLayout::Tiled &&
+           (targets.codes || targets.scales);
+  }
 
   //===--------------------------------------------------------------------===//
   // Emitting
@@ -80,8 +104,8 @@ public:
                             mlir::Value isColumn);
 
   /// Encodes a run at `index` (lead …, row, column), which is a covered one,
-  /// and stores its codes and, where the run begins a block, the scale. `amax`
-  /// is the block's.
+  /// and stores its codes, its values and, where the run begins a block, the
+  /// scale. `amax` is the block's.
   mlir::LogicalResult emitRun(mlir::ValueRange index, Presence presence,
                               llvm::ArrayRef<mlir::Value> run, mlir::Value amax,
                               const EmittedFactors &factors);
@@ -99,6 +123,13 @@ private:
   emitRandomBytes(mlir::ValueRange index, int64_t count);
   void storeCodes(mlir::ValueRange index, Presence presence,
                   llvm::ArrayRef<mlir::Value> words, int64_t count);
+  void storeValues(mlir::ValueRange index, Presence presence,
+                   llvm::ArrayRef<mlir::Value> words, mlir::Value scale,
+                   int64_t count);
+  mlir::Value getLine(mlir::ValueRange index);
+  void storeWords(llvm::ArrayRef<mlir::Value> words,
+                  mlir::BlockArgument argument, mlir::Value offset,
+                  int64_t bytes);
   void storeScale(mlir::ValueRange index, Presence presence, mlir::Value byte,
                   int64_t count);
   mlir::Value getScaleOffset(mlir::ValueRange index);
@@ -112,7 +143,7 @@ private:
   mlir::ImplicitLocOpBuilder &b;
   QuantizeIntoOp op;
   BlockTensorType type;
-  mlir::BlockArgument codes, scales;
+  QuantizeTargets targets;
   CodeEmitter encoder;
   llvm::SmallVector<mlir::Value> leadExtents;
   mlir::Value rows, columns;

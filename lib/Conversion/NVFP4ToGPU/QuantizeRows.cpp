@@ -25,9 +25,7 @@ Value nvfp4::getQuantizedRows(Operation *op) {
 }
 
 bool nvfp4::isBlockwise(func::FuncOp body) {
-  Operation *end = body.front().getTerminator();
-  auto op = end->getOperand(0).getDefiningOp<QuantizeIntoOp>();
-  if (!op || op->getResults() != end->getOperands())
+  if (!getOnlyQuantization(body))
     return false;
   for (Operation &other : body.front()) {
     auto linalgOp = dyn_cast<linalg::LinalgOp>(other);
@@ -85,10 +83,9 @@ FailureOr<Value> nvfp4::emitGlobalScaleOfRow(ElementEvaluator &evaluator,
 LogicalResult nvfp4::emitQuantizedRow(KernelBuilder &kernel,
                                       ElementEvaluator &evaluator,
                                       RowEmitter &rows, QuantizeIntoOp op,
-                                      BlockArgument codes,
-                                      BlockArgument scales) {
+                                      const QuantizeTargets &targets) {
   ImplicitLocOpBuilder &b = rows.getBuilder();
-  QuantizeEmitter quantize(kernel, evaluator, op, codes, scales);
+  QuantizeEmitter quantize(kernel, evaluator, op, targets);
   Run extents(quantize.getLeadExtents());
   extents.push_back(quantize.getRows());
   Run index = evaluator.delinearize(rows.getRow(), extents);

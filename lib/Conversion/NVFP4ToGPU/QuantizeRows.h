@@ -32,13 +32,11 @@ mlir::FailureOr<mlir::Value> emitGlobalScaleOfRow(ElementEvaluator &evaluator,
                                                   RowEmitter &rows,
                                                   GlobalScaleIntoOp op);
 
-/// Encodes this row, whose global scale the evaluator knows, into the arguments
-/// `codes` and `scales`, padding included.
+/// Encodes this row, whose global scale the evaluator knows, padding included.
 mlir::LogicalResult emitQuantizedRow(KernelBuilder &kernel,
                                      ElementEvaluator &evaluator,
                                      RowEmitter &rows, QuantizeIntoOp op,
-                                     mlir::BlockArgument codes,
-                                     mlir::BlockArgument scales);
+                                     const QuantizeTargets &targets);
 
 } // namespace nvfp4
 

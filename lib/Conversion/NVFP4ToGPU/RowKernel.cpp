@@ -190,10 +190,10 @@ private:
     bool hasColumns;
   };
 
-  /// A pair of results that hold encoded rows.
+  /// Results that hold encoded rows.
   struct Quantization {
     QuantizeIntoOp op;
-    BlockArgument codes, scales;
+    QuantizeTargets targets;
   };
 
   LogicalResult plan();
@@ -247,15 +247,6 @@ LogicalResult RowGenerator::plan() {
 }
 
 LogicalResult RowGenerator::planQuantizations() {
-  Operation *end = body.front().getTerminator();
-  auto findInit = [&](Value result) -> BlockArgument {
-    for (auto [init, value] :
-         llvm::zip_equal(body.getArguments().take_back(end->getNumOperands()),
-                         end->getOperands()))
-      if (value == result)
-        return init;
-    return {};
-  };
   for (auto op : body.front().getOps<QuantizeIntoOp>()) {
     std::optional<Shape> rows = getReducedShape(op);
     if (!rows || !rows->rows.mayEqual(shape.rows) ||
@@ -263,12 +254,10 @@ LogicalResult RowGenerator::planQuantizations() {
       return op.emitError("expected blocks along the rows of the kernel's "
                           "reduction, but got ")
              << op.getAs();
-    BlockArgument codes = findInit(op->getResult(0));
-    BlockArgument scales = findInit(op->getResult(1));
-    if (!codes || !scales)
-      return op.emitError("expected codes and scales to be results of the "
-                          "kernel");
-    quantizations.push_back({op, codes, scales});
+    FailureOr<QuantizeTargets> targets = getQuantizeTargets(body, op);
+    if (failed(targets))
+      return failure();
+    quantizations.push_back({op, *targets});
   }
   return success();
 }
@@ -278,7 +267,13 @@ LogicalResult RowGenerator::planOutputs() {
   for (auto [init, value] :
        llvm::zip_equal(body.getArguments().take_back(end->getNumOperands()),
                        end->getOperands())) {
-    if (value.getDefiningOp<QuantizeIntoOp>())
+    bool isQuantized =
+        llvm::any_of(quantizations, [&](const Quantization &quantization) {
+          const QuantizeTargets &targets = quantization.targets;
+          return init == targets.codes || init == targets.scales ||
+                 init == targets.values;
+        });
+    if (isQuantized)
       continue;
     ArrayRef<int64_t> extents = cast<ShapedType>(init.getType()).getShape();
     std::optional<std::pair<unsigned, bool>> split = splitRows(extents, shape);
@@ -536,7 +531,7 @@ LogicalResult RowGenerator::emitRows(RowEmitter &rows) {
   }
   for (const Quantization &quantization : quantizations)
     if (failed(emitQuantizedRow(kernel, evaluator, rows, quantization.op,
-                                quantization.codes, quantization.scales)))
+                                quantization.targets)))
       return failure();
   return emitOutputs(rows);
 }
@@ -545,9 +540,10 @@ FailureOr<KernelVariant> RowGenerator::run() {
   auto emit = [&]() -> FailureOr<KernelVariant> {
     if (failed(plan()))
       return failure();
-    // Codes have one dimension behind those of the rows.
-    BlockArgument init =
-        outputs.empty() ? quantizations.front().codes : outputs.front().init;
+    // Codes and values have one dimension behind those of the rows.
+    BlockArgument init = outputs.empty()
+                             ? quantizations.front().targets.getShaped()
+                             : outputs.front().init;
     unsigned numRowDims = outputs.empty()
                               ? cast<ShapedType>(init.getType()).getRank() - 1
                               : outputs.front().numRowDims;

@@ -79,13 +79,11 @@ public:
       : ops(ops), kernel(request), evaluator(kernel), b(kernel.getBuilder()),
         threads(request.attr.getThreads()),
         turned(kernel, evaluator, ops.turned,
-               getInit(request, ops.turnedResult),
-               getInit(request, ops.turnedResult + 1)),
+               getTargets(request, ops.turnedResult)),
         source(getTransposed(QuantizeIntoOp(ops.turned).getSource())) {
     if (ops.direct)
       direct.emplace(kernel, evaluator, ops.direct,
-                     getInit(request, ops.directResult),
-                     getInit(request, ops.directResult + 1));
+                     getTargets(request, ops.directResult));
   }
 
   LogicalResult checkLimits();
@@ -94,10 +92,11 @@ public:
   KernelBuilder &getKernel() { return kernel; }
 
 private:
-  static BlockArgument getInit(const KernelRequest &request, unsigned result) {
+  static QuantizeTargets getTargets(const KernelRequest &request,
+                                    unsigned result) {
     func::FuncOp body = request.body;
-    return body.getArgument(body.getNumArguments() - body.getNumResults() +
-                            result);
+    unsigned codes = body.getNumArguments() - body.getNumResults() + result;
+    return {body.getArgument(codes), body.getArgument(codes + 1), {}};
   }
   Type getElementType() { return getElementTypeOrSelf(source.getType()); }
   /// Of the source.

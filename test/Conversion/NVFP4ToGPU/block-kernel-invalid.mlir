@@ -3,7 +3,7 @@
 module @kernels {
   func.func @copy(%x: tensor<64xf32>, %y: tensor<64xf32>) -> tensor<64xf32>
       attributes {nvfp4.kernel = [#nvfp4.kernel<block, threads = 128>]} {
-    // expected-error@below {{expected the codes and scales of one quantize_into as results of a kernel with the block schedule}}
+    // expected-error@below {{expected the codes and scales of one quantize_into, or what they decode to, as results of a kernel with the block schedule}}
     return %x : tensor<64xf32>
   }
 }

@@ -6,7 +6,11 @@
 // operand that has M is A. So any order of operands and dimensions is one case,
 // and an operand without a batch dimension is broadcast along it.
 //
-// Expects: a linalg contraction with one K and f32 sums.
+// Two decoded operands are such a product, too, and their global scales are
+// applied to its sums.
+//
+// Expects: a linalg contraction with one K and f32 sums, or a scaled matmul of
+//          decoded operands.
 // Leaves:  the body as it was.
 //
 //===----------------------------------------------------------------------===//
@@ -14,6 +18,7 @@
 #include "FloatMatmul.h"
 
 #include "Arithmetic.h"
+#include "GlobalScales.h"
 #include "WgmmaAtom.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -124,6 +129,17 @@ FailureOr<FloatProduct> analyzeFloatProduct(linalg::LinalgOp op) {
   product.rhs = *right;
   product.hasInit = !isZeroFill(op.getDpsInitOperand(0)->get());
   return product;
+}
+
+FloatOperand getRowsOfK(Value tensor) {
+  FloatOperand operand;
+  operand.tensor = tensor;
+  unsigned rank = cast<ShapedType>(tensor.getType()).getRank();
+  for (unsigned dim = 0; dim + 2 < rank; ++dim)
+    operand.dims.push_back({FloatOperand::Role::Batch, dim});
+  operand.dims.push_back({FloatOperand::Role::Row});
+  operand.dims.push_back({FloatOperand::Role::K});
+  return operand;
 }
 
 //===----------------------------------------------------------------------===//
@@ -297,31 +313,33 @@ FailureOr<MatmulParts> getFloatParts(FloatContext context,
   // Paths leave out the dimensions that they do not have.
   parts.rhsIsBatched = !parts.extents.batch.empty();
   parts.atom = createAtom(product, config);
-  linalg::LinalgOp op = product.op;
   parts.finish = std::make_unique<FloatFinish>(
       context.evaluator,
-      product.hasInit ? op.getDpsInitOperand(0)->get() : Value());
+      product.hasInit ? linalg::LinalgOp(product.op).getDpsInitOperand(0)->get()
+                      : Value());
   return parts;
 }
 
-FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &request,
-                                             linalg::LinalgOp root) {
-  FailureOr<FloatProduct> product = analyzeFloatProduct(root);
-  if (failed(product))
-    return failure();
-  FailureOr<MatmulConfig> config =
-      MatmulConfig::get(root, request.attr, getStepK(FragmentOrder::Natural));
+/// The kernel of `product`, whose sums become results as `finish` says: null,
+/// as they are.
+static FailureOr<KernelVariant>
+generate(const KernelRequest &request, const FloatProduct &product,
+         function_ref<std::unique_ptr<ProductFinish>(KernelBuilder &)> finish) {
+  FailureOr<MatmulConfig> config = MatmulConfig::get(
+      product.op, request.attr, getStepK(FragmentOrder::Natural));
   if (failed(config))
     return failure();
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(request.body, root->getResult(0), *config);
+      Epilogue::get(request.body, product.getResult(), *config);
   if (failed(epilogue))
     return failure();
 
   KernelBuilder kernel(request);
   ElementEvaluator evaluator(kernel);
   FailureOr<MatmulParts> parts =
-      getFloatParts({kernel, evaluator}, *product, *config);
+      getFloatParts({kernel, evaluator}, product, *config);
+  if (succeeded(parts) && finish)
+    parts->finish = finish(kernel);
   FailureOr<KernelVariant> variant;
   if (succeeded(parts))
     variant = config->hasCopiers()
@@ -331,6 +349,26 @@ FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &request,
   if (failed(variant))
     kernel.getFunction().erase();
   return variant;
+}
+
+FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &request,
+                                             linalg::LinalgOp root) {
+  FailureOr<FloatProduct> product = analyzeFloatProduct(root);
+  if (failed(product))
+    return failure();
+  return generate(request, *product, nullptr);
+}
+
+FailureOr<KernelVariant> generateDecodedMatmul(const KernelRequest &request,
+                                               ScaledMatmulOp root) {
+  FloatProduct product;
+  product.op = root;
+  product.element = BFloat16Type::get(root.getContext());
+  product.lhs = getRowsOfK(root.getLhsComponents().front());
+  product.rhs = getRowsOfK(root.getRhsComponents().front());
+  return generate(request, product, [&](KernelBuilder &kernel) {
+    return createGlobalScales(kernel, root);
+  });
 }
 
 } // namespace nvfp4

@@ -17,7 +17,8 @@ namespace nvfp4 {
 
 /// A contraction D[batch …, m, n] = init + sum over k of A * B.
 struct FloatProduct {
-  mlir::linalg::LinalgOp op;
+  /// A linalg op, if the sums start from something other than zeros.
+  mlir::Operation *op;
   /// bf16 or f16.
   mlir::Type element;
   FloatOperand lhs, rhs;
@@ -32,6 +33,9 @@ struct FloatProduct {
 
 /// The product that `op` is. Reports what else was found.
 mlir::FailureOr<FloatProduct> analyzeFloatProduct(mlir::linalg::LinalgOp op);
+
+/// [batch …, row, K].
+FloatOperand getRowsOfK(mlir::Value tensor);
 
 /// The parts of a kernel for `product`.
 mlir::FailureOr<MatmulParts> getFloatParts(FloatContext context,

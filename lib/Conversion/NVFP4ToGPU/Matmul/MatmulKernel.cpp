@@ -21,6 +21,7 @@
 #include "Arithmetic.h"
 
 #include "nvfp4/Conversion/ScalarCodecs.h"
+#include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -229,7 +230,11 @@ nvfp4::generateMatmulKernel(const KernelRequest &request) {
     return generateStreamMatmul(request, scaled);
   if (!scaled)
     return generateFloatMatmul(request, cast<linalg::LinalgOp>(root));
-  if (!scaled.getLhsType() || !scaled.getRhsType())
+  BlockTensorType lhs = scaled.getLhsType(), rhs = scaled.getRhsType();
+  bool isDecoded = lhs && areDecoded(scaled.getLhsComponents());
+  if (isDecoded && rhs && areDecoded(scaled.getRhsComponents()))
+    return generateDecodedMatmul(request, scaled);
+  if (isDecoded || !lhs || !rhs)
     return generateWeightOnlyMatmul(request, scaled);
   if (request.chip.mmaUnit != MmaUnit::WarpSync ||
       !request.chip.hasBlockScaledMma)

@@ -57,11 +57,14 @@ mlir::IntegerSet getServedSet(KernelBuilder &kernel, const MatmulConfig &config,
                               const MatmulExtents &extents);
 
 /// The kernels of a matmul with two block-scaled operands, of one with plain
-/// activations and block-scaled weights, and of a contraction of bf16 or f16.
+/// activations and block-scaled weights, of one with two decoded operands, and
+/// of a contraction of bf16 or f16.
 mlir::FailureOr<KernelVariant> generateBlockScaledMatmul(const KernelRequest &,
                                                          ScaledMatmulOp root);
 mlir::FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &,
                                                         ScaledMatmulOp root);
+mlir::FailureOr<KernelVariant> generateDecodedMatmul(const KernelRequest &,
+                                                     ScaledMatmulOp root);
 /// Of few rows, with weights in the registers layout (StreamMatmul.cpp).
 mlir::FailureOr<KernelVariant> generateStreamMatmul(const KernelRequest &,
                                                     ScaledMatmulOp root);

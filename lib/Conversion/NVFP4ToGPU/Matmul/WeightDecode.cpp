@@ -20,6 +20,8 @@
 
 #include "WeightDecode.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "llvm/ADT/bit.h"
@@ -146,9 +148,9 @@ std::array<Value, 4> emitDecodeCodes(ImplicitLocOpBuilder &b,
 
 LogicalResult verifyDecodedWeights(ScaledMatmulOp root, BlockLayout layout) {
   BlockTensorType rhs = root.getRhsType();
-  if (root.getLhsType() || !rhs)
-    return root.emitOpError("expected a plain left operand and a block-scaled "
-                            "right one");
+  if ((root.getLhsType() && !areDecoded(root.getLhsComponents())) || !rhs)
+    return root.emitOpError("expected a plain or decoded left operand and a "
+                            "block-scaled right one");
   if (rhs.getLayout() != layout || ShapedType::isDynamic(rhs.getShape().back()))
     return root.emitOpError("expected weights in ")
            << stringifyBlockLayout(layout)

@@ -44,8 +44,8 @@ std::array<mlir::Value, 4> emitDecodeCodes(mlir::ImplicitLocOpBuilder &,
                                            mlir::Value multiplier);
 
 /// Reports a product whose weights a kernel cannot decode: the left operand
-/// must be plain, the right one in `layout` with a static K and e4m3 or e8m0
-/// scales, and its components arguments of the kernel.
+/// must be plain or decoded, the right one in `layout` with a static K and e4m3
+/// or e8m0 scales, and its components arguments of the kernel.
 mlir::LogicalResult verifyDecodedWeights(ScaledMatmulOp root,
                                          BlockLayout layout);
 

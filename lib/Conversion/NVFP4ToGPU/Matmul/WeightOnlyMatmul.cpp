@@ -2,9 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Activations become bf16 on their way into shared memory, rounded to nearest
-// even: that is what a weight-only product means on a GPU (docs/Targets.md).
-// Weights are exact in bf16, sums are f32.
+// Activations are decoded already (nvfp4-decode-activations), or they become
+// bf16 on their way into shared memory, rounded to nearest even: that is what a
+// weight-only product means on a GPU (docs/Targets.md). Weights are exact in
+// bf16, sums are f32.
 //
 // Expects: a body with one `nvfp4.scaled_matmul` whose right operand is tiled,
 //          or in the layout of registers for warpgroups, and consists of
@@ -55,18 +56,6 @@ private:
   int64_t times;
 };
 } // namespace
-
-/// [batch …, M, K].
-static FloatOperand getActivations(ScaledMatmulOp root) {
-  FloatOperand operand;
-  operand.tensor = root.getLhsComponents().front();
-  unsigned rank = cast<ShapedType>(operand.tensor.getType()).getRank();
-  for (unsigned dim = 0; dim + 2 < rank; ++dim)
-    operand.dims.push_back({FloatOperand::Role::Batch, dim});
-  operand.dims.push_back({FloatOperand::Role::Row});
-  operand.dims.push_back({FloatOperand::Role::K});
-  return operand;
-}
 
 static FailureOr<MatmulExtents>
 getExtents(FloatContext context, ScaledMatmulOp root, const FloatOperand &lhs) {
@@ -138,7 +127,7 @@ static void createPaths(FloatContext context, ScaledMatmulOp root,
 static FailureOr<MatmulParts> getParts(FloatContext context,
                                        ScaledMatmulOp root,
                                        const MatmulConfig &config) {
-  FloatOperand lhs = getActivations(root);
+  FloatOperand lhs = getRowsOfK(root.getLhsComponents().front());
   FailureOr<MatmulExtents> extents = getExtents(context, root, lhs);
   if (failed(extents))
     return failure();

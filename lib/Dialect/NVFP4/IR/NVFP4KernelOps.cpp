@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
 #include "nvfp4/Dialect/NVFP4/IR/Utils.h"
 
 #include "mlir/IR/Builders.h"
@@ -205,16 +206,35 @@ BlockTensorType ScaledMatmulOp::getRhsType() {
   return getRhs() ? cast<BlockTensorType>(*getRhs()) : BlockTensorType();
 }
 
-static size_t getNumComponents(BlockTensorType type) {
-  return type ? type.getComponentTypes().size() : 1;
+/// Of an operand of which `inputs` begins with the components.
+static size_t getNumComponents(BlockTensorType type, ValueRange inputs) {
+  if (!type)
+    return 1;
+  size_t count = type.getComponentTypes().size();
+  return !inputs.empty() && areDecoded(inputs) ? count - 1 : count;
 }
 
 ValueRange ScaledMatmulOp::getLhsComponents() {
-  return ValueRange(getInputs()).take_front(getNumComponents(getLhsType()));
+  ValueRange inputs = getInputs();
+  return inputs.take_front(getNumComponents(getLhsType(), inputs));
 }
 
 ValueRange ScaledMatmulOp::getRhsComponents() {
-  return ValueRange(getInputs()).take_back(getNumComponents(getRhsType()));
+  ValueRange inputs = getInputs();
+  return inputs.drop_front(getNumComponents(getLhsType(), inputs));
+}
+
+/// Decoded values, and the global scale of `type` if it has one.
+static LogicalResult verifyDecoded(Operation *op, StringRef what,
+                                   ValueRange values, BlockTensorType type) {
+  auto bf16 = BFloat16Type::get(op->getContext());
+  if (failed(verifyBuffer(op, (what + "values").str(), values[0],
+                          RankedTensorType::get(type.getShape(), bf16))))
+    return failure();
+  if (!type.getFormat().hasGlobalScale())
+    return success();
+  return verifyBuffer(op, (what + "global scale").str(), values[1],
+                      type.getGlobalScaleType());
 }
 
 LogicalResult ScaledMatmulOp::verify() {
@@ -223,12 +243,16 @@ LogicalResult ScaledMatmulOp::verify() {
   if (!lhs && !rhs)
     return emitOpError("expected the type of a block-scaled lhs or rhs");
   // scaled_matmul_c2
-  if (failed(verifyCounts(*this, getInputs().size(),
-                          getNumComponents(lhs) + getNumComponents(rhs),
+  ValueRange inputs = getInputs();
+  size_t numLhs = std::min(getNumComponents(lhs, inputs), inputs.size());
+  size_t numRhs = getNumComponents(rhs, inputs.drop_front(numLhs));
+  if (failed(verifyCounts(*this, inputs.size(), numLhs + numRhs,
                           getInits().size(), 1)))
     return failure();
   auto verifyOperand = [&](StringRef what, ValueRange values,
                            BlockTensorType type) {
+    if (type && areDecoded(values))
+      return verifyDecoded(*this, what, values, type);
     if (type)
       return verifyComponents(*this, what, values, type);
     return verifyFloatBuffer(*this, what.rtrim(), values[0],

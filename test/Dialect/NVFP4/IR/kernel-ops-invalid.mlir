@@ -146,6 +146,25 @@ func.func @scaled_matmul_c2_lhs(%a: tensor<4x64xi8>, %c: tensor<8x32xi8>, %s: te
 
 // -----
 
+func.func @scaled_matmul_c2_decoded(%a: tensor<4x64xf32>, %c: tensor<8x32xi8>, %s: tensor<8x2xi8>, %init: tensor<4x8xf32>) {
+  // expected-error@below {{expected lhs values of shape and element type 'tensor<4x64xbf16>', but got 'tensor<4x64xf32>'}}
+  %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<4x64, mxfp4> rhs !nvfp4.tensor<8x64, mxfp4>
+      ins(%a, %c, %s : tensor<4x64xf32>, tensor<8x32xi8>, tensor<8x2xi8>) outs(%init : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_c2_decoded_scale(%a: tensor<4x64xbf16>, %g: tensor<f32>, %c: tensor<8x32xi8>, %s: tensor<8x2xi8>,
+                                          %init: tensor<4x8xf32>) {
+  // expected-error@below {{expected lhs global scale of shape and element type 'tensor<4xf32>', but got 'tensor<f32>'}}
+  %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<4x64, nvfp4<global = row>> rhs !nvfp4.tensor<8x64, mxfp4>
+      ins(%a, %g, %c, %s : tensor<4x64xbf16>, tensor<f32>, tensor<8x32xi8>, tensor<8x2xi8>) outs(%init : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
 func.func @scaled_matmul_c3_k(%a: memref<4x32xf32>, %c: memref<8x32xi8>, %s: memref<8x2xi8>, %init: memref<4x8xf32>) {
   // expected-error@below {{expected A[.., M, K] and B[.., N, K], but got lhs [4, 32], rhs [8, 64] and result [4, 8]}}
   nvfp4.scaled_matmul rhs !nvfp4.tensor<8x64, mxfp4> ins(%a, %c, %s : memref<4x32xf32>, memref<8x32xi8>, memref<8x2xi8>) outs(%init : memref<4x8xf32>)

@@ -52,6 +52,8 @@ func.func @dequantize_into(%c: tensor<64x32xi8>, %s: tensor<512xi8>, %g: tensor<
 //       CHECK:   nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, nvfp4<global = row>> rhs !nvfp4.tensor<8x64, nvfp4> ins(
 //       CHECK:   nvfp4.scaled_matmul rhs !nvfp4.tensor<8x64, nvfp4> ins(
 //       CHECK:   nvfp4.scaled_matmul lhs !nvfp4.tensor<8x64, nvfp4> ins({{.+}}) outs(%{{.+}} : memref<8x?xf32>){{$}}
+//       CHECK:   nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, nvfp4<global = row>> rhs !nvfp4.tensor<8x64, nvfp4>
+//  CHECK-SAME:       ins(%{{.+}} : tensor<?x64xbf16>, tensor<?xf32>, tensor<8x32xi8>, tensor<8x4xi8>, tensor<f32>)
 func.func @scaled_matmul(%ac: tensor<?x32xi8>, %as: tensor<?x4xi8>, %ag: tensor<?xf32>, %x: tensor<?x64xbf16>,
                          %bc: tensor<8x32xi8>, %bs: tensor<8x4xi8>, %bg: tensor<f32>, %init: tensor<?x8xf32>,
                          %mc: memref<8x32xi8>, %ms: memref<8x4xi8>, %mg: memref<f32>, %my: memref<?x64xf32>,
@@ -64,6 +66,9 @@ func.func @scaled_matmul(%ac: tensor<?x32xi8>, %as: tensor<?x4xi8>, %ag: tensor<
       outs(%init : tensor<?x8xf32>) -> tensor<?x8xf32>
   nvfp4.scaled_matmul lhs !nvfp4.tensor<8x64, nvfp4>
       ins(%mc, %ms, %mg, %my : memref<8x32xi8>, memref<8x4xi8>, memref<f32>, memref<?x64xf32>) outs(%out : memref<8x?xf32>)
+  %decoded = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, nvfp4<global = row>> rhs !nvfp4.tensor<8x64, nvfp4>
+      ins(%x, %ag, %bc, %bs, %bg : tensor<?x64xbf16>, tensor<?xf32>, tensor<8x32xi8>, tensor<8x4xi8>, tensor<f32>)
+      outs(%init : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %d, %e : tensor<?x8xf32>, tensor<?x8xf32>
 }
 

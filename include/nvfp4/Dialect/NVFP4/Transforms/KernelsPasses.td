@@ -16,13 +16,15 @@ def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
     `nvfp4.quantize` writes it, and a packed weight is stored so, that is, its
     packing function ends in the layout and arguments of entries take its type.
     Weights with a static number of rows get `layout = registers` for a `chip`
-    whose unit multiplies in warpgroups and has no block-scaled operands.
+    whose unit multiplies in warpgroups and has no block-scaled operands. For such a
+    unit activations, and weights that a run quantizes for them, stay `linear`,
+    which says that they are decoded (`nvfp4-decode-activations`).
     Equal packed tensors stay one. Other users of such a value read an
     `nvfp4.relayout` back to `linear`; a value made by anything else (an input,
     a result of `scf.if`) is laid out anew in every run. Both are missed remarks.
 
     Needs: quantized IR with packing functions. Leaves: no `linear` operand of an
-    `nvfp4.matmul`. An operand whose K is dynamic is an error, because the padding
+    `nvfp4.matmul` but those. An operand whose K is dynamic is an error, because the padding
     of the layout depends on it. Comes first in Kernels.
 
     Before:
@@ -125,8 +127,8 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
     | stages | up to four, as shared memory permits | |
 
     An attribute that is there wins; one that does not fit the chip's shared
-    memory is an error, as is a block-scaled matmul on a chip without a matrix unit
-    for it. Other contractions (f32) get no kernel, with a missed remark: a thread
+    memory is an error, as is an operand in a layout that the chip's unit does not
+    read. Other contractions (f32) get no kernel, with a missed remark: a thread
     computes each of their sums.
 
     The second product of an attention with up to eight rows per head, of any type,

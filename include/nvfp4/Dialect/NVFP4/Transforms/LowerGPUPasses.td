@@ -15,6 +15,55 @@ class NVFP4_ChipOption
     : Option<"chip", "chip", "std::string", /*default=*/"\"sm_120a\"",
              "The chip to generate code for">;
 
+def DecodeActivationsPass : Pass<"nvfp4-decode-activations", "::mlir::func::FuncOp"> {
+  let summary = "Decodes quantized operands for units that multiply bf16";
+  let description = [{
+    A matrix unit that multiplies no block-scaled operands reads activations as
+    bf16, in which code times block scale is exact. Every `linear` operand of an
+    `nvfp4.scaled_matmul` becomes its decoded values and its global scale: the
+    product is that of the same operands as on a chip that has the unit, and the
+    global scales are applied to its sums in the same way. An operand that several
+    products read is decoded once, behind its `nvfp4.quantize_into`, whose kernel
+    then stores the decoded values instead of codes and scales.
+
+    Needs: kernel-level ops on tensors (`nvfp4-expand-tensors`). Leaves: no `linear`
+    codes as an operand of an `nvfp4.scaled_matmul`. Comes before
+    `nvfp4-form-dispatches`.
+
+    Before:
+
+    ```mlir
+    func.func @before(%c: tensor<16x32xi8>, %s: tensor<16x4xi8>, %g: tensor<16xf32>, %wc: tensor<64x32xi8>,
+                      %ws: tensor<512xi8>, %wg: tensor<f32>, %init: tensor<16x64xf32>) -> tensor<16x64xf32> {
+      %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<16x64, nvfp4<global = row>> rhs !nvfp4.tensor<64x64, nvfp4, layout = tiled>
+          ins(%c, %s, %g, %wc, %ws, %wg : tensor<16x32xi8>, tensor<16x4xi8>, tensor<16xf32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+          outs(%init : tensor<16x64xf32>) -> tensor<16x64xf32>
+      return %d : tensor<16x64xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @after(%c: tensor<16x32xi8>, %s: tensor<16x4xi8>, %g: tensor<16xf32>, %wc: tensor<64x32xi8>,
+                     %ws: tensor<512xi8>, %wg: tensor<f32>, %init: tensor<16x64xf32>) -> tensor<16x64xf32> {
+      %one = arith.constant dense<1.0> : tensor<f32>
+      %empty = tensor.empty() : tensor<16x64xbf16>
+      %v = nvfp4.dequantize_into from !nvfp4.tensor<16x64, nvfp4<convention = multiply>>
+          ins(%c, %s, %one : tensor<16x32xi8>, tensor<16x4xi8>, tensor<f32>) outs(%empty : tensor<16x64xbf16>) -> tensor<16x64xbf16>
+      %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<16x64, nvfp4<global = row>> rhs !nvfp4.tensor<64x64, nvfp4, layout = tiled>
+          ins(%v, %g, %wc, %ws, %wg : tensor<16x64xbf16>, tensor<16xf32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+          outs(%init : tensor<16x64xf32>) -> tensor<16x64xf32>
+      return %d : tensor<16x64xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numDecoded", "num-decoded", "Tensors decoded">,
+  ];
+}
+
 def ConvertNVFP4KernelsToGPUPass
     : Pass<"convert-nvfp4-kernels-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Generates kernels, and launches them where they are dispatched";

@@ -5,10 +5,11 @@
 // Gives operands of block-scaled matmuls the layout in which the chip's matrix
 // unit reads them where they are made: in quantizations of activations, and in
 // the packing functions of weights. That is the tiled layout, but for weights
-// of a unit that multiplies 16-bit operands the one of its registers.
+// of a unit that multiplies 16-bit operands the one of its registers, and for
+// its activations, which are decoded before the product, the linear one.
 //
 // Expects: quantized IR; arguments with `nvfp4.packed` name packing functions.
-// Leaves:  no linear operand of an `nvfp4.matmul`.
+// Leaves:  no linear operand of an `nvfp4.matmul`, unless it is to be decoded.
 // Source:  docs/Format.md, section 5.
 //
 //===----------------------------------------------------------------------===//
@@ -83,7 +84,9 @@ private:
   /// Other users than matmuls of a value whose layout has changed.
   void restoreOtherUsers(Value value);
 
-  bool readsRegisters = false;
+  /// Whether the unit reads weights from registers, and whether it multiplies
+  /// block-scaled operands: otherwise what a run quantizes is decoded.
+  bool readsRegisters = false, readsBlocks = true;
   /// What stands for a value in matmuls.
   llvm::DenseMap<std::pair<Value, unsigned>, Value> known;
   /// Values whose type has changed under their users.
@@ -211,12 +214,20 @@ LogicalResult AssignLayoutsPass::verify(MatmulOp op) {
   return success();
 }
 
+/// Operands for a unit without block scales: an activation is decoded by the
+/// kernel that quantizes it; a weight on its way to the unit, unless a run
+/// quantizes it for a product of quantized activations.
 BlockLayout AssignLayoutsPass::getLayoutOf(OpOperand &operand) {
+  if (readsBlocks)
+    return BlockLayout::Tiled;
   auto matmul = cast<MatmulOp>(operand.getOwner());
+  bool isWeight = operand.getOperandNumber() == 1;
+  bool hasBlocks = isa<BlockTensorType>(matmul.getLhs().getType());
+  if (!isWeight || (hasBlocks && operand.get().getDefiningOp<QuantizeOp>()))
+    return BlockLayout::Linear;
   auto type = cast<BlockTensorType>(operand.get().getType());
-  bool isWeight = operand.get() == matmul.getRhs() &&
-                  !type.isDynamicDim(type.getRank() - 2);
-  return readsRegisters && isWeight ? BlockLayout::Registers
+  bool isStatic = !type.isDynamicDim(type.getRank() - 2);
+  return readsRegisters && isStatic ? BlockLayout::Registers
                                     : BlockLayout::Tiled;
 }
 
@@ -229,15 +240,20 @@ void AssignLayoutsPass::runOnOperation() {
     return signalPassFailure();
   }
   readsRegisters = model && model->mmaUnit == MmaUnit::WarpgroupAsync;
+  readsBlocks = !model || model->hasBlockScaledMma;
   SmallVector<MatmulOp> matmuls;
   getOperation()->walk([&](MatmulOp op) { matmuls.push_back(op); });
   for (MatmulOp op : matmuls)
     if (failed(verify(op)))
       return signalPassFailure();
-  for (MatmulOp op : matmuls)
-    for (OpOperand &operand : op->getOpOperands())
-      if (isa<BlockTensorType>(operand.get().getType()))
-        operand.set(getValueIn(operand.get(), getLayoutOf(operand)));
+  // Linear ones last: a value that others read tiled is then not linear.
+  for (bool isLinear : {false, true})
+    for (MatmulOp op : matmuls)
+      for (OpOperand &operand : op->getOpOperands())
+        if (isa<BlockTensorType>(operand.get().getType()))
+          if (BlockLayout layout = getLayoutOf(operand);
+              (layout == BlockLayout::Linear) == isLinear)
+            operand.set(getValueIn(operand.get(), layout));
   for (Value value : changed)
     restoreOtherUsers(value);
 }

@@ -137,8 +137,17 @@ std::optional<std::string> whyNotOnUnit(const ContractionInfo &info) {
   return whyNotRowsAndColumns(info.op, info.k.front());
 }
 
+/// Whether an operand comes to the unit as bf16 values.
+bool isDecoded(Type type) {
+  auto block = dyn_cast<BlockTensorType>(type);
+  return block && block.getLayout() == BlockLayout::Linear;
+}
+
 ProductOperand describeOperand(Type type) {
-  if (auto block = dyn_cast<BlockTensorType>(type))
+  auto block = dyn_cast<BlockTensorType>(type);
+  if (block && isDecoded(type))
+    return {16, 0};
+  if (block)
     return {4, block.getFormat().getBlockColumns()};
   return {getElementTypeOrSelf(type).getIntOrFloatBitWidth(), 0};
 }
@@ -172,9 +181,11 @@ Product describeMatmul(MatmulOp op) {
   product.isBatched = lhs.getRank() > 2;
   // Plain activations become bf16 on their way to shared memory.
   product.lhs.bits = std::min<int64_t>(product.lhs.bits, 16);
-  product.stepDepth = std::max(
-      kBlockScaledDepth, kScaleTileCols * std::max(product.lhs.blockColumns,
-                                                   product.rhs.blockColumns));
+  int64_t blockColumns =
+      std::max(product.lhs.blockColumns, product.rhs.blockColumns);
+  product.stepDepth =
+      blockColumns ? std::max(kBlockScaledDepth, kScaleTileCols * blockColumns)
+                   : kHalfDepth;
   return product;
 }
 
@@ -198,34 +209,53 @@ Product describeContraction(const ContractionInfo &info) {
 // What a chip can
 //===----------------------------------------------------------------------===//
 
+/// Reports an operand that the chip's unit does not read in its layout.
+LogicalResult verifyOperand(MatmulOp op, BlockTensorType type, bool isRhs,
+                            const ChipModel &chip) {
+  bool isPlainUnit = !chip.hasBlockScaledMma;
+  bool readsRegisters = isRhs && chip.mmaUnit == MmaUnit::WarpgroupAsync;
+  switch (type.getLayout()) {
+  case BlockLayout::Linear:
+    if (!isPlainUnit || (isRhs && !isDecoded(op.getLhs().getType())))
+      return op.emitOpError("expected tiled operands, but got ") << type;
+    break;
+  case BlockLayout::Tiled:
+    if (isPlainUnit && !isRhs)
+      return op.emitOpError("expected a linear left operand, which is decoded "
+                            "for ")
+             << chip.name << ", but got " << type;
+    break;
+  case BlockLayout::Registers:
+    if (!readsRegisters)
+      return op.emitOpError("expected tiled operands, but got ") << type;
+    break;
+  }
+  ScaleEncoding encoding = type.getFormat().getScaleEncoding();
+  if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)
+    return op.emitOpError("expected scales of e4m3 or e8m0, which the matrix "
+                          "unit reads, but got ")
+           << type;
+  return success();
+}
+
 /// Reports a matmul that the chip's unit, or the generator of its kernels, does
 /// not take.
 LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
   if (!isa<BlockTensorType>(op.getRhs().getType()))
     return op.emitOpError("expected a block-scaled right operand, but got ")
            << op.getRhs().getType();
-  // Weights alone are decoded to bf16, which every chip multiplies in warps.
-  bool isWeightOnly = !isa<BlockTensorType>(op.getLhs().getType());
-  bool hasBlockScaled =
-      chip.mmaUnit == MmaUnit::WarpSync && chip.hasBlockScaledMma;
-  if (!isWeightOnly && !hasBlockScaled)
+  // What is decoded to bf16, every chip multiplies in warps.
+  bool hasScaledLhs = isa<BlockTensorType>(op.getLhs().getType());
+  if (hasScaledLhs && chip.hasBlockScaledMma &&
+      chip.mmaUnit != MmaUnit::WarpSync)
     return op.emitOpError("expected a chip with mma.sync on block-scaled "
                           "operands, but got ")
            << chip.name;
-  for (Value operand : {op.getLhs(), op.getRhs()}) {
-    auto type = dyn_cast<BlockTensorType>(operand.getType());
-    if (!type)
-      continue;
-    bool readsRegisters =
-        operand == op.getRhs() && chip.mmaUnit == MmaUnit::WarpgroupAsync;
-    if (type.getLayout() != BlockLayout::Tiled &&
-        !(readsRegisters && type.getLayout() == BlockLayout::Registers))
-      return op.emitOpError("expected tiled operands, but got ") << type;
-    ScaleEncoding encoding = type.getFormat().getScaleEncoding();
-    if (encoding != ScaleEncoding::E4M3 && encoding != ScaleEncoding::E8M0)
-      return op.emitOpError("expected scales of e4m3 or e8m0, which the matrix "
-                            "unit reads, but got ")
-             << type;
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto type = dyn_cast<BlockTensorType>(operand.get().getType());
+    if (type &&
+        failed(verifyOperand(op, type, operand.getOperandNumber() == 1, chip)))
+      return failure();
   }
   return success();
 }

@@ -57,6 +57,8 @@ enum class Role {
   Reduction,
   /// Quantization of blocks that span rows.
   Block,
+  /// Decodes what a quantization has just made.
+  Decode,
   /// An op that no other one joins.
   Alone,
   /// Not for a kernel.
@@ -185,6 +187,7 @@ private:
   bool joinReader(mlir::Operation *op);
   void startRow(mlir::Operation *op);
   bool joinOtherWay(mlir::Operation *op);
+  bool joinQuantization(mlir::Operation *op);
   void startMatmul(mlir::Operation *op);
   mlir::LogicalResult findAttentions();
   void startAttention(mlir::Operation *end);

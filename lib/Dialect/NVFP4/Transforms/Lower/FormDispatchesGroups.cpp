@@ -13,6 +13,7 @@
 
 #include "FormDispatches.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
 #include "nvfp4/Dialect/NVFP4/IR/Transposes.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 
@@ -146,6 +147,18 @@ bool DispatchPlan::joinOtherWay(Operation *op) {
   add(*group, op);
   group->schedule = KernelSchedule::Block;
   group->sealed = true;
+  return true;
+}
+
+/// Values that are decoded are stored by the kernel that quantizes them, unless
+/// it quantizes a matrix and its transpose.
+bool DispatchPlan::joinQuantization(Operation *op) {
+  QuantizeIntoOp quantize = getDecodedQuantization(cast<DequantizeIntoOp>(op));
+  Group *group = groupOf.lookup(quantize);
+  if (!group || (group->schedule == KernelSchedule::Block &&
+                 llvm::count_if(group->ops, llvm::IsaPred<QuantizeIntoOp>) > 1))
+    return false;
+  add(*group, op);
   return true;
 }
 
@@ -354,6 +367,7 @@ LogicalResult DispatchPlan::visit(Operation *op) {
   case Role::Row:
   case Role::FullReduction:
   case Role::Reduction:
+  case Role::Decode:
     break;
   case Role::Unknown:
     return op->emitError("expected an op that a kernel can compute, but got '")
@@ -373,6 +387,10 @@ LogicalResult DispatchPlan::visit(Operation *op) {
   case Role::FullReduction:
     create(op, KernelSchedule::Row).sealed = true;
     break;
+  case Role::Decode:
+    if (joinQuantization(op))
+      break;
+    [[fallthrough]];
   case Role::Alone:
     create(op, KernelSchedule::Element).sealed = true;
     break;

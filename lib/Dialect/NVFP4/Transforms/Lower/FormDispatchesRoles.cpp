@@ -8,6 +8,8 @@
 
 #include "FormDispatches.h"
 
+#include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -147,8 +149,9 @@ Role nvfp4::getRole(Operation *op) {
     return quantize.getBlockType().getFormat().getBlockRows() == 1
                ? Role::Row
                : Role::Block;
-  if (isa<DequantizeIntoOp, HadamardIntoOp, RelayoutIntoOp, TransposeIntoOp>(
-          op))
+  if (auto dequantize = dyn_cast<DequantizeIntoOp>(op))
+    return getDecodedQuantization(dequantize) ? Role::Decode : Role::Alone;
+  if (isa<HadamardIntoOp, RelayoutIntoOp, TransposeIntoOp>(op))
     return Role::Alone;
   return Role::Unknown;
 }

@@ -101,13 +101,17 @@ LogicalResult verifyKernels(Operation *op) {
   auto matmul = dyn_cast<MatmulOp>(op);
   if (!matmul)
     return success();
-  for (Value operand : {matmul.getLhs(), matmul.getRhs()}) {
+  // A linear left operand is one that is decoded, which a right one is only
+  // beside such a one.
+  auto isLinear = [](Value operand) {
     auto type = dyn_cast<BlockTensorType>(operand.getType());
-    if (type && type.getLayout() == BlockLayout::Linear)
-      return op->emitOpError("expected no linear operand after Kernels, but "
-                             "got ")
-             << type;
-  }
+    return type && type.getLayout() == BlockLayout::Linear;
+  };
+  if (isLinear(matmul.getRhs()) && !isLinear(matmul.getLhs()))
+    return op->emitOpError(
+               "expected no linear right operand after Kernels, but "
+               "got ")
+           << matmul.getRhs().getType();
   if (!op->hasAttr(kKernelAttrName))
     return op->emitOpError("expected ")
            << kKernelAttrName << " on every matmul after Kernels";

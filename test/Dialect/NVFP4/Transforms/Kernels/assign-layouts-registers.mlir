@@ -38,3 +38,34 @@ func.func @made(%x: tensor<?x64xf32>, %w: tensor<32x64xf32>) -> tensor<?x32xf32>
   %y = nvfp4.matmul %x, %q : tensor<?x64xf32>, !nvfp4.tensor<32x64, mxfp4> -> tensor<?x32xf32>
   return %y : tensor<?x32xf32>
 }
+
+// -----
+
+// What a run quantizes is decoded for such a unit: both sides of a product of
+// activations. Beside plain activations it is a weight, and tiled for others
+// means laid out anew.
+
+// CHECK-LABEL: func @activations(
+// CHECK: %[[A:.*]] = nvfp4.quantize %{{.*}} -> !nvfp4.tensor<?x64, mxfp4>
+// CHECK: %[[B:.*]] = nvfp4.quantize %{{.*}} -> !nvfp4.tensor<?x64, mxfp4>
+// CHECK: nvfp4.matmul %[[A]], %[[B]] : !nvfp4.tensor<?x64, mxfp4>, !nvfp4.tensor<?x64, mxfp4>
+func.func @activations(%x: tensor<?x64xf32>, %y: tensor<?x64xf32>) -> tensor<?x?xf32> {
+  %a = nvfp4.quantize %x : tensor<?x64xf32> -> !nvfp4.tensor<?x64, mxfp4>
+  %b = nvfp4.quantize %y : tensor<?x64xf32> -> !nvfp4.tensor<?x64, mxfp4>
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<?x64, mxfp4>, !nvfp4.tensor<?x64, mxfp4> -> tensor<?x?xf32>
+  return %d : tensor<?x?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @both_ways(
+// CHECK: %[[A:.*]] = nvfp4.quantize %{{.*}} -> !nvfp4.tensor<?x64, mxfp4, layout = tiled>
+// CHECK: %[[L:.*]] = nvfp4.relayout %[[A]] : {{.*}} -> !nvfp4.tensor<?x64, mxfp4>
+// CHECK: nvfp4.matmul %[[L]], %{{.*}} : !nvfp4.tensor<?x64, mxfp4>, !nvfp4.tensor<32x64, mxfp4, layout = registers>
+// CHECK: nvfp4.matmul %{{.*}}, %[[A]] : tensor<?x64xf32>, !nvfp4.tensor<?x64, mxfp4, layout = tiled>
+func.func @both_ways(%x: tensor<?x64xf32>, %w: !nvfp4.tensor<32x64, mxfp4>) -> (tensor<?x32xf32>, tensor<?x?xf32>) {
+  %a = nvfp4.quantize %x : tensor<?x64xf32> -> !nvfp4.tensor<?x64, mxfp4>
+  %d = nvfp4.matmul %a, %w : !nvfp4.tensor<?x64, mxfp4>, !nvfp4.tensor<32x64, mxfp4> -> tensor<?x32xf32>
+  %e = nvfp4.matmul %x, %a : tensor<?x64xf32>, !nvfp4.tensor<?x64, mxfp4> -> tensor<?x?xf32>
+  return %d, %e : tensor<?x32xf32>, tensor<?x?xf32>
+}

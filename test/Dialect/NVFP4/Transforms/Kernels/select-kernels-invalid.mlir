@@ -2,7 +2,7 @@
 // RUN: not nvfp4-opt %s --nvfp4-select-kernels=chip=sm_90a --split-input-file 2>&1 | FileCheck %s --check-prefix=HOPPER
 // RUN: not nvfp4-opt %s --nvfp4-select-kernels=chip=sm_120 --split-input-file 2>&1 | FileCheck %s --check-prefix=SUFFIX
 
-// HOPPER: error: 'nvfp4.matmul' op expected a chip with mma.sync on block-scaled operands, but got sm_90a
+// HOPPER: error: 'nvfp4.matmul' op expected a linear left operand, which is decoded for sm_90a, but got '!nvfp4.tensor<4x64, nvfp4, layout = tiled>'
 // SUFFIX: error: expected one of the chips sm_90a{{.*}}, but got 'sm_120'; write 'sm_120a': only with that suffix
 
 func.func @linear(%a: tensor<4x16xf32>, %b: !nvfp4.tensor<8x16, nvfp4>) -> tensor<4x8xf32> {

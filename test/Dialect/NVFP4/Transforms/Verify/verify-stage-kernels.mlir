@@ -17,7 +17,7 @@ func.func private @no_kernel(%x: tensor<4x64xf32>, %w: !w) -> tensor<4x8xf32> {
 // -----
 
 func.func private @linear(%x: tensor<4x64xf32>, %w: !nvfp4.tensor<8x64, nvfp4>) -> tensor<4x8xf32> {
-  // expected-error@below {{expected no linear operand after Kernels, but got '!nvfp4.tensor<8x64, nvfp4>'}}
+  // expected-error@below {{expected no linear right operand after Kernels, but got '!nvfp4.tensor<8x64, nvfp4>'}}
   %y = nvfp4.matmul %x, %w : tensor<4x64xf32>, !nvfp4.tensor<8x64, nvfp4> -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
