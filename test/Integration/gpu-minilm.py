@@ -35,7 +35,7 @@ def load_model() -> ModuleType:
 
 
 minilm_numpy = load_model()
-from gpu_layers import CHIPS, HOPPER, Compiled, Layer  # noqa: E402
+from gpu_layers import CHIPS, Compiled, Layer  # noqa: E402
 
 # docs/Accuracy.md: 1 - cosine of a sentence's embeddings in two right runs, on average and at worst, and what their mean
 # cosine to FP32 differs by over 64 sentences.
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--sentences", type=int, default=2)
     parser.add_argument("--blocks", type=int, default=1)
-    parser.add_argument("--chips", nargs="+", default=[CHIPS[0], HOPPER])
+    parser.add_argument("--chips", nargs="+", default=list(CHIPS))
     options = parser.parse_args()
     inputs = read_safetensors(inputs_folder() / "minilm_input.safetensors")
     exact = read_safetensors(inputs_folder() / "minilm_embeddings.safetensors")["embeddings"][: options.sentences]
@@ -129,6 +129,8 @@ def main() -> None:
     for chip in options.chips:
         with group(f"{chip}: end to end"):
             check_model(options.weights, given, exact, expected, chip)
+    with group("weights alone"):
+        check_weight_only(options.weights, inputs)
     first = {name: array[:2] for name, array in inputs.items()}
     check_layers(options.weights, first, options.blocks, options.chips[0])
     finish()

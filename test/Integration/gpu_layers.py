@@ -11,9 +11,6 @@ import numpy as np
 from golden import F32, MXFP4, Format, global_scale, quantize
 from harness import call, compile_module, expect, expect_bytes, from_bf16, group, run, temporary, to_bf16, write_safetensors
 
-CHIPS = ("sm_120a", "sm_121a")
-# Its unit multiplies bf16: what is quantized is decoded for it.
-HOPPER = "sm_90a"
 ROW, TENSOR = Format(granularity="row"), Format()
 # Kind of layer: what is written as its precision, and the formats of activation and weight.
 KINDS = {
@@ -24,12 +21,15 @@ KINDS = {
     "mxfp4-weight-only": ("mxfp4_weight_only", None, MXFP4),
     "bf16": ("bf16", None, None),
 }
+# Chips whose kernels are run, and those for which these must assemble. The unit of the first multiplies blocks, that of
+# the second bf16: what is quantized is decoded for it.
+CHIPS = {"sm_120a": ("sm_120a", "sm_121a"), "sm_90a": ("sm_90a",)}
 
 
 @dataclass(frozen=True)
 class Layer:
     """y[.., M, N] = x[.., M, K] * w[.., N, K] (+ bias). `view`: x is the whole of an input, or all columns but the first
-    (misaligned), or every second one (strided)."""
+    (misaligned), or every second one (strided). `rows`: M, if the compiler knows it."""
 
     kind: str
     n: int
@@ -38,10 +38,17 @@ class Layer:
     element: str = "f32"
     bias: bool = False
     view: str = "whole"
+    rows: int | None = None
 
     def __str__(self) -> str:
-        tail = "".join(f" {part}" for part in (f"batch {self.batch}" * (self.batch > 1), "bias" * self.bias) if part)
+        batch, rows = f"batch {self.batch}" * (self.batch > 1), "" if self.rows is None else f"of {self.rows} rows"
+        tail = "".join(f" {part}" for part in (batch, "bias" * self.bias, rows) if part)
         return f"{self.kind} N={self.n} K={self.k} {self.element}{tail} {self.view}"
+
+    @property
+    def extent(self) -> object:
+        """Of rows, in a type."""
+        return "?" if self.rows is None else self.rows
 
     @property
     def columns(self) -> int:
@@ -64,23 +71,24 @@ def shaped(layer: Layer, rows: object, columns: int, element: str | None = None)
 
 def write_view(layer: Layer) -> str:
     """The ops between the input %input and the activation %x."""
-    source, target = shaped(layer, "?", layer.columns), shaped(layer, "?", layer.k)
+    source, target = shaped(layer, layer.extent, layer.columns), shaped(layer, layer.extent, layer.k)
     rank = 3 if layer.batch > 1 else 2
     rows = f"  %rows = tensor.dim %input, %c{rank - 2} : {source}\n"
     if layer.view == "whole":
         return rows + f"  %x = tensor.cast %input : {source} to {target}\n"
     offset, stride = (1, 1) if layer.view == "misaligned" else (0, 2)
     lead = lambda value: f"{value}, " if rank == 3 else ""
+    extent = "%rows" if layer.rows is None else layer.rows
     return rows + (
-        f"  %x = tensor.extract_slice %input[{lead(0)}0, {offset}] [{lead(layer.batch)}%rows, {layer.k}] "
+        f"  %x = tensor.extract_slice %input[{lead(0)}0, {offset}] [{lead(layer.batch)}{extent}, {layer.k}] "
         f"[{lead(1)}1, {stride}] : {source} to {target}\n"
     )
 
 
 def write_input(layer: Layer) -> str:
-    extents = ([layer.batch] if layer.batch > 1 else []) + ['"rows"', layer.columns]
+    extents = ([layer.batch] if layer.batch > 1 else []) + ['"rows"' if layer.rows is None else layer.rows, layer.columns]
     shape = ", ".join(map(str, extents))
-    return f'%input: {shaped(layer, "?", layer.columns)} {{nvfp4.name = "x", nvfp4.shape = [{shape}]}}'
+    return f'%input: {shaped(layer, layer.extent, layer.columns)} {{nvfp4.name = "x", nvfp4.shape = [{shape}]}}'
 
 
 def write_bias(layer: Layer) -> tuple[str, str]:
@@ -89,7 +97,7 @@ def write_bias(layer: Layer) -> tuple[str, str]:
         return "", "%d"
     loops = "b, m, n" if layer.batch > 1 else "m, n"
     parallel = ", ".join(['"parallel"'] * (3 if layer.batch > 1 else 2))
-    y, element = shaped(layer, "?", layer.n), layer.element
+    y, element = shaped(layer, layer.extent, layer.n), layer.element
     return (
         f"""
   %y = linalg.generic {{indexing_maps = [affine_map<({loops}) -> ({loops})>, affine_map<({loops}) -> (n)>,
@@ -105,7 +113,7 @@ def write_bias(layer: Layer) -> tuple[str, str]:
 
 def write_layer(layer: Layer) -> str:
     """@main, the layer."""
-    x, y, element = shaped(layer, "?", layer.k), shaped(layer, "?", layer.n), layer.element
+    x, y, element = shaped(layer, layer.extent, layer.k), shaped(layer, layer.extent, layer.n), layer.element
     w, wt = shaped(layer, layer.n, layer.k), shaped(layer, layer.k, layer.n)
     op, permutation = ("linalg.batch_matmul", "[0, 2, 1]") if layer.batch > 1 else ("linalg.matmul", "[1, 0]")
     add, result = write_bias(layer)
@@ -118,7 +126,7 @@ func.func @main({write_input(layer)}, %w: {w} {{nvfp4.weight = "w"}}{bias}) -> (
 {write_view(layer)}
   %turned = tensor.empty() : {wt}
   %t = linalg.transpose ins(%w : {w}) outs(%turned : {wt}) permutation = {permutation}
-  %empty = tensor.empty(%rows) : {y}
+  %empty = tensor.empty({"%rows" if layer.rows is None else ""}) : {y}
   %zeros = linalg.fill ins(%zero : {element}) outs(%empty : {y}) -> {y}
   %d = {op} {{nvfp4.precision = #nvfp4.precision<{KINDS[layer.kind][0]}>}} ins(%x, %t : {x}, {wt}) outs(%zeros : {y}) -> {y}{add}
   return {result} : {y}
@@ -129,7 +137,7 @@ func.func @main({write_input(layer)}, %w: {w} {{nvfp4.weight = "w"}}{bias}) -> (
 def write_bytes(layer: Layer) -> str:
     """@bytes, the quantized activation as matrix units read it."""
     form = KINDS[layer.kind][1]
-    x, lead = shaped(layer, "?", layer.k), f"{layer.batch}x" if layer.batch > 1 else ""
+    x, lead = shaped(layer, layer.extent, layer.k), f"{layer.batch}x" if layer.batch > 1 else ""
     q = f"!nvfp4.tensor<{lead}?x{layer.k}, {form.text()}, layout = tiled>"
     codes, scales = f"tensor<{lead}?x{-(-layer.k // 64) * 32}xi8>", f"tensor<{lead}?xi8>"
     names = ["codes", "scales"] + ["g"] * form.has_global_scale
@@ -175,10 +183,10 @@ def decode(values: np.ndarray, form: Format | None) -> np.ndarray:
 
 
 class Compiled:
-    """A layer with its weights, as packages for the CPU and for a chip."""
+    """A layer with its weights, as packages for the CPU and for a chip of CHIPS."""
 
     def __init__(self, layer: Layer, rng: np.random.Generator, chip: str, weight: np.ndarray | None = None) -> None:
-        self.layer, self.rng = layer, rng
+        self.layer, self.rng, self.chip = layer, rng, chip
         _, self.form, self.weight_form = KINDS[layer.kind]
         if self.weight_form and self.weight_form.has_global_scale and layer.batch > 1:
             self.weight_form = replace(self.weight_form, granularity="slice")
@@ -239,7 +247,7 @@ class Compiled:
 
     def assemble(self) -> None:
         """ptxas takes the PTX, and needs neither spills nor local memory."""
-        for chip in CHIPS:
+        for chip in CHIPS[self.chip]:
             with group(f"{self.layer} {chip}"):
                 source, ptx = temporary(".mlir"), temporary(".ptx")
                 source.write_text(self.text)
@@ -248,5 +256,7 @@ class Compiled:
                     ["ptxas", "-v", f"-arch={chip}", str(ptx), "-o", "/dev/null"], capture_output=True, text=True
                 )
                 expect(f"{self.layer}: ptxas for {chip}", done.returncode == 0, done.stderr[:500])
+                # A unit of warpgroups that waits for registers that others change.
+                expect(f"{self.layer}: nothing is serialized for {chip}", "serializ" not in done.stderr, done.stderr[:500])
                 for name, used in re.findall(r"Function properties for (\w+)\n(.*)", done.stderr):
                     expect(f"{self.layer}: {name} on {chip}", not re.search(r"[1-9]\d* bytes", used), used.strip())
