@@ -109,6 +109,8 @@ static_assert(NVFP4_TENSOR_MAP_MAX_RANK == 5);
 static_assert(offsetof(nvfp4_tensor_map, dims) == 24);
 static_assert(offsetof(nvfp4_tensor_map, box) == 104);
 static_assert(sizeof(nvfp4_tensor_map) == 160);
+/// Strides are multiples of it.
+static constexpr int kStrideBytes = 16;
 /// CU_TENSOR_MAP_L2_PROMOTION_L2_256B.
 static constexpr int64_t kPromotion256 = 3;
 
@@ -271,11 +273,16 @@ void DeviceCallLowering::describeTensorMap(DictionaryAttr map, Value address,
   LLVM::StoreOp::create(builder, address, field(2));
   store(3, box.size());
   store(4, getInteger(map, "swizzle"));
-  for (auto [number, name] : {std::pair(5, "dims"), std::pair(6, "strides")}) {
+  // No map is of an empty tensor, whose launch has an empty grid.
+  for (auto [number, name, least] :
+       {std::tuple(5, "dims", 1), std::tuple(6, "strides", kStrideBytes)}) {
     AffineMap values = map.getAs<AffineMapAttr>(name).getValue();
     for (auto [i, expr] : llvm::enumerate(values.getResults())) {
-      Value value = affine::expandAffineExpr(builder, builder.getLoc(), expr,
-                                             extents, /*symbolValues=*/{});
+      Location loc = builder.getLoc();
+      Value value = affine::expandAffineExpr(builder, loc, expr, extents,
+                                             /*symbolValues=*/{});
+      Value bound = arith::ConstantIndexOp::create(builder, loc, least);
+      value = builder.createOrFold<arith::MaxSIOp>(loc, value, bound);
       value = arith::IndexCastOp::create(builder, i64, value);
       LLVM::StoreOp::create(builder, value, field(number, i));
     }

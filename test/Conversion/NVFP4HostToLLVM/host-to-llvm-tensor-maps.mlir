@@ -1,6 +1,6 @@
 // RUN: nvfp4-opt %s --convert-nvfp4-host-to-llvm=device=true --canonicalize | FileCheck %s
 
-/// A tensor map: its description is written, and the runtime's call for the 128
+/// A tensor map: its description is written, with a row at least, and the runtime's call for the 128
 /// bytes is checked before the launch that has them among its arguments.
 // CHECK-LABEL: llvm.func internal @main.body(
 //  CHECK-SAME:     %[[CONTEXT:.+]]: !llvm.ptr, {{.*}} -> i32
@@ -14,6 +14,8 @@
 //       CHECK:   %[[MAP:.+]] = llvm.alloca %{{.+}} x !llvm.struct<(i32, i32, ptr, i32, i32, array<5 x i64>, array<5 x i64>, array<5 x i32>, array<5 x i32>, i32, i32, i32, i32)>
 //       CHECK:   llvm.store %[[BYTES]], %{{.+}}
 //       CHECK:   llvm.store %[[BF16]], %{{.+}}
+//       CHECK:   %[[ROWS:.+]] = llvm.intr.smax(%{{.+}}, %{{.+}}) : (i64, i64) -> i64
+//       CHECK:   llvm.store %[[ROWS]], %{{.+}}
 //       CHECK:   llvm.store %[[PITCH]], %{{.+}}
 //       CHECK:   %[[STATUS:.+]] = llvm.call %{{.+}}(%{{.+}}, %[[MAP]], %[[MAPS]]) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
 //       CHECK:   llvm.cond_br %{{.+}}, ^[[LAUNCH:.+]], ^{{.+}}(%[[STATUS]] : i32)

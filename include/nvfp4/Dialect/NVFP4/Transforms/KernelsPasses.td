@@ -19,6 +19,8 @@ def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
     whose unit multiplies in warpgroups and has no block-scaled operands. For such a
     unit activations, and weights that a run quantizes for them, stay `linear`,
     which says that they are decoded (`nvfp4-decode-activations`).
+    Plain activations of such a unit are rounded to bf16 where they are made, which
+    is a missed remark.
     Equal packed tensors stay one. Other users of such a value read an
     `nvfp4.relayout` back to `linear`; a value made by anything else (an input,
     a result of `scf.if`) is laid out anew in every run. Both are missed remarks.

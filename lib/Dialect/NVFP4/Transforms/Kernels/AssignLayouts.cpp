@@ -6,13 +6,16 @@
 // unit reads them where they are made: in quantizations of activations, and in
 // the packing functions of weights. That is the tiled layout, but for weights
 // of a unit that multiplies 16-bit operands the one of its registers, and for
-// its activations, which are decoded before the product, the linear one.
+// its activations, which are decoded before the product, the linear one. Plain
+// activations of such a unit become bf16.
 //
 // Expects: quantized IR; arguments with `nvfp4.packed` name packing functions.
 // Leaves:  no linear operand of an `nvfp4.matmul`, unless it is to be decoded.
 // Source:  docs/Format.md, section 5.
 //
 //===----------------------------------------------------------------------===//
+
+#include "RoundActivations.h"
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
@@ -246,6 +249,8 @@ void AssignLayoutsPass::runOnOperation() {
   for (MatmulOp op : matmuls)
     if (failed(verify(op)))
       return signalPassFailure();
+  if (readsRegisters)
+    llvm::for_each(matmuls, roundActivations);
   // Linear ones last: a value that others read tiled is then not linear.
   for (bool isLinear : {false, true})
     for (MatmulOp op : matmuls)

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelChoice.h"
+#include "RoundActivations.h"
 
 #include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 #include "nvfp4/Dialect/NVFP4/Transforms/Contractions.h"
@@ -67,7 +68,9 @@ int64_t getRowMultiple(Value value) {
           multiple *= source.getDimSize(dim);
       return std::max<int64_t>(multiple, 1);
     }
-    bool keepsRows = isa<QuantizeOp, RelayoutOp, CastOp, tensor::CastOp>(op);
+    bool keepsRows =
+        isa<QuantizeOp, RelayoutOp, CastOp, tensor::CastOp>(op) ||
+        (op->hasTrait<OpTrait::Elementwise>() && op->getNumOperands() == 1);
     if (auto generic = dyn_cast<linalg::GenericOp>(op))
       keepsRows = generic.getNumDpsInputs() == 1 &&
                   llvm::all_of(generic.getIndexingMapsArray(),
@@ -260,16 +263,6 @@ LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
   return success();
 }
 
-/// Says so where a product rounds more than its types show.
-void remarkRounding(MatmulOp op) {
-  Type type = getElementTypeOrSelf(op.getLhs().getType());
-  if (isa<BlockTensorType>(op.getLhs().getType()) || type.isBF16())
-    return;
-  remark::missed(op.getLoc(), getRemarkOpts())
-      << "the matrix unit decodes weights to bf16: activations of " +
-             describe(type) + " are rounded to bf16, too";
-}
-
 /// A kernel that a user wrote, or nothing after an error.
 LogicalResult verifyWritten(Operation *op, const Product &product,
                             const ChipModel &chip) {
@@ -369,7 +362,7 @@ LogicalResult SelectKernelsPass::visit(Operation *op) {
   if (auto matmul = dyn_cast<MatmulOp>(op)) {
     if (failed(verifyMatmul(matmul, *model)))
       return failure();
-    remarkRounding(matmul);
+    remarkRounding(matmul, "SelectKernels");
     return select(op, describeMatmul(matmul));
   }
   std::optional<ContractionInfo> info = analyzeContraction(op);

@@ -72,9 +72,10 @@ static KernelAttr chooseStream(MLIRContext *context, const Product &product,
                                const ChipModel &chip,
                                const StreamWarps &warps) {
   // Two CTAs share K where they can: so there are enough for small layers, and
-  // larger clusters leave multiprocessors idle.
+  // larger clusters leave multiprocessors idle. One alone is no cluster, in
+  // which `st.async` is an illegal instruction of an H200.
   int64_t clusters = 0, stageTiles = 0;
-  for (int64_t next : {2, 4, 8, 1}) {
+  for (int64_t next : {2, 4, 8}) {
     if (clusters != 0 || !sharesDepth(product, next))
       continue;
     for (int64_t tiles : {getStageTiles(product, next, chip), int64_t(2)})

@@ -26,6 +26,16 @@ func.func @five(%x: tensor<5x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> ten
   return %d : tensor<5x384xbf16>
 }
 
+// K of a tile of weights leaves no part for a second CTA of a cluster.
+
+// CHECK-LABEL: func @short
+// CHECK: nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 256, tile = 64x64x64, {{.*}} swapped = true>]}
+func.func @short(%x: tensor<5x128xbf16>, %w: !nvfp4.tensor<384x128, nvfp4, layout = registers> {nvfp4.packed = @pack.short})
+    -> tensor<5x384xbf16> {
+  %d = nvfp4.matmul %x, %w : tensor<5x128xbf16>, !nvfp4.tensor<384x128, nvfp4, layout = registers> -> tensor<5x384xbf16>
+  return %d : tensor<5x384xbf16>
+}
+
 // Streams copy weights before earlier kernels end: weights of a run may not be
 // there yet.
 
@@ -34,6 +44,24 @@ func.func @five(%x: tensor<5x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> ten
 func.func @weights_of_a_run(%x: tensor<5x384xf32>, %w: !w) -> tensor<5x384xf32> {
   %d = nvfp4.matmul %x, %w : tensor<5x384xf32>, !w -> tensor<5x384xf32>
   return %d : tensor<5x384xf32>
+}
+
+// Rows of many batches are never few, whoever rounds them.
+
+// CHECK-LABEL: func @flattened
+// CHECK: nvfp4.kernel = [#nvfp4.kernel<stream, {{.*}} max_rows = 64, clusters = 2>,
+func.func @flattened(%x: tensor<?x64x384xf32>, %w: !w {nvfp4.packed = @pack.fc}) -> tensor<?x384xf32> {
+  %c = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x64x384xf32> into tensor<?x384xf32>
+  %r = arith.truncf %c : tensor<?x384xf32> to tensor<?x384xbf16>
+  %d = nvfp4.matmul %r, %w : tensor<?x384xbf16>, !w -> tensor<?x384xf32>
+  return %d : tensor<?x384xf32>
+}
+
+func.func private @pack.short(%w: tensor<384x128xf32> {nvfp4.weight = "short.weight"})
+    -> !nvfp4.tensor<384x128, nvfp4, layout = registers> attributes {nvfp4.pack = "short.weight"} {
+  %g = nvfp4.global_scale %w : tensor<384x128xf32> -> tensor<f32>
+  %q = nvfp4.quantize %w global_scale %g : tensor<384x128xf32>, tensor<f32> -> !nvfp4.tensor<384x128, nvfp4, layout = registers>
+  return %q : !nvfp4.tensor<384x128, nvfp4, layout = registers>
 }
 
 func.func private @pack.fc(%w: tensor<384x384xf32> {nvfp4.weight = "fc.weight"}) -> !w
