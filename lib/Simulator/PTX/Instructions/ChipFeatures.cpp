@@ -33,6 +33,8 @@ static constexpr std::string_view kTargets[] = {
     "sm_100a sm_101a sm_110a",
     "sm_100a sm_100f sm_103a sm_103f",
     "sm_100a sm_101a sm_103a sm_110a",
+    "sm_100 sm_100a sm_100f sm_101 sm_101a sm_101f sm_103 sm_103a sm_103f "
+    "sm_110 sm_110a sm_110f sm_120 sm_120a sm_120f sm_121 sm_121a sm_121f",
     "sm_100a sm_100f sm_101a sm_101f sm_103a sm_103f sm_110a sm_110f sm_120a "
     "sm_120f sm_121a sm_121f",
 };

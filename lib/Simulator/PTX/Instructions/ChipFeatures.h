@@ -29,6 +29,7 @@ enum class ChipFeature : uint8_t {
   TensorIntegers,       ///< tcgen05.mma kind::i8
   TensorScaledInput,    ///< tcgen05.mma with a scale of D
   TensorScaleVectors,   ///< .scale_vec::NX instead of .blockN
+  ClusterLaunchControl, ///< clusterlaunchcontrol
   ClusterMulticast,     ///< clusterlaunchcontrol .multicast::cluster::all
 };
 

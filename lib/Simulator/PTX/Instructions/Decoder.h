@@ -61,6 +61,7 @@ OpcodeTable getHintOpcodes();
 OpcodeTable getWmmaOpcodes();
 OpcodeTable getWgmmaOpcodes();
 OpcodeTable getTcgen05Opcodes();
+OpcodeTable getClusterLaunchOpcodes();
 
 /// All of them.
 std::vector<OpcodeTable> getFamilies();

@@ -17,7 +17,7 @@ std::vector<OpcodeTable> getFamilies() {
       getWarpOpcodes(),       getWarpDataOpcodes(),  getMatrixMoveOpcodes(),
       getMatrixOpcodes(),     getHintOpcodes(),      getWmmaOpcodes(),
       getAsyncStoreOpcodes(), getVideoOpcodes(),     getWgmmaOpcodes(),
-      getTensorCopyOpcodes(), getTcgen05Opcodes(),
+      getTensorCopyOpcodes(), getTcgen05Opcodes(),   getClusterLaunchOpcodes(),
   };
   for (OpcodeTable table : getArithmeticFamilies())
     families.push_back(table);

@@ -427,6 +427,8 @@ public:
   std::vector<std::unique_ptr<Warpgroup>> warpgroups;
   /// Null: no `tcgen05` yet.
   std::unique_ptr<TensorMemory> tensorMemory;
+  /// It has seen that no cluster is left to cancel.
+  bool hasSeenLastCluster = false;
   /// Lanes of `mask` arrive. Returns Block when they have to wait, Next when
   /// not.
   Outcome arrive(Warp &warp, const Inst &inst, uint32_t mask,
@@ -563,6 +565,10 @@ struct LaunchState {
   uint32_t dynamicSharedOffset = 0;
   std::array<uint32_t, 3> clusterGrid = {1, 1, 1};
 
+  /// The id of the next cluster that has not begun, which then never will, or
+  /// is the caller's to begin. Nothing: none is left.
+  std::optional<std::array<uint32_t, 3>> takeCluster(uint64_t &index);
+
   std::atomic<bool> isStopped{false};
   std::atomic<uint64_t> numInstructions{0};
   std::atomic<uint64_t> numLocalBytes{0};
@@ -589,6 +595,7 @@ struct LaunchState {
   std::unique_ptr<LaunchShadows> shadows;
 
 private:
+  std::atomic<uint64_t> nextCluster{0};
   std::mutex findingsMutex;
   std::vector<Finding> findings;
   std::map<std::tuple<std::string, uint32_t, uint32_t>, size_t> findingIndex;

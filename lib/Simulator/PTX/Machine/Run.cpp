@@ -293,25 +293,29 @@ namespace {
 /// Clusters in the order of their ids, and how many threads are at work.
 struct WorkQueue {
   LaunchState &state;
-  std::atomic<uint64_t> next{0};
   uint64_t count = 0;
   /// What a resident cluster needs, about.
   uint64_t clusterBytes = 0;
   std::atomic<unsigned> numBusy{0};
 
   std::unique_ptr<Cluster> take(Worker &worker) {
-    uint64_t index = next.fetch_add(1);
-    if (index >= count)
-      return nullptr;
-    const auto &grid = state.clusterGrid;
-    return std::make_unique<Cluster>(
-        state, worker, index,
-        std::array<uint32_t, 3>{uint32_t(index % grid[0]),
-                                uint32_t(index / grid[0] % grid[1]),
-                                uint32_t(index / grid[0] / grid[1])});
+    uint64_t index = 0;
+    const auto id = state.takeCluster(index);
+    return id ? std::make_unique<Cluster>(state, worker, index, *id) : nullptr;
   }
 };
 } // namespace
+
+std::optional<std::array<uint32_t, 3>>
+LaunchState::takeCluster(uint64_t &index) {
+  const auto &grid = clusterGrid;
+  index = nextCluster.fetch_add(1);
+  if (index >= uint64_t(grid[0]) * grid[1] * grid[2])
+    return std::nullopt;
+  return std::array<uint32_t, 3>{uint32_t(index % grid[0]),
+                                 uint32_t(index / grid[0] % grid[1]),
+                                 uint32_t(index / grid[0] / grid[1])};
+}
 
 void LaunchState::reportLimit(const std::string &message, const char *rule) {
   Finding finding;
