@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Attention of few rows in one kernel, in the simulator against NumPy: heads and keys of every size, a mask, another
-layout of the result, rows whose keys are all masked but one, more keys than scores have room for.
+"""Attention of few rows in one kernel, in the simulator against NumPy: heads and keys of every size, a mask, computed
+queries, another layout of the result, rows whose keys are all masked but one, more keys than scores have room for.
 
 RUN: %python %s
 REQUIRES: numpy
@@ -26,6 +26,8 @@ class Layer:
     size: int
     columns: int
     element: str = "bf16"
+    # Queries are what an element-wise op gives, which becomes part of the kernel.
+    scaled: bool = False
 
     def text(self) -> str:
         e, h, m, d, c = self.element, self.heads, self.rows, self.size, self.columns
@@ -40,6 +42,17 @@ class Layer:
         parallel = '["parallel", "parallel", "parallel", "parallel"]'
         reduce = '["parallel", "parallel", "parallel", "reduction"]'
         product = '["parallel", "parallel", "parallel", "parallel", "reduction"]'
+        scale_queries = ""
+        if self.scaled:
+            scale_queries = f"""
+  %two = arith.constant 2.0 : {e}
+  %eq = tensor.empty(%b) : {q}
+  %queries = linalg.generic {{indexing_maps = [{full}, {full}], iterator_types = {parallel}}} ins(%q : {q}) outs(%eq : {q}) {{
+    ^bb0(%a: {e}, %o: {e}):
+      %m = arith.mulf %a, %two : {e}
+      linalg.yield %m : {e}
+  }} -> {q}"""
+        queries = "%queries" if self.scaled else "%q"
         return f"""
 func.func @main(%q: {q} {{nvfp4.name = "q", nvfp4.shape = ["b", {h}, {m}, {d}]}},
                 %k: {k} {{nvfp4.name = "k", nvfp4.shape = ["b", {h}, "n", {d}]}},
@@ -53,10 +66,11 @@ func.func @main(%q: {q} {{nvfp4.name = "q", nvfp4.shape = ["b", {h}, {m}, {d}]}}
   %scale = arith.constant {d**-0.5:.8f} : f32
   %b = tensor.dim %k, %c0 : {k}
   %n = tensor.dim %k, %c2 : {k}
+{scale_queries}
   %es = tensor.empty(%b, %n) : {s}
   %zs = linalg.fill ins(%zero : f32) outs(%es : {s}) -> {s}
   %s = linalg.generic {{indexing_maps = [affine_map<(b, h, m, n, d) -> (b, h, m, d)>, affine_map<(b, h, m, n, d) -> (b, h, n, d)>,
-      affine_map<(b, h, m, n, d) -> (b, h, m, n)>], iterator_types = {product}}} ins(%q, %k : {q}, {k}) outs(%zs : {s}) {{
+      affine_map<(b, h, m, n, d) -> (b, h, m, n)>], iterator_types = {product}}} ins({queries}, %k : {q}, {k}) outs(%zs : {s}) {{
     ^bb0(%a: {e}, %w: {e}, %o: f32):
       {widen}
       %m = arith.mulf {x}, {w} : f32
@@ -123,7 +137,7 @@ def check(layer: Layer, chip: str, batch: int, keys: int, order: str, package) -
     k, v = draw(batch, layer.heads, keys, layer.size), draw(batch, layer.heads, keys, layer.columns)
     mask = np.where(RNG.random((batch, keys)) < 0.2, -np.inf, 0).astype(np.float32)
     mask[:, keys // 2 :][:, :1] = 0
-    scores = np.einsum("bhmd,bhnd->bhmn", wide(q), wide(k)) * layer.size**-0.5 + mask[:, None, None]
+    scores = np.einsum("bhmd,bhnd->bhmn", wide(q), wide(k)) * layer.size**-0.5 * (1 + layer.scaled) + mask[:, None, None]
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     want = np.einsum("bhmn,bhnc->bmhc", weights, wide(v))
@@ -136,7 +150,7 @@ def check(layer: Layer, chip: str, batch: int, keys: int, order: str, package) -
 def main() -> None:
     layers = {
         Layer(2, 1, 128, 128): ((1, 1), (2, 7), (1, 300)),
-        Layer(3, 4, 64, 32): ((1, 5), (2, 131)),
+        Layer(3, 4, 64, 32, scaled=True): ((1, 5), (2, 131)),
         Layer(1, 2, 8, 16, "f32"): ((3, 40), (0, 5), (1, 17000)),
     }
     for number, (layer, sizes) in enumerate(layers.items()):

@@ -23,110 +23,18 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "AttentionKernel.h"
 #include "Matmul/Arithmetic.h"
-#include "Matmul/ResultMaps.h"
-#include "RowKernel.h"
-
-#include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace nvfp4;
 
 using Run = ElementEvaluator::Run;
-
-static constexpr int64_t kWarp = 32;
-/// Elements of a head that a thread reads at once.
-static constexpr int64_t kRun = 8;
-/// Threads that share a key, at most: a key of 128 elements is theirs.
-static constexpr int64_t kMaxLanes = 16;
-/// Keys and values of which a thread has loads in flight.
-static constexpr int64_t kInFlight = 4;
-/// `shared::cluster` of NVPTX.
-static constexpr unsigned kClusterSpace = 7;
-
-/// Shared memory, in bytes: what RowEmitter uses, one scalar per reduction for
-/// the cluster, and the scores.
-static constexpr int64_t kSlotsOffset = 1024, kSlotBytes = 8, kNumSlots = 64;
-static constexpr int64_t kScoresOffset = kSlotsOffset + kSlotBytes * kNumSlots;
-
-namespace {
-class AttentionGenerator {
-public:
-  explicit AttentionGenerator(const KernelRequest &request)
-      : body(request.body), attr(request.attr), kernel(request),
-        evaluator(kernel), builder(kernel.getBuilder()), a(builder) {}
-
-  FailureOr<KernelVariant> run();
-
-private:
-  /// Keys that are in shared memory: from `first` on, of all keys.
-  struct Block {
-    Value first, count;
-  };
-
-  LogicalResult plan();
-  LogicalResult emit();
-  LogicalResult emitPlaces();
-  FailureOr<Value> emitQueries();
-  LogicalResult emitScores(const Block &block);
-  FailureOr<Value> emitScore(Value key);
-  FailureOr<Run> forEachBlock(
-      ValueRange carried,
-      llvm::function_ref<FailureOr<Run>(const Block &, ValueRange)> visit);
-  void bindScores(const Block &block);
-  LogicalResult emitReduction(linalg::LinalgOp op);
-  Value combineCluster(Value value,
-                       llvm::function_ref<Value(Value, Value)> combine);
-  LogicalResult bindScalar(OpResult result, Value scalar);
-  LogicalResult emitWeights(const Block &block);
-  FailureOr<Run> emitValues(const Block &block, ValueRange sums);
-  FailureOr<Run> addValues(Value key, Value first, ValueRange sums);
-  LogicalResult emitResult(ValueRange sums);
-  LogicalResult storeResult(Value column);
-
-  Value loadShared(Value element, int64_t base);
-  void storeShared(Value value, Value element, int64_t base);
-  void synchronizeCluster();
-  Value getPeer(Value pointer, int64_t rank);
-  /// The index of an operand of `op` at `loops`.
-  Run getIndex(linalg::LinalgOp op, OpOperand *operand, ValueRange loops);
-
-  func::FuncOp body;
-  KernelAttr attr;
-  KernelBuilder kernel;
-  ElementEvaluator evaluator;
-  ImplicitLocOpBuilder &builder;
-  Arithmetic a;
-
-  Attention attention;
-  linalg::LinalgOp scores, values;
-  /// Queries and keys of `scores`.
-  OpOperand *queries = nullptr, *keys = nullptr;
-  AttentionExtents extents;
-  ResultMaps maps;
-  int64_t ctas, maxKeys, threads;
-  unsigned scoresDepth, scoresColumn, valuesDepth;
-  /// Threads that share a key, and those that share the columns of a value.
-  int64_t lanes, columnLanes;
-  int64_t partialsOffset, sumsOffset, sharedBytes;
-  unsigned numSlots = 0;
-
-  std::optional<RowEmitter> rows;
-  Value shared, rank, thread, numKeys, firstKey, keysOfCta, numBlocks;
-  /// Loops of both products at this row; the other loops are 0.
-  Run scoresLoops, valuesLoops;
-  /// The row of each of the values' dimensions but the last.
-  Run coordinates;
-  /// This thread's part of the query, in f32.
-  Run query;
-};
-} // namespace
 
 static unsigned getReductionLoop(linalg::LinalgOp op) {
   SmallVector<unsigned> loops;
@@ -153,10 +61,8 @@ LogicalResult AttentionGenerator::plan() {
   scoresDepth = getReductionLoop(scores);
   scoresColumn = getColumnLoop(scores);
   valuesDepth = getReductionLoop(values);
-  queries = scores.getDpsInputOperand(0);
-  keys = scores.getDpsInputOperand(1);
-  if (scores.getMatchingIndexingMap(queries).isFunctionOfDim(scoresColumn))
-    std::swap(queries, keys);
+  queries = getQueries(scores);
+  keys = scores.getDpsInputOperand(1 - queries->getOperandNumber());
   extents = getExtents(attention);
   threads = attr.getThreads();
   ctas = attr.getTile()[0];
@@ -215,7 +121,7 @@ Run AttentionGenerator::getIndex(linalg::LinalgOp op, OpOperand *operand,
   return index;
 }
 
-static Value toF32(ImplicitLocOpBuilder &builder, Value value) {
+Value AttentionGenerator::toF32(Value value) {
   if (value.getType().isF32())
     return value;
   return arith::ExtFOp::create(builder, builder.getF32Type(), value);
@@ -285,7 +191,7 @@ LogicalResult AttentionGenerator::emit() {
     if (failed(part))
       return failure();
     for (Value element : *part)
-      query.push_back(toF32(builder, element));
+      query.push_back(toF32(element));
   }
   for (Operation *op : attention.ops) {
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
@@ -306,221 +212,6 @@ LogicalResult AttentionGenerator::emit() {
 }
 
 //===----------------------------------------------------------------------===//
-// Scores
-//===----------------------------------------------------------------------===//
-
-/// Calls `visit` with all keys of this CTA, part by part, while their scores
-/// are in shared memory and bound. Scores of one part are computed once.
-FailureOr<Run> AttentionGenerator::forEachBlock(
-    ValueRange carried,
-    llvm::function_ref<FailureOr<Run>(const Block &, ValueRange)> visit) {
-  auto loop = scf::ForOp::create(builder, evaluator.constant(0), numBlocks,
-                                 evaluator.constant(1), carried);
-  bool isFirst = numSlots == 0;
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
-  ElementEvaluator::Scope scope(evaluator);
-  Value start = evaluator.min(
-      evaluator.mul(loop.getInductionVar(), evaluator.constant(maxKeys)),
-      keysOfCta);
-  Block block{evaluator.add(firstKey, start),
-              evaluator.min(evaluator.constant(maxKeys),
-                            evaluator.sub(keysOfCta, start))};
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    ElementEvaluator::Scope scope(evaluator);
-    if (!isFirst) {
-      Value isMany = arith::CmpIOp::create(builder, arith::CmpIPredicate::ugt,
-                                           numBlocks, evaluator.constant(1));
-      auto branch = scf::IfOp::create(builder, isMany);
-      builder.setInsertionPointToStart(branch.thenBlock());
-    }
-    // Until now others may read the scores of the part before.
-    NVVM::BarrierOp::create(builder);
-    if (failed(emitScores(block)))
-      return failure();
-    NVVM::BarrierOp::create(builder);
-  }
-  bindScores(block);
-  FailureOr<Run> next = visit(block, loop.getRegionIterArgs());
-  evaluator.unbind(scores->getResult(0));
-  if (failed(next))
-    return failure();
-  scf::YieldOp::create(builder, *next);
-  return Run(loop.getResults());
-}
-
-/// The sum of a key's products, which all threads that share it get. All lanes
-/// of a warp are here.
-FailureOr<Value> AttentionGenerator::emitScore(Value key) {
-  Value lane = evaluator.rem(thread, evaluator.constant(lanes));
-  Value sum;
-  for (int64_t run = 0; run < extents.depth / kRun / lanes; ++run) {
-    Run loops = scoresLoops;
-    loops[scoresColumn] = key;
-    loops[scoresDepth] =
-        evaluator.mul(evaluator.add(lane, evaluator.constant(run * lanes)),
-                      evaluator.constant(kRun));
-    FailureOr<Run> part =
-        evaluator.getRun(keys->get(), getIndex(scores, keys, loops), kRun);
-    if (failed(part))
-      return failure();
-    for (auto [i, element] : llvm::enumerate(*part)) {
-      Value wide = toF32(builder, element);
-      Value factor = query[run * kRun + i];
-      sum = sum ? math::FmaOp::create(builder, wide, factor, sum).getResult()
-                : arith::MulFOp::create(builder, wide, factor).getResult();
-    }
-  }
-  for (int64_t distance = lanes / 2; distance > 0; distance /= 2) {
-    Value other = NVVM::ShflOp::create(builder, sum.getType(), a.i32(-1), sum,
-                                       a.i32(distance), a.i32(kWarp - 1),
-                                       NVVM::ShflKind::bfly, UnitAttr());
-    sum = arith::AddFOp::create(builder, sum, other);
-  }
-  return sum;
-}
-
-LogicalResult AttentionGenerator::emitScores(const Block &block) {
-  int64_t perStep = threads / lanes;
-  Value steps = evaluator.div(
-      evaluator.add(block.count, evaluator.constant(kInFlight * perStep - 1)),
-      evaluator.constant(kInFlight * perStep));
-  auto loop = scf::ForOp::create(builder, evaluator.constant(0), steps,
-                                 evaluator.constant(1));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
-  ElementEvaluator::Scope scope(evaluator);
-  Value first =
-      evaluator.add(evaluator.mul(loop.getInductionVar(),
-                                  evaluator.constant(kInFlight * perStep)),
-                    evaluator.div(thread, evaluator.constant(lanes)));
-  Value last = evaluator.sub(block.count, evaluator.constant(1));
-  Run positions, sums;
-  for (int64_t i = 0; i < kInFlight; ++i) {
-    positions.push_back(evaluator.add(first, evaluator.constant(i * perStep)));
-    // Keys that are not there are those of the last one: all lanes shuffle.
-    FailureOr<Value> sum = emitScore(
-        evaluator.add(block.first, evaluator.min(positions.back(), last)));
-    if (failed(sum))
-      return failure();
-    sums.push_back(*sum);
-  }
-  Value isFirstLane =
-      a.equal(evaluator.rem(thread, evaluator.constant(lanes)), 0);
-  for (auto [position, sum] : llvm::zip_equal(positions, sums)) {
-    Value isStored = arith::AndIOp::create(builder, isFirstLane,
-                                           a.less(position, block.count));
-    auto branch = scf::IfOp::create(builder, isStored);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    storeShared(sum, position, kScoresOffset);
-  }
-  return success();
-}
-
-void AttentionGenerator::bindScores(const Block &block) {
-  evaluator.bind(
-      scores->getResult(0),
-      [this, first = block.first](OpBuilder &, ValueRange index,
-                                  int64_t count) -> FailureOr<Run> {
-        Value position = evaluator.sub(index.back(), first);
-        Run run;
-        for (int64_t i = 0; i < count; ++i)
-          run.push_back(loadShared(
-              evaluator.add(position, evaluator.constant(i)), kScoresOffset));
-        return run;
-      });
-}
-
-//===----------------------------------------------------------------------===//
-// Reductions
-//===----------------------------------------------------------------------===//
-
-LogicalResult AttentionGenerator::bindScalar(OpResult result, Value scalar) {
-  evaluator.bind(
-      result,
-      [scalar](OpBuilder &, ValueRange, int64_t count) -> FailureOr<Run> {
-        return Run(count, scalar);
-      });
-  return success();
-}
-
-/// A scalar of each CTA, in the order of ranks; all threads get the result.
-Value AttentionGenerator::combineCluster(
-    Value value, llvm::function_ref<Value(Value, Value)> combine) {
-  Value slot = a.offset(shared, kSlotsOffset + kSlotBytes * numSlots++);
-  auto branch = scf::IfOp::create(builder, a.equal(thread, 0));
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    LLVM::StoreOp::create(builder, value, slot, kSlotBytes);
-  }
-  synchronizeCluster();
-  Value total;
-  for (int64_t cta = 0; cta < ctas; ++cta) {
-    Value part = LLVM::LoadOp::create(builder, value.getType(),
-                                      getPeer(slot, cta), kSlotBytes);
-    total = total ? combine(total, part) : part;
-  }
-  return total;
-}
-
-LogicalResult AttentionGenerator::emitReduction(linalg::LinalgOp op) {
-  FailureOr<Run> loopExtents = evaluator.getLoopExtents(op);
-  if (failed(loopExtents))
-    return failure();
-  if (numSlots + op->getNumResults() > kNumSlots)
-    return op.emitError("expected at most ")
-           << kNumSlots << " reductions of scores in a kernel";
-  unsigned column = op.getNumLoops() - 1;
-  Run loops =
-      evaluator.delinearize(rows->getRow(), ArrayRef(*loopExtents).drop_back());
-  loops.push_back(evaluator.constant(0));
-  Run neutral;
-  SmallVector<Operation *> combiners;
-  for (OpResult result : op->getResults()) {
-    combiners.push_back(getCombiner(op, result.getResultNumber()));
-    neutral.push_back(arith::ConstantOp::create(
-        builder, *arith::getNeutralElement(combiners.back())));
-  }
-  FailureOr<Run> sums =
-      forEachBlock(neutral, [&](const Block &block, ValueRange carried) {
-        return rows->forEachRun(
-            block.count, block.count, carried,
-            [&](const RowEmitter::Columns &run,
-                ValueRange parts) -> FailureOr<Run> {
-              loops[column] = evaluator.add(block.first, run.clamped);
-              FailureOr<Run> next =
-                  evaluator.accumulate(op, loops, column, 1, parts);
-              if (failed(next) || !run.isPresent)
-                return next;
-              for (auto [value, part] : llvm::zip_equal(*next, parts))
-                value = a.select(run.isPresent, value, part);
-              return next;
-            });
-      });
-  if (failed(sums))
-    return failure();
-  for (auto [number, combiner] : llvm::enumerate(combiners)) {
-    auto combine = [&, op = combiner](Value lhs, Value rhs) -> Value {
-      IRMapping mapping;
-      mapping.map(op->getOperands(), ValueRange{lhs, rhs});
-      return builder.clone(*op, mapping)->getResult(0);
-    };
-    Value total =
-        combineCluster(rows->combineThreads((*sums)[number], combine), combine);
-    OpOperand *init = op.getDpsInitOperand(number);
-    FailureOr<Run> start =
-        evaluator.getRun(init->get(), getIndex(op, init, loops), 1);
-    if (failed(start) || failed(bindScalar(op->getResult(number),
-                                           combine(start->front(), total))))
-      return failure();
-  }
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
 
@@ -536,7 +227,7 @@ LogicalResult AttentionGenerator::emitWeights(const Block &block) {
             weights->get(), getIndex(values, weights, loops), 1);
         if (failed(weight))
           return failure();
-        Value wide = toF32(builder, weight->front());
+        Value wide = toF32(weight->front());
         // The last step has threads without a key.
         auto branch = scf::IfOp::create(builder, run.isPresent);
         OpBuilder::InsertionGuard guard(builder);
@@ -565,8 +256,7 @@ FailureOr<Run> AttentionGenerator::addValues(Value key, Value first,
   Value weight = loadShared(key, kScoresOffset);
   Run next;
   for (auto [element, sum] : llvm::zip_equal(*run, sums))
-    next.push_back(
-        math::FmaOp::create(builder, weight, toF32(builder, element), sum));
+    next.push_back(math::FmaOp::create(builder, weight, toF32(element), sum));
   return next;
 }
 

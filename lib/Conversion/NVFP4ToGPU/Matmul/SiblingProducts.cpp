@@ -109,7 +109,9 @@ Part SiblingProducts::makePart(ArrayRef<unsigned> results) {
   part.body =
       func::FuncOp::create(builder, body.getLoc(), body.getName(),
                            builder.getFunctionType(inputTypes, resultTypes));
-  (*part.body)->setAttr(kSharesParametersName, builder.getUnitAttr());
+  (*part.body)
+      ->setAttr(kSharesParametersName,
+                builder.getI64IntegerAttr(products.size()));
   Block *block = part.body->addEntryBlock();
   builder.setInsertionPointToStart(block);
 

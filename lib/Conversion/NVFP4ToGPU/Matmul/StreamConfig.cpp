@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StreamConfig.h"
+#include "TensorMapPath.h"
 #include "WeightDecode.h"
 
 #include "nvfp4/Support/RegisterLayout.h"
@@ -110,6 +111,14 @@ static int64_t getResidentClusters(const StreamConfig &config,
                                   config.clusters);
 }
 
+/// Products that share a launch share the chip.
+static int64_t getProductsOfLaunch(ScaledMatmulOp root) {
+  auto count =
+      root->getParentOfType<func::FuncOp>()->getAttrOfType<IntegerAttr>(
+          kSharesParametersName);
+  return count ? count.getInt() : 1;
+}
+
 FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
                                           const ChipModel &chip) {
   if (failed(verifyOperands(root)) || failed(verifyAttr(root, attr)))
@@ -135,6 +144,7 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
            << config.tiles << " tiles of " << kRegisterTileCols << " for "
            << config.clusters;
   config.numClusters =
-      std::min(config.rowTiles, getResidentClusters(config, chip));
+      std::min(config.rowTiles, ceilDiv(getResidentClusters(config, chip),
+                                        getProductsOfLaunch(root)));
   return config;
 }

@@ -19,8 +19,8 @@
 
 namespace nvfp4 {
 
-/// Unit attribute of a body whose kernel has the parameters of another one, and
-/// none of its own.
+/// Attribute of a body whose kernel has the parameters of another one, and none
+/// of its own: how many bodies share them, and a launch.
 inline constexpr llvm::StringLiteral kSharesParametersName =
     "nvfp4.shares_parameters";
 

@@ -42,6 +42,10 @@ struct AttentionExtents {
 };
 AttentionExtents getExtents(const Attention &attention);
 
+/// The operand of a product of queries and keys that holds the queries: what
+/// does not vary along the columns of the result.
+mlir::OpOperand *getQueries(mlir::linalg::LinalgOp scores);
+
 /// Whether the kernel that is chosen for a product computes all of an
 /// attention, of which the product is the end.
 bool isAttention(mlir::Operation *op);

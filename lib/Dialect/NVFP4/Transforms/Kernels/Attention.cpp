@@ -78,13 +78,19 @@ static bool isValues(linalg::LinalgOp op) {
          !hasLoop(op, op.getDpsInputOperand(0), column);
 }
 
+OpOperand *nvfp4::getQueries(linalg::LinalgOp scores) {
+  int64_t column = getLastLoop(scores, scores.getDpsInitOperand(0));
+  OpOperand *first = scores.getDpsInputOperand(0);
+  return hasLoop(scores, first, column) ? scores.getDpsInputOperand(1) : first;
+}
+
 AttentionExtents nvfp4::getExtents(const Attention &attention) {
   linalg::LinalgOp scores = attention.scores, values = attention.values;
   SmallVector<int64_t> extents = scores.getStaticLoopRanges();
   // Rows are in Q alone: what the result has and K has not.
-  int64_t column = getLastLoop(scores, scores.getDpsInitOperand(0)), rows = 1;
-  OpOperand *keys = scores.getDpsInputOperand(
-      hasLoop(scores, scores.getDpsInputOperand(0), column) ? 0 : 1);
+  int64_t rows = 1;
+  OpOperand *keys =
+      scores.getDpsInputOperand(1 - getQueries(scores)->getOperandNumber());
   for (auto [loop, iterator] : llvm::enumerate(scores.getIteratorTypesArray()))
     if (linalg::isParallelIterator(iterator) && !hasLoop(scores, keys, loop))
       rows = ShapedType::isDynamic(extents[loop]) || ShapedType::isDynamic(rows)

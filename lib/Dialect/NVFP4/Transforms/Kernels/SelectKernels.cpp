@@ -43,7 +43,7 @@ constexpr int64_t kHalfDepth = 16;
 constexpr int64_t kMaxAttentionRows = 8;
 /// Elements of a head that a thread reads at once.
 constexpr int64_t kAttentionRun = 8;
-constexpr int64_t kAttentionThreads = 128;
+constexpr int64_t kAttentionThreads = 256;
 /// CTAs of a cluster, which share the keys of a row, and scores of each.
 constexpr int64_t kAttentionCtas = 8, kAttentionKeys = 2048;
 

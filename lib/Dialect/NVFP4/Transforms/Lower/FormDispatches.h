@@ -199,6 +199,7 @@ private:
   void pushMovers(Group &group, mlir::Operation *op);
   void sinkElements();
   Group *findOnlyReader(Group &group);
+  bool makesQueries(const Group &group, const Group &attention);
   void renumber();
   void remark(mlir::Operation *op, const Group &group, Reason reason);
 

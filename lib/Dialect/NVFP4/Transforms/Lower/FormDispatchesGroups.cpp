@@ -451,6 +451,34 @@ Group *DispatchPlan::findOnlyReader(Group &group) {
   return only;
 }
 
+/// Whether an attention reads `group` as queries alone: each CTA reads its row
+/// once, while keys and values are read by the rows of all heads that share
+/// them.
+bool DispatchPlan::makesQueries(const Group &group, const Group &attention) {
+  auto scores = cast<linalg::LinalgOp>(attention.ops.front());
+  auto isBehind = [&](Value value) {
+    SmallVector<Value> worklist{value};
+    llvm::SmallPtrSet<Operation *, 8> seen;
+    while (!worklist.empty()) {
+      Operation *op = worklist.pop_back_val().getDefiningOp();
+      if (!op || op->getBlock() != &block || !seen.insert(op).second)
+        continue;
+      if (Group *other = groupOf.lookup(op)) {
+        if (other == &group)
+          return true;
+        continue;
+      }
+      llvm::append_range(worklist, getTensorOperands(op));
+    }
+    return false;
+  };
+  return llvm::none_of(attention.ops, [&](Operation *op) {
+    return llvm::any_of(op->getOpOperands(), [&](OpOperand &operand) {
+      return &operand != getQueries(scores) && isBehind(operand.get());
+    });
+  });
+}
+
 /// Moves groups of cheap elements into their only reader. From the last to the
 /// first, so that what reads them has moved already.
 void DispatchPlan::sinkElements() {
@@ -467,7 +495,9 @@ void DispatchPlan::sinkElements() {
     if (!reader || reader->sealed || sums(*reader) ||
         reader->ops.size() + group->ops.size() > kMaxOps ||
         (reader->schedule != KernelSchedule::Element &&
-         reader->schedule != KernelSchedule::Row))
+         reader->schedule != KernelSchedule::Row &&
+         (reader->schedule != KernelSchedule::Attention ||
+          !makesQueries(*group, *reader))))
       continue;
     for (Operation *op : group->ops)
       add(*reader, op);
