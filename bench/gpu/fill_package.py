@@ -18,6 +18,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
 
@@ -92,12 +93,19 @@ def fill(source: Path, target: Path) -> None:
     copy_rest(source, target)
     text = (source / HEADER).read_bytes()
     header, depths = json.loads(text[8:]), read_depths(source)
-    tensors = sorted(((entry["data_offsets"][0], name) for name, entry in header.items() if name != "__metadata__"))
-    with (target / WEIGHTS).open("wb") as file:
-        file.write(text)
-        for _, name in tensors:
+    header.pop("__metadata__", None)
+    (target / WEIGHTS).write_bytes(text)
+
+    def fill_tensor(name: str) -> None:
+        with (target / WEIGHTS).open("r+b") as file:
+            file.seek(len(text) + header[name]["data_offsets"][0])
             for chunk in draw(name, header[name]["dtype"], header[name]["shape"], depths):
                 file.write(chunk.tobytes())
+
+    # The largest first: NumPy draws without holding the interpreter's lock.
+    names = sorted(header, key=lambda name: -prod(header[name]["shape"]))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fill_tensor, names))
 
 
 def main() -> None:

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A decode step of a Llama of the shape of Llama 3 8B, beside PyTorch in BF16, both in CUDA graphs.
+"""A step of a Llama of the shape of Llama 3 8B, beside PyTorch in BF16, both in CUDA graphs.
 
     scripts/export/export_cached_llama.py --layers N --zeros -o build/llama/N               (N = 1, 4, 32)
     nvfp4-compile build/llama/N/decode.mlir --weights build/llama/N/weights.safetensors --policy=weight-only
         --target=sm_90a -o N.nvfp4pkg
     fill_package.py strip N.nvfp4pkg N; fill_package.py fill N N.nvfp4pkg    (where the GPU is)
-    llama.py --library libNVFP4Runtime.so.1 1.nvfp4pkg 4.nvfp4pkg 32.nvfp4pkg [--context 1024]
+    llama.py --library libNVFP4Runtime.so.1 1.nvfp4pkg 4.nvfp4pkg 32.nvfp4pkg [--context 1024] [--tokens 2048]
 
-The number of layers is read from the package. A layer's time is the difference of two packages, divided by the layers
-in between. PyTorch's side appends to a cache that is there, and attends with scaled_dot_product_attention.
+Packages of decode.mlir compute one token after `context` ones, those of prefill.mlir `tokens` tokens. The number of
+layers is read from the package; a layer's time is the difference of two packages, divided by the layers in between.
+PyTorch's side appends to a cache that is there, and attends with scaled_dot_product_attention.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 from pathlib import Path
@@ -26,23 +28,26 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "export"))
 import cached_llama  # noqa: E402
 
-REPLAYS, TURNS = 20, 9
+TURNS, TURN_US = 9, 40_000
 
 
 class TorchAttention(cached_llama.Attention):
     """Keeps keys and values in place, as serving does."""
 
-    cache: tuple[Tensor, Tensor]
+    cache: tuple[Tensor, Tensor] | None
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, past=None):
         batch, seq, size = x.shape[0], x.shape[1], self.shape.head_size
         query = cached_llama.rotate(self.q_proj(x).view(batch, seq, -1, size).transpose(1, 2), cos, sin)
         key = cached_llama.rotate(self.k_proj(x).view(batch, seq, -1, size).transpose(1, 2), cos, sin)
         value = self.v_proj(x).view(batch, seq, -1, size).transpose(1, 2)
-        keys, values = self.cache
-        keys[:, :, -seq:].copy_(key)
-        values[:, :, -seq:].copy_(value)
-        mixed = nn.functional.scaled_dot_product_attention(query, keys, values, enable_gqa=True)
+        keys, values = self.cache or (key, value)
+        if self.cache:
+            keys[:, :, -seq:].copy_(key)
+            values[:, :, -seq:].copy_(value)
+        mixed = nn.functional.scaled_dot_product_attention(
+            query, keys, values, is_causal=not self.cache, enable_gqa=True
+        )
         return self.o_proj(mixed.transpose(1, 2).reshape(batch, seq, -1)), key, value
 
 
@@ -53,7 +58,8 @@ class TorchNorm(cached_llama.RMSNorm):
         return nn.functional.rms_norm(x, (x.shape[-1],), self.weight, cached_llama.EPSILON)
 
 
-def make_torch(layers: int, context: int) -> cached_llama.Decoder:
+def make_torch(layers: int, context: int | None) -> cached_llama.Decoder:
+    """Without a context: for prefill."""
     shape = cached_llama.Shape(layers)
     model = cached_llama.make_decoder(shape, "cuda")
     with torch.no_grad():
@@ -61,9 +67,10 @@ def make_torch(layers: int, context: int) -> cached_llama.Decoder:
             weight.normal_(std=weight.shape[-1] ** -0.5) if weight.dim() > 1 else weight.fill_(1)
     for module in model.modules():
         if isinstance(module, cached_llama.Attention):
-            rows = (1, shape.kv_heads, context + 1, shape.head_size)
-            module.__class__ = TorchAttention
-            module.cache = tuple(torch.randn(rows, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+            module.__class__, module.cache = TorchAttention, None
+            if context is not None:
+                rows = (1, shape.kv_heads, context + 1, shape.head_size)
+                module.cache = tuple(torch.randn(rows, device="cuda", dtype=torch.bfloat16) for _ in range(2))
         elif isinstance(module, cached_llama.RMSNorm):
             module.__class__ = TorchNorm
     return model
@@ -84,32 +91,41 @@ def capture(step) -> torch.cuda.CUDAGraph:
 
 def time_us(graph: torch.cuda.CUDAGraph) -> float:
     """Microseconds of a replay: weights are larger than the second-level cache."""
-    times = []
-    for _ in range(TURNS):
+
+    def run(replays: int) -> float:
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
-        for _ in range(REPLAYS):
+        for _ in range(replays):
             graph.replay()
         end.record()
         end.synchronize()
-        times.append(start.elapsed_time(end) * 1000 / REPLAYS)
-    return statistics.median(times)
+        return start.elapsed_time(end) * 1000 / replays
+
+    replays = max(1, round(TURN_US / run(1)))
+    return statistics.median(run(replays) for _ in range(TURNS))
 
 
 @torch.no_grad()
-def compare(path: Path, library: str, context: int) -> tuple[int, float, float]:
+def compare(path: Path, options: argparse.Namespace) -> tuple[int, float, float]:
     """Layers, and microseconds of a step: ours and PyTorch's."""
-    inputs = json.loads((path / "manifest.json").read_text())["entries"][0]["inputs"]
-    layers = sum(entry["name"].startswith("past_key") for entry in inputs)
-    ids = torch.randint(0, 1000, (1, 1), device="cuda")
-    position = torch.full((1, 1), context, device="cuda")
-    model = make_torch(layers, context)
-    theirs = time_us(capture(lambda _: model(ids, position, [])))
-    del model
-    torch.cuda.empty_cache()
-    caches = [torch.randn(1, 8, context, 128, device="cuda", dtype=torch.bfloat16) for _ in range(2 * layers)]
-    package = Package(str(path), library, skip_checksums=True)
-    run = package.bind("main", [ids, position, *caches])
+    entry = json.loads((path / "manifest.json").read_text())["entries"][0]
+    layers = sum(result["name"].startswith("key") for result in entry["results"])
+    context, tokens = options.context, 1
+    if len(entry["inputs"]) == 2:
+        context, tokens = None, options.tokens
+    ids = torch.randint(0, 1000, (1, tokens), device="cuda")
+    positions = torch.arange(tokens, device="cuda")[None] + (context or 0)
+    theirs = math.nan
+    if not options.ours:
+        model = make_torch(layers, context)
+        theirs = time_us(capture(lambda _: model(ids, positions, [])))
+        del model
+        torch.cuda.empty_cache()
+    caches = []
+    if context is not None:
+        caches = [torch.randn(1, 8, context, 128, device="cuda", dtype=torch.bfloat16) for _ in range(2 * layers)]
+    package = Package(str(path), options.library, skip_checksums=True)
+    run = package.bind("main", [ids, positions, *caches])
     ours = time_us(capture(run.enqueue))
     if not run.results[0].isfinite().all():
         raise SystemExit(f"{path}: expected finite logits")
@@ -121,9 +137,11 @@ def main() -> None:
     parser.add_argument("packages", type=Path, nargs="+")
     parser.add_argument("--library", required=True)
     parser.add_argument("--context", type=int, default=1024)
+    parser.add_argument("--tokens", type=int, default=2048, help="of prefill")
+    parser.add_argument("--ours", action="store_true", help="without PyTorch's side")
     options = parser.parse_args()
-    rows = sorted(compare(path, options.library, options.context) for path in options.packages)
-    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, context {options.context}; microseconds")
+    rows = sorted(compare(path, options) for path in options.packages)
+    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; microseconds")
     for layers, ours, theirs in rows:
         print(f"{layers:3} layers, BF16 head  {ours:9.1f}  PyTorch {theirs:9.1f}  {theirs / ours:5.2f} x")
     for (fewer, ours0, theirs0), (more, ours1, theirs1) in zip(rows, rows[1:]):

@@ -45,13 +45,13 @@ class Functional(nn.Module):
         return torch.func.functional_call(self._model, state, (input_ids, position_ids, cache))
 
 
-def export(shape: Shape, decode: bool) -> str:
-    """Return the text of a graph."""
+def export(shape: Shape, decode: bool, tokens: int | None) -> str:
+    """Return the text of a graph, of prefill for `tokens` or any number of tokens."""
     model = make_decoder(shape, "meta")
     weights = dict(model.named_parameters())
     # Extents that occur nowhere else in the model, where they are dynamic.
-    batch, seq, context = 1, 1 if decode else 19, 23
-    sequence = None if decode else torch.export.Dim("seq", min=2)
+    batch, seq, context = 1, 1 if decode else tokens or 19, 23
+    sequence = None if decode or tokens else torch.export.Dim("seq", min=2)
     ids = torch.zeros(batch, seq, dtype=torch.int64, device="meta")
     past = [(f"past_{kind}.{i}") for i in range(shape.layers) for kind in ("key", "value")] if decode else []
     cache = [
@@ -68,7 +68,7 @@ def export(shape: Shape, decode: bool) -> str:
     module = torch_mlir.fx.export_and_import(
         program, output_type="linalg-on-tensors", func_name="main", decomposition_table={}
     )
-    length = 1 if decode else "seq"
+    length = seq if decode or tokens else "seq"
     rows = (batch, shape.kv_heads)
     ports = [Port(name, (batch, length)) for name in ("input_ids", "position_ids")]
     ports += [Port(name, (*rows, "context", shape.head_size)) for name in past]
@@ -100,15 +100,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory to write to")
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--tokens", type=int, help="of prefill (default: any number of them)")
     parser.add_argument("--zeros", action="store_true", help="also write weights, all zeros")
     for name in ("hidden", "feed-forward", "heads", "kv-heads", "vocabulary"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Shape, name.replace("-", "_")))
     options = vars(parser.parse_args())
-    directory, zeros = options.pop("output"), options.pop("zeros")
+    directory, zeros, tokens = (options.pop(name) for name in ("output", "zeros", "tokens"))
     shape = Shape(**options)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "prefill.mlir").write_text(export(shape, decode=False))
-    (directory / "decode.mlir").write_text(export(shape, decode=True))
+    (directory / "prefill.mlir").write_text(export(shape, decode=False, tokens=tokens))
+    (directory / "decode.mlir").write_text(export(shape, decode=True, tokens=None))
     shapes = {name: list(p.shape) for name, p in make_decoder(shape, "meta").named_parameters()}
     (directory / "weights.json").write_text(json.dumps(shapes, indent=1) + "\n")
     if zeros:
