@@ -413,7 +413,14 @@ TENSOR_MEMORY = of(
         ("columns never freed", line(r"tcgen05\.dealloc"), "", ("R13",)),
         ("scales of B copied over those of A", r"(warpx4 \t)\[%r5\]", r"\1[%r4]", (VALUES, "R11")),
         ("more allocated than there is", r"alloc\.cta_group::1\.sync\.aligned\.shared::cta\.b32 \t\[sTaddr\], %r\d+", "alloc.cta_group::1.sync.aligned.shared::cta.b32 [sTaddr], 600", ("R9",)),
-        ("scales of 32 elements", r"block16", "block32", (VALUES,)),
+        ("scales of 32 elements", r"block16", "block32", ("descriptor",)),
+        ("columns freed before the last load", r"bar\.sync \t0;(\s*@%p1 bra \t\$L__BB0_11;)", r"\1", ("R9",)),
+        ("scales of B four columns further", r"(\[%r4\], )\[%r5\]", r"\1[%r5+4]", ("R11",)),
+        ("phase of the wait flipped", r"(mbarrier\.try_wait\.parity\.shared\.b64 %p\d+, \[[^\]]*\], )[^;]*;", r"\g<1>1;", ("R9",)),
+        ("rows of A half as far apart", r"(or\.b64 \t%rd31, %rd30, )70437464178688;", r"\g<1>70403103916032;", (VALUES,)),
+        ("a column of D too far", r"(scale\.block16\.collector::a::discard )\[%r3\]", r"\1[%r3+124]", ("R9", "R11")),
+        ("negative A", r"136316032", "136324224", (VALUES,)),
+        ("lanes of the next warp", r"(shl\.b32 \t%r\d+, %r\d+, )21;", r"\g<1>20;", ("R9",)),
     ],
 )  # fmt: skip
 

@@ -387,6 +387,8 @@ static bool decodeTransfer(DecodeContext &context, bool isLoad) {
       (hasSplit && !readSplit(context, address + 1, plan)))
     return true;
   const Operand &registers = context.getOperand(list);
+  if (registers.kind != Operand::Kind::Vector)
+    return context.error("expected a vector of registers");
   plan.registers = isLoad ? context.writeVector(registers, Type::B32)
                           : context.readVector(registers, Type::B32);
   if (isReduced)
