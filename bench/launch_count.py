@@ -26,6 +26,7 @@ ENCODER, W4A4, MAX_PER_LAYER = "minilm", "inference", 12
 
 PIPELINE = [
     "--nvfp4-expand-tensors",
+    "--nvfp4-decode-activations",
     "--convert-elementwise-to-linalg",
     "--cse",
     "--nvfp4-fuse-elementwise",

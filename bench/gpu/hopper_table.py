@@ -7,7 +7,8 @@
 A file of --ours defines `cases()`, a list of dictionaries: `what` (a row of WHAT), `shape`
 (N x K, or rows x columns of a source), `m`, and `make`, which gets both and returns the launchers
 that take turns, and a function that says how far results are off (or None). Times are medians of
-graphs of launches (gpubench.py). L(n) is the best read of n bytes, `copy` the best kernel or
+graphs of launches (gpubench.py). The error of a product is 1 where it is off by what rounding to
+bf16 may take (matmul_cases.py); a larger one ends the program with 1. L(n) is the best read of n bytes, `copy` the best kernel or
 cudaMemcpyAsync with the same ratio of reads to writes.
 """
 
@@ -236,7 +237,7 @@ def text_of(row: dict) -> str:
     share = lambda key: f"{row[key]:6.3f}" if row.get(key) else " " * 6  # noqa: E731
     return (
         f"{row['what']:28}{row['shape']:>12} {time('ours_us')} {time('floor_us')} {share('figure')} {share('reach')} {share('then')}"
-        f" {time('cublas_us')} {time('triton_us')} {time('dequantize_us')}  {row['floor']}"
+        f" {time('cublas_us')} {time('triton_us')} {time('dequantize_us')} {share('error')}  {row['floor']}"
     )
 
 
@@ -253,7 +254,7 @@ def main() -> None:
     torch.manual_seed(1)
     cases = load_cases(arguments.ours)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; microseconds")
-    print(f"{'':28}{'':>12} {'ours':>9} {'floor':>9} {'share':>6} {'reach':>6} {'then':>6} {'cuBLAS':>9} {'Triton':>9} {'deq+mm':>9}")
+    print(f"{'':28}{'':>12} {'ours':>9} {'floor':>9} {'share':>6} {'reach':>6} {'then':>6} {'cuBLAS':>9} {'Triton':>9} {'deq+mm':>9} {'error':>6}")
     rows = []
     for row in rows_of(arguments.only, cases, not arguments.no_peers):
         print(text_of(row), flush=True)
@@ -269,6 +270,9 @@ def main() -> None:
             writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+    wrong = [f"{row['what']} {row['shape']}" for row in rows if "M=" in row["what"] and (row.get("error") or 0) > 1]
+    if wrong:
+        sys.exit(f"off by more than rounding to bf16: {', '.join(wrong)}")
 
 
 main()

@@ -21,7 +21,7 @@ from kernel_harness import Kernels
 from make_matmul_kernels import weights
 
 SHAPES = [(28672, 8192), (8192, 8192), (4096, 4096)]
-ROWS = [1, 16]
+ROWS = [1, 16, 64]
 CHOICE = (
     "builtin.module(nvfp4-normalize,nvfp4-policy{policy=weight-only},nvfp4-quantize,"
     "nvfp4-assign-layouts{chip=sm_90a},func.func(nvfp4-fold-transposes),nvfp4-select-kernels{chip=sm_90a})"

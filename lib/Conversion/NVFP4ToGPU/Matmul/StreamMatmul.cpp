@@ -522,9 +522,8 @@ LogicalResult StreamKernel::emit() {
   extents.nExpr = b.getAffineConstantExpr(config.n);
   extents.k = a.index(config.k);
 
-  // Registers for as many CTAs as a multiprocessor is to hold. Where K is one
-  // tile there is nothing to fetch under the end of another kernel.
-  if (unit.tileM <= 8 && config.tiles > 1)
+  // Registers for as many CTAs as a multiprocessor is to hold.
+  if (unit.tileM <= 8)
     kernel.getFunction()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                                   b.getI32IntegerAttr(kResident));
   // Weights are fetched before that.
