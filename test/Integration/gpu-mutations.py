@@ -24,11 +24,14 @@ import numpy as np
 from gpu_layers import Compiled, Layer, make_values, store
 from harness import CommandError, expect, finish, group, run, temporary
 
-CHIP = "sm_120a"
 VALUES = "values"
-# Kernels of a layer, by what only they contain.
+# Kernels of a layer, by what only they contain, and the rows that they are run with.
 QUANTIZE, FEW_ROWS, MANY_ROWS = "quantize", "few rows", "many rows"
-ROWS = {QUANTIZE: 129, FEW_ROWS: 5, MANY_ROWS: 129}
+STREAM, WARPGROUPS = "stream", "warpgroups"
+SUBJECTS = [
+    ("sm_120a", Layer("nvfp4-row", 100, 1040, bias=True), {QUANTIZE: 129, FEW_ROWS: 5, MANY_ROWS: 129}),
+    ("sm_90a", Layer("nvfp4-weight-only", 100, 1040, element="bf16", bias=True), {STREAM: 5, WARPGROUPS: 129}),
+]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ BARRIER, WAIT, COMMIT = line(r"bar\.sync \t0"), line(r"cp\.async\.wait_group"), 
 SCALES = r"(\n\tld\.shared\.b32 \t%r\d+, \[%rd\d+\+)(\d+)\];"
 MIN = r"min\.u64 (\t%rd\d+, %rd\d+), "
 TELLS = ("R4", "R6", "R11")
+TRY_WAIT = r"mbarrier\.try_wait\.parity[.\w:]*\.b64 done, \[%r\d+\], %r\d+;"
+NO_WAIT, ARRIVE = "setp.eq.u32 done, 0, 0;", r"(@%p\d+ )?mbarrier\.arrive\.shared::cta\.b64 _, \[%r\d+\];"
+WAITS = ("R4", "R7", "R8", "R9", "R11", "R12", "deadlock", VALUES)
 MUTATIONS = [
     Mutation("maximum without half of the lanes", QUANTIZE, r"(shfl\.sync\.bfly\.b32 \t%r\d+, %r\d+, )16, ", r"\g<1>8, ", (VALUES,)),
     Mutation("block's maximum without a lane", QUANTIZE, r"(shfl\.sync\.bfly\.b32 \t%r\d+, %r\d+, )2, 31", r"\g<1>1, 31", (VALUES,), -1),
@@ -89,33 +95,55 @@ MUTATIONS = [
     Mutation("results beyond the last row", FEW_ROWS, r"min\.u64 (\t%rd\d+), %rd\d+, 16;", r"mov.u64 \1, 16;", ("bounds",)),
     Mutation("no scale of the row", FEW_ROWS, r"mul\.rn\.f32 (\t%r\d+, %r\d+), %r\d+;", r"mov.b32 \1;", (VALUES,)),
     Mutation("sums of one warp left out", FEW_ROWS, r"add\.rn\.f32 (\t%r\d+, %r\d+), %r\d+;", r"mov.b32 \1;", (VALUES,)),
+    Mutation("no wait for weights", STREAM, TRY_WAIT.replace("[.\\w:]*", r"\.shared::cta"), NO_WAIT, WAITS, -2),
+    Mutation("no wait for sums", STREAM, TRY_WAIT, NO_WAIT, WAITS, None),
+    Mutation("fewer bytes of weights expected", STREAM, r"(arrive\.expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>16;", WAITS),
+    Mutation("no arrival for bytes of sums", STREAM, r"mbarrier\.arrive\.expect_tx[^;]*;", "", WAITS, -3),
+    Mutation("no barrier behind activations", STREAM, BARRIER, "", WAITS),
+    Mutation("sums of the other CTA", STREAM, r"(mapa\.shared::cluster\.u32 %r\d+, %r\d+, )%r\d+;", r"\g<1>0;", WAITS, 1),
+    Mutation("rows beyond the last one sent", STREAM, r"@%p\d+ (st\.async[^;]*;)", r"\1", ("bounds", *WAITS), 1),
+    Mutation("scales of another step", STREAM, r"(shfl\.sync\.idx\.b32[^,]*, [^,]*, )%r\d+,", r"\g<1>0,", (VALUES,), 1),
+    Mutation("half of K left out", STREAM, r"(mma\.sync[^;]*;)", "", (VALUES, *TELLS)),
+    Mutation("no wait for a full stage", WARPGROUPS, TRY_WAIT, NO_WAIT, WAITS, -1),
+    Mutation("no wait for an empty stage", WARPGROUPS, TRY_WAIT, NO_WAIT, WAITS, 0),
+    Mutation("stages never given back", WARPGROUPS, ARRIVE, "", WAITS, None),
+    Mutation("stage given back before it was read", WARPGROUPS, r"wgmma\.wait_group\.sync\.aligned 0;", "", ("R10", *WAITS)),
+    Mutation("no fence before the unit", WARPGROUPS, r"wgmma\.fence\.sync\.aligned;", "", ("R10",)),
+    Mutation("fewer bytes of a tile expected", WARPGROUPS, r"(arrive\.expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>16;", WAITS),
+    Mutation("scales of another step", WARPGROUPS, r"(shfl\.sync\.idx\.b32[^,]*, [^,]*, )%r\d+,", r"\g<1>0,", (VALUES,), 1),
+    Mutation("no barrier before sums are read back", WARPGROUPS, r"bar\.sync 1, \d+;", "", TELLS, 1),
 ]
 
 
 def find_entries(program: bytes) -> dict[str, tuple[int, int]]:
     """Where the kernels of @main begin and end in a program. The one for few rows has fewer instructions of the unit."""
-    entries = {match.span(): match[0].count(b"\tmma.sync") for match in ENTRY.finditer(program)}
+    entries = {match.span(): match[0].count(b"mma.sync.aligned") for match in ENTRY.finditer(program)}
+    having = lambda word: [span for span in entries if word in program[slice(*span)]]
+    if groups := having(b"wgmma.mma_async"):
+        # The first stream is for one or two rows.
+        return {STREAM: having(b"st.async")[1], WARPGROUPS: groups[0]}
     products = sorted((span for span in entries if entries[span]), key=entries.get)
-    quantize = [span for span in entries if not entries[span] and b"e2m1x2" in program[slice(*span)]]
+    quantize = [span for span in having(b"e2m1x2") if not entries[span]]
     return dict(zip((FEW_ROWS, MANY_ROWS, QUANTIZE), [*products, quantize[0]]))
 
 
 class Subject:
     """A layer that is right, to be broken."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, chip: str, layer: Layer, rows: dict[str, int]) -> None:
         self.rng = np.random.default_rng(0)
-        self.layer, self.compiled = layer, Compiled(layer, self.rng, CHIP)
-        self.inputs = {rows: make_values(self.rng, (rows, layer.columns)) for rows in set(ROWS.values())}
-        self.bytes = run(self.compiled.cpu, {"x": store(self.inputs[ROWS[QUANTIZE]], layer.element)}, "bytes")
+        self.layer, self.compiled, self.rows = layer, Compiled(layer, self.rng, chip), rows
+        self.inputs = {count: make_values(self.rng, (count, layer.columns)) for count in set(rows.values())}
+        if QUANTIZE in rows:
+            self.bytes = run(self.compiled.cpu, {"x": store(self.inputs[rows[QUANTIZE]], layer.element)}, "bytes")
         self.program = (self.compiled.gpu / "program.so").read_bytes()
         self.entries = find_entries(self.program)
 
     def run(self, package: Path, kernel: str) -> str:
         """Which rule the simulator names, or whether values are right."""
-        values = self.inputs[ROWS[kernel]]
+        values = self.inputs[self.rows[kernel]]
         inputs = {"x": store(values, self.layer.element)}
-        entry = "bytes" if kernel == QUANTIZE else "main"
+        entry = "bytes" if kernel == QUANTIZE else "main" if self.compiled.form else None
         try:
             got = run(package, inputs, entry, ["--device=sim", "--accumulate=exact", "--skip-checksums"])
         except CommandError as error:
@@ -143,13 +171,14 @@ class Subject:
 
 def main() -> None:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    with group("the layer"):
-        subject = Subject(Layer("nvfp4-row", 100, 1040, bias=True))
-        for kernel in ROWS:
-            expect(f"{kernel}: unbroken", (told := subject.run(subject.compiled.gpu, kernel)) == "nothing", told)
-        for mutation in MUTATIONS:
-            if wanted in mutation.name:
-                subject.check(mutation)
+    for chip, layer, rows in SUBJECTS:
+        with group(f"{layer} on {chip}"):
+            subject = Subject(chip, layer, rows)
+            for kernel in rows:
+                expect(f"{kernel}: unbroken", (told := subject.run(subject.compiled.gpu, kernel)) == "nothing", told)
+            for mutation in MUTATIONS:
+                if mutation.kernel in rows and wanted in mutation.name:
+                    subject.check(mutation)
     finish()
 
 
