@@ -14,32 +14,31 @@
 #include "Arithmetic.h"
 #include "HopperPTX.h"
 
+#include "nvfp4/Support/MatrixDescriptors.h"
+
 using namespace mlir;
 using namespace nvfp4;
 
-/// Fields of a descriptor, which counts in 16 bytes.
-static constexpr int64_t kUnitBytes = 16;
-static constexpr unsigned kLeadingShift = 16, kStrideShift = 32,
-                          kSwizzleShift = 62;
-static constexpr uint64_t kSwizzle128 = 1;
 /// Eight lines, the period of the swizzle.
 static constexpr int64_t kAtomBytes = 8 * kWgmmaLineBytes;
 
 Value nvfp4::emitWgmmaDescriptor(ImplicitLocOpBuilder &b, Value pointer,
                                  const WgmmaImage &image) {
   Arithmetic a(b);
-  uint64_t leading = image.isKContiguous ? 1 : image.panelBytes / kUnitBytes;
-  uint64_t fixed = leading << kLeadingShift |
-                   uint64_t(kAtomBytes / kUnitBytes) << kStrideShift |
-                   kSwizzle128 << kSwizzleShift;
-  Value address = a.div(HopperPTX(b).getAddress(pointer), kUnitBytes);
-  return a.add(a.toI64(address), static_cast<int64_t>(fixed));
+  constexpr uint32_t kUnit = 1 << descriptor::kUnitShift;
+  SharedMatrixDescriptor matrix;
+  matrix.leadingBytes = image.isKContiguous ? kUnit : image.panelBytes;
+  matrix.strideBytes = kAtomBytes;
+  matrix.swizzle = MatrixSwizzle::Bytes128;
+  Value address = a.div(HopperPTX(b).getAddress(pointer), kUnit);
+  return a.add(a.toI64(address),
+               static_cast<int64_t>(*encodeForWarpgroup(matrix)));
 }
 
 /// From one instruction of a step to the next, in a descriptor's units.
 static int64_t getStepUnits(const WgmmaImage &image) {
-  return image.isKContiguous ? kWgmmaK * 2 / kUnitBytes
-                             : kWgmmaK * kWgmmaLineBytes / kUnitBytes;
+  return getDescriptorDistance(image.isKContiguous ? kWgmmaK * 2
+                                                   : kWgmmaK * kWgmmaLineBytes);
 }
 
 namespace {
