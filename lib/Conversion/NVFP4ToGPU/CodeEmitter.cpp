@@ -163,6 +163,36 @@ Value CodeEmitter::emitByInstruction(ArrayRef<Value> run, Value encode) {
                  isWord ? "=r,f,f,f,f,f,f,f,f" : "=h,f,f,f,f", scaled);
 }
 
+/// The instruction gives four codes, the last operand's lowest. Operands use
+/// these bytes of its random bits, from the first: 3, 1, 2, 0 (PTX ISA 9.0,
+/// 9.7.9.21; which half serves which is shown in a figure only).
+Value CodeEmitter::emitByRandomInstruction(ArrayRef<Value> run, Value encode,
+                                           ArrayRef<Value> random) {
+  constexpr int64_t kAtOnce = 4, kPlaces[kAtOnce] = {0, 2, 1, 3};
+  Value word;
+  for (size_t first = 0; first < run.size(); first += kAtOnce) {
+    SmallVector<Value> operands;
+    Value bits;
+    for (int64_t i = 0; i < kAtOnce; ++i) {
+      operands.push_back(arith::MulFOp::create(b, run[first + i], encode));
+      Value byte = arith::ShLIOp::create(b, random[first + i],
+                                         getI32(b, 8 * kPlaces[i]));
+      bits = bits ? arith::OrIOp::create(b, bits, byte).getResult() : byte;
+    }
+    operands.push_back(bits);
+    Value codes = emitAsm("cvt.rs.satfinite.e2m1x4.f32 $0, {$4, $3, $2, $1}, "
+                          "$5;",
+                          b.getI16Type(), "=h,f,f,f,f,r", operands);
+    if (run.size() == kAtOnce)
+      return codes;
+    codes = arith::ExtUIOp::create(b, b.getI32Type(), codes);
+    Value place = getI32(b, kCodeBits * first);
+    codes = arith::ShLIOp::create(b, codes, place);
+    word = word ? arith::OrIOp::create(b, word, codes).getResult() : codes;
+  }
+  return word;
+}
+
 /// For every f32 and every factor: an i32.
 Value CodeEmitter::emitByCodec(ArrayRef<Value> run, Value encode,
                                ArrayRef<Value> random) {
@@ -266,8 +296,9 @@ SmallVector<Value> CodeEmitter::emitWords(ArrayRef<Value> run, Value encode,
     return words;
   };
   if (hasInstruction(!random.empty()))
-    return emitEach([&](ArrayRef<Value> part, ArrayRef<Value>) {
-      return emitByInstruction(part, encode);
+    return emitEach([&](ArrayRef<Value> part, ArrayRef<Value> bytes) {
+      return bytes.empty() ? emitByInstruction(part, encode)
+                           : emitByRandomInstruction(part, encode, bytes);
     });
 
   Value isSmall = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, encode,

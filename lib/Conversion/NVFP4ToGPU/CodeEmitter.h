@@ -48,11 +48,15 @@ public:
 
 private:
   bool hasInstruction(bool isStochastic) const {
-    return chip.hasE2M1Conversion && !isStochastic;
+    return chip.hasE2M1Conversion &&
+           (!isStochastic || chip.hasStochasticConversion);
   }
   mlir::Value emitHasNaN(llvm::ArrayRef<mlir::Value> run);
   mlir::Value emitByInstruction(llvm::ArrayRef<mlir::Value> run,
                                 mlir::Value encode);
+  mlir::Value emitByRandomInstruction(llvm::ArrayRef<mlir::Value> run,
+                                      mlir::Value encode,
+                                      llvm::ArrayRef<mlir::Value> random);
   mlir::Value emitByCodec(llvm::ArrayRef<mlir::Value> run, mlir::Value encode,
                           llvm::ArrayRef<mlir::Value> random);
   mlir::Value emitByArithmetic(llvm::ArrayRef<mlir::Value> run,
