@@ -6,11 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "nvfp4/Target/Chips.h"
 #include "nvfp4/Target/Target.h"
 
 void nvfp4::registerBuiltinTargets(TargetRegistry &registry) {
   (void)registry.add(createCPUTarget());
-  (void)registry.add(createGPUTarget("sm_90a"));
-  (void)registry.add(createGPUTarget("sm_120a"));
-  (void)registry.add(createGPUTarget("sm_121a"));
+  for (const ChipModel &chip : getChips())
+    (void)registry.add(createGPUTarget(chip.name));
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Every model compiles with every policy for every chip that has the products, and ptxas needs neither spills nor local memory.
+"""Every model compiles with every policy for every chip that has the products, and ptxas needs neither spills nor local
+memory. Where nvdisasm is, too: the thread that multiplies in tensor memory has its operands in registers of the warp, and
+few other instructions for each product.
 
 RUN: %python %s %if ptxas %{ --assemble %}
 REQUIRES: numpy
@@ -9,12 +11,54 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
+from pathlib import Path
 
 from harness import call, expect, finish, group, inputs_folder, temporary
 
 MODELS = ("llama", "llama_dynamic", "llama_bf16", "minilm")
 POLICIES = ("inference", "weight-only", "mlp-only", "none")
-CHIPS = ("sm_120a", "sm_121a", "sm_90a")
+CHIPS = {
+    "sm_120a": POLICIES,
+    "sm_121a": POLICIES,
+    "sm_90a": POLICIES,
+    "sm_100a": POLICIES,
+    "sm_103a": ("inference",),
+    "sm_110a": ("inference",),
+}
+# Other instructions for each product, by the copies of scales among them.
+MOST_OTHERS = {1: 12, 2: 12, 3: 14}
+
+
+def find_loops(code: str) -> list[list[str]]:
+    """Instructions of the innermost loops with products in tensor memory."""
+    labels, body, loops = {}, [], []
+    for text in code.splitlines():
+        if label := re.match(r"\s*(\.L\w+):", text):
+            labels[label[1]] = len(body)
+        elif instruction := re.search(r"/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;", text):
+            body.append(instruction[1])
+            target = re.search(r"BRA.*\((\.L\w+)\)", instruction[1])
+            if target and target[1] in labels:
+                loops.append((labels[target[1]], len(body)))
+    products = [(begin, end) for begin, end in loops if any("UTCOMMA" in text for text in body[begin:end])]
+    inner = [a for a in products if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in products)]
+    return [body[begin:end] for begin, end in inner]
+
+
+def check_loops(what: str, cubin: Path) -> None:
+    """Of all kernels in an image."""
+    code = call("nvdisasm", "-c", cubin)
+    for function in re.split(r"\n//-+ \.text\.", code)[1:]:
+        name = f"{what}: {function.split()[0]}"
+        # A loop in which threads take turns, because an operand might differ.
+        expect(f"{name}: operands", "UTCOMMA" not in function or "BRA.U.ANY" not in function, "taken in turns")
+        for loop in find_loops(function):
+            products = sum("UTCOMMA" in text for text in loop)
+            copies = sum("UTCCP" in text for text in loop) / products
+            others = (len(loop) - products) / products
+            expect(f"{name}: loop", others <= MOST_OTHERS[max(1, round(copies))], f"{others} others, {copies} copies")
+            expect(f"{name}: registers", not any("R2UR" in text for text in loop), "R2UR")
 
 
 def check(model: str, policy: str, chip: str, assemble: bool) -> None:
@@ -27,7 +71,10 @@ def check(model: str, policy: str, chip: str, assemble: bool) -> None:
         expect(f"{what}: kernels", kernels > 0, kernels)
         if not assemble:
             return
-        said = call("ptxas", "-v", f"-arch={chip}", ptx, "-o", "/dev/null")
+        cubin = temporary(".cubin")
+        said = call("ptxas", "-v", f"-arch={chip}", ptx, "-o", cubin)
+        if shutil.which("nvdisasm"):
+            check_loops(what, cubin)
         used = re.findall(r"Function properties for (\w+)\n(.*)", said)
         expect(f"{what}: all are assembled", len(used) == kernels, said[:500])
         # A unit that waits for registers that others change.
@@ -41,8 +88,8 @@ def main() -> None:
     parser.add_argument("--assemble", action="store_true", help="with ptxas")
     options = parser.parse_args()
     for model in MODELS:
-        for chip in CHIPS:
-            for policy in POLICIES:
+        for chip, policies in CHIPS.items():
+            for policy in policies:
                 check(model, policy, chip, options.assemble)
     finish()
 

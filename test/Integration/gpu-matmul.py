@@ -67,6 +67,16 @@ REPRESENTATIVE["sm_90a"] = [
     (Layer("bf16", 136, 384), (5, 127)),
     (Layer("bf16", 8, 48, view="misaligned"), (32,)),
 ]
+# The unit's columns are rows of the product, and its rows are; several tiles of K, and batches.
+REPRESENTATIVE["sm_100a"] = [
+    (Layer("nvfp4-row", 136, 1040, bias=True), (0, 1, 65, 129)),
+    (Layer("nvfp4-row", 7, 80, element="bf16"), (5, 300)),
+    (Layer("nvfp4-row", 100, 48, batch=3, bias=True), (32, 70)),
+    (Layer("nvfp4-tensor", 300, 16, view="strided"), (257,)),
+    (Layer("mxfp4", 100, 80, bias=True), (16, 128)),
+    (Layer("nvfp4-weight-only", 136, 80, bias=True), (129,)),
+    (Layer("bf16", 100, 64, batch=3), (33,)),
+]
 
 
 def list_everything() -> Iterator[tuple[Layer, tuple[int, ...]]]:

@@ -22,8 +22,8 @@ KINDS = {
     "bf16": ("bf16", None, None),
 }
 # Chips whose kernels are run, and those for which these must assemble. The unit of the first multiplies blocks, that of
-# the second bf16: what is quantized is decoded for it.
-CHIPS = {"sm_120a": ("sm_120a", "sm_121a"), "sm_90a": ("sm_90a",)}
+# the second bf16: what is quantized is decoded for it. The third keeps its sums in tensor memory.
+CHIPS = {"sm_120a": ("sm_120a", "sm_121a"), "sm_90a": ("sm_90a",), "sm_100a": ("sm_100a", "sm_103a", "sm_110a")}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ from corpus import E2M1, E4M3, E8M0, F32, Close, from_bf16, pack_nibbles, tile_s
 
 LARGE = "threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4"
 SMALL = "threads = 128, tile = 16x64x512, warps = 1x1x4, stages = 3, swapped = true, max_rows = 16"
+# In tensor memory: one tile's sums overlap the next one's, they do not, and few rows in the unit's columns.
+OVERLAPPED = "threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3"
+SEPARATE = "threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 4"
+SWAPPED = "threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16"
 BLOCK = {"nvfp4": 16, "mxfp4": 32}
 # Scales 1/4 … 4: e4m3 0x28 … 0x48 in steps of a binade, e8m0 125 … 129.
 EXACT = {"nvfp4": np.arange(0x28, 0x50, 8), "mxfp4": np.arange(125, 130)}
@@ -42,6 +46,8 @@ class Matmul:
     schedule: str = LARGE
     lhs_global: str = "row"
     chip: str = "sm_120a"
+    # Of persistent kernels; 0: as many as there are tiles.
+    blocks: int = 0
     # Any finite scale, so that sums round.
     any_scale: bool = False
 
@@ -146,7 +152,8 @@ class Matmul:
         if wide:
             out = f"tensor<{lead}?x{self.n}xf32>"
         signature = ", ".join(f"%{name}: {type}" for name, type in args)
-        others = f", #nvfp4.kernel<matmul, {LARGE}>" if "max_rows" in self.schedule else ""
+        large = SEPARATE if self.threads == 288 else LARGE
+        others = f", #nvfp4.kernel<matmul, {large}>" if "max_rows" in self.schedule else ""
         buffers = ", ".join(f"%{name}: {type.replace('tensor', 'memref')}" for name, type in args)
         names = ", ".join(f"%{name}" for name, _ in args[:-1])
         types = ", ".join(type.replace("tensor", "memref") for _, type in args[:-1])
@@ -239,6 +246,7 @@ func.func @main({buffers}) {{
                 extents.append(np.int64(shapes[name][dim + (0 if self.batch else 1)]))
         tile_m, tile_n, _ = self.tile
         grid = -(-m // tile_m) * -(-self.n // tile_n) * slices
+        grid = min(grid, self.blocks or grid)
         return corpus.Case(f"M={m}", "mm", (grid,), (self.threads,), args + extents, inputs, {"d": expected})
 
 
@@ -247,7 +255,7 @@ _MAP = re.compile(
     r"box = array<i64: ([^>]*)>, dims = affine_map<\(([^)]*)\) -> \((.*?)\)>, dtype = (\d+) : i64, operand = (\d+) : i64, "
     r"strides = affine_map<\([^)]*\) -> \((.*?)\)>, swizzle = (\d+) : i64"
 )
-_DTYPES = {6: "F16", 9: "BF16"}
+_DTYPES = {0: "U8", 4: "U64", 6: "F16", 9: "BF16"}
 _SWIZZLES = ["none", "32B", "64B", "128B"]
 
 
@@ -266,7 +274,8 @@ class MapTemplate:
     def make(self, args: list) -> corpus.TensorMap:
         extents = [int(arg) for arg in args if isinstance(arg, np.int64)]
         values = dict(zip(self.names, extents, strict=True))
-        number = lambda text: eval(text.replace("floordiv", "//"), {}, values)
+        upwards = lambda text: re.sub(r"(\w+) ceildiv (\d+)", r"-(-\1 // \2)", text)
+        number = lambda text: eval(upwards(text).replace("floordiv", "//"), {}, values)
         dims = tuple(max(1, number(dim)) for dim in self.dims)
         strides = tuple(number(stride) for stride in self.strides[1:])
         return corpus.TensorMap(args[self.argument], self.dtype, dims, strides, self.box, swizzle=self.swizzle)

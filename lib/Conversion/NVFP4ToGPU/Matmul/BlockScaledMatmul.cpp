@@ -14,6 +14,8 @@
 
 #include "Arithmetic.h"
 #include "GlobalScales.h"
+#include "ScaledMapPath.h"
+#include "StageFiller.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -87,6 +89,71 @@ static LogicalResult verifyScaleTiles(ScaledMatmulOp root,
          << expected << ", but got " << config.tileK;
 }
 
+/// Codes and scales by `cp.async`, multiplied by warps.
+static FailureOr<KernelVariant> composeInWarps(KernelBuilder &kernel,
+                                               ScaledMatmulOp root,
+                                               const MatmulConfig &config,
+                                               WarpMmaKind kind,
+                                               Epilogue &epilogue) {
+  UnitSide lhsSide = config.swapped ? UnitSide::Columns : UnitSide::Rows;
+  UnitSide rhsSide = config.swapped ? UnitSide::Rows : UnitSide::Columns;
+  auto makePath = [&](UnitSide side, BlockTensorType type,
+                      ValueRange components) {
+    return createBlockScaledPath(
+        side, config, type,
+        kernel.getPointer(cast<BlockArgument>(components[0])),
+        kernel.getPointer(cast<BlockArgument>(components[1])));
+  };
+  MatmulParts parts;
+  parts.extents = getExtents(kernel, root);
+  parts.stepK = getStepK(kind);
+  parts.lhs = makePath(lhsSide, root.getLhsType(), root.getLhsComponents());
+  parts.rhs = makePath(rhsSide, root.getRhsType(), root.getRhsComponents());
+  parts.rhsIsBatched = root.getRhsType().getRank() > 2;
+  parts.atom = createWarpMma(kind, getOctetsOfScaled(UnitSide::Rows, config),
+                             getOctetsOfScaled(UnitSide::Columns, config));
+  parts.finish = createGlobalScales(kernel, root);
+  return composeMatmul(kernel, config, epilogue, parts);
+}
+
+/// Codes and scales by tensor maps, sums in tensor memory.
+static FailureOr<KernelVariant>
+composeInTensorMemory(KernelBuilder &kernel, const KernelRequest &request,
+                      ScaledMatmulOp root, const MatmulConfig &config,
+                      WarpMmaKind kind, Epilogue &epilogue) {
+  ElementEvaluator evaluator(kernel);
+  FloatContext context{kernel, evaluator};
+  MatmulParts parts;
+  parts.extents = getExtents(kernel, root);
+  parts.stepK = getStepK(kind);
+  auto makePath = [&](bool isRows, BlockTensorType type,
+                      ValueRange components) {
+    return createScaledMapPath(context, root,
+                               isRows ? UnitSide::Rows : UnitSide::Columns,
+                               config, type, components, parts.extents.batch);
+  };
+  auto lhs =
+      makePath(!config.swapped, root.getLhsType(), root.getLhsComponents());
+  auto rhs =
+      makePath(config.swapped, root.getRhsType(), root.getRhsComponents());
+  if (failed(lhs) || failed(rhs))
+    return failure();
+  parts.lhs = std::move(*lhs);
+  parts.rhs = std::move(*rhs);
+  parts.rhsIsBatched = root.getRhsType().getRank() > 2;
+  parts.finish = createGlobalScales(kernel, root);
+  TensorForm form;
+  form.kind =
+      kind == WarpMmaKind::NVFP4 ? TensorMmaKind::NVFP4 : TensorMmaKind::MXFP4;
+  form.columns = config.getExtent(UnitSide::Columns);
+  form.rows = getScaledImage(UnitSide::Rows, config, /*offset=*/0);
+  form.cols = getScaledImage(UnitSide::Columns, config,
+                             getColumnsOffset(config, parts));
+  TensorMemoryAtom atom(form);
+  return composeTensorMatmul(kernel, request.chip, config, epilogue, parts,
+                             atom, evaluator);
+}
+
 FailureOr<KernelVariant>
 nvfp4::generateBlockScaledMatmul(const KernelRequest &request,
                                  ScaledMatmulOp root) {
@@ -109,26 +176,11 @@ nvfp4::generateBlockScaledMatmul(const KernelRequest &request,
     return failure();
 
   KernelBuilder kernel(request);
-  UnitSide lhsSide = config->swapped ? UnitSide::Columns : UnitSide::Rows;
-  UnitSide rhsSide = config->swapped ? UnitSide::Rows : UnitSide::Columns;
-  auto makePath = [&](UnitSide side, BlockTensorType type,
-                      ValueRange components) {
-    return createBlockScaledPath(
-        side, *config, type,
-        kernel.getPointer(cast<BlockArgument>(components[0])),
-        kernel.getPointer(cast<BlockArgument>(components[1])));
-  };
-  MatmulParts parts;
-  parts.extents = getExtents(kernel, root);
-  parts.stepK = step;
-  parts.lhs = makePath(lhsSide, lhs, root.getLhsComponents());
-  parts.rhs = makePath(rhsSide, rhs, root.getRhsComponents());
-  parts.rhsIsBatched = rhs.getRank() > 2;
-  parts.atom = createWarpMma(*kind, getOctetsOfScaled(UnitSide::Rows, *config),
-                             getOctetsOfScaled(UnitSide::Columns, *config));
-  parts.finish = createGlobalScales(kernel, root);
   FailureOr<KernelVariant> variant =
-      composeMatmul(kernel, *config, *epilogue, parts);
+      config->hasIssuer()
+          ? composeInTensorMemory(kernel, request, root, *config, *kind,
+                                  *epilogue)
+          : composeInWarps(kernel, root, *config, *kind, *epilogue);
   if (failed(variant))
     kernel.getFunction().erase();
   return variant;

@@ -7,6 +7,7 @@
 //
 //   a pair along n at (row g, columns 2t, 2t + 1):    pitch = 8 mod 32
 //   swapped, single words at (row 2t, column g):      pitch = 4 mod 32
+//   four along n at (row lane, columns 0 … 3):        pitch = 4 mod 32
 //
 // Neighbouring threads take neighbouring runs of a row, then the next rows.
 //
@@ -77,8 +78,10 @@ int64_t Epilogue::getSliceN() const {
 
 int64_t Epilogue::getPitch() const {
   int64_t columns = getSliceN();
+  // Threads of tensor memory have a row each.
+  bool isInPairs = !config.swapped && !config.hasIssuer();
   return llvm::alignTo(columns, std::min<int64_t>(columns, 32)) +
-         (config.swapped ? 4 : 8);
+         (isInPairs ? 8 : 4);
 }
 
 //===----------------------------------------------------------------------===//
@@ -99,10 +102,9 @@ public:
         sliceN(sliceN), slabs(slabs), extents(extents), tile(tile),
         finish(finish), shared(shared), evaluator(kernel) {}
 
-  /// Of the slice that starts at (firstM, firstN) of the tile.
-  void stage(MmaAtom &atom, ValueRange accumulators, int64_t firstM,
-             int64_t firstN);
-  LogicalResult emitResults(int64_t firstM, int64_t firstN);
+  /// Of the slice that starts at `first` (i32) of the unit's columns.
+  void stage(AccumulatorSource &source, ValueRange accumulators, Value first);
+  LogicalResult emitResults(Value first);
   /// Of all threads that multiply.
   void synchronize();
 
@@ -138,43 +140,40 @@ void EpilogueEmitter::synchronize() {
     NVVM::BarrierOp::create(b);
 }
 
-void EpilogueEmitter::stage(MmaAtom &atom, ValueRange accumulators,
-                            int64_t firstM, int64_t firstN) {
+void EpilogueEmitter::stage(AccumulatorSource &source, ValueRange accumulators,
+                            Value first) {
   Value slab = a.mul(cta.warpK, sliceM * pitch);
-  int64_t firstColumn = config.swapped ? firstM : firstN;
   int64_t numColumns = config.swapped ? sliceM : sliceN;
   Value row, base;
-  atom.drain(cta, accumulators, [&](const AccumulatorChunk &chunk) {
-    int64_t columnOffset = chunk.columnOffset - firstColumn;
-    // A slice is a part of the tile only where all threads have all columns.
-    if (cta.config.hasCopiers() &&
-        (columnOffset < 0 || columnOffset >= numColumns))
-      return;
+  auto store = [&](const AccumulatorChunk &chunk) {
     auto [m, n] = config.swapped ? std::pair(chunk.column, chunk.row)
                                  : std::pair(chunk.row, chunk.column);
     if (row != chunk.row) {
       row = chunk.row;
       base = a.offset(shared, a.mul(a.add(a.add(slab, a.mul(m, pitch)), n), 4));
     }
+    int64_t count = chunk.values.size();
     if (!config.swapped) {
-      auto type = VectorType::get(chunk.values.size(), b.getF32Type());
+      auto type = VectorType::get(count, b.getF32Type());
       Value vector = vector::FromElementsOp::create(b, type, chunk.values);
-      int64_t offset = chunk.rowOffset * pitch + columnOffset;
+      int64_t offset = chunk.rowOffset * pitch + chunk.columnOffset;
       LLVM::StoreOp::create(b, vector, a.offset(base, 4 * offset),
-                            /*alignment=*/8);
+                            /*alignment=*/4 * count);
       return;
     }
     for (auto [i, value] : llvm::enumerate(chunk.values)) {
-      int64_t offset = (columnOffset + i) * pitch + chunk.rowOffset;
+      int64_t offset = (chunk.columnOffset + i) * pitch + chunk.rowOffset;
       LLVM::StoreOp::create(b, value, a.offset(base, 4 * offset),
                             /*alignment=*/4);
     }
-  });
+  };
+  source.drainColumns(cta, accumulators, first, numColumns, store);
   synchronize();
 }
 
-LogicalResult EpilogueEmitter::emitResults(int64_t firstM, int64_t firstN) {
-  Value m = a.add(tile.m, firstM), n = a.add(tile.n, firstN);
+LogicalResult EpilogueEmitter::emitResults(Value first) {
+  Value m = tile.m, n = tile.n;
+  (config.swapped ? m : n) = a.add(config.swapped ? m : n, a.toIndex(first));
   // Rows of the slice that exist; of a tile there is one at least.
   Value left = a.sub(extents.m, m);
   if (sliceM != config.tileM)
@@ -284,24 +283,51 @@ LogicalResult EpilogueEmitter::emitResult(const ResultMap &result,
 }
 
 LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
-                             MmaAtom &atom, ValueRange accumulators,
+                             AccumulatorSource &source, ValueRange accumulators,
                              const MatmulExtents &extents,
                              const MatmulTile &tile, ProductFinish &finish,
                              Value shared) {
-  int64_t sliceM = getSliceM(), sliceN = getSliceN();
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(), sliceM,
-                          sliceN, config.warpsK, extents, tile, finish, shared);
-  finish.begin(kernel.getBuilder(), tile);
-  for (int64_t m = 0; m < config.tileM; m += sliceM)
-    for (int64_t n = 0; n < config.tileN; n += sliceN) {
-      // The slice before, perhaps of another tile, has been read.
-      if (config.hasCopiers())
-        emitter.synchronize();
-      emitter.stage(atom, accumulators, m, n);
-      if (failed(emitter.emitResults(m, n)))
-        return failure();
-    }
+  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(),
+                          getSliceM(), getSliceN(), config.warpsK, extents,
+                          tile, finish, shared);
+  ImplicitLocOpBuilder &b = kernel.getBuilder();
+  finish.begin(b, tile);
+  int64_t columns = config.getExtent(UnitSide::Columns);
+  for (int64_t first = 0; first < columns; first += getSliceColumns()) {
+    // The slice before, perhaps of another tile, has been read.
+    if (config.hasCopiers())
+      emitter.synchronize();
+    Value start = Arithmetic(b).i32(first);
+    emitter.stage(source, accumulators, start);
+    if (failed(emitter.emitResults(start)))
+      return failure();
+  }
   return success();
+}
+
+LogicalResult
+Epilogue::emitSlices(KernelBuilder &kernel, const CtaContext &cta,
+                     AccumulatorSource &source, ValueRange accumulators,
+                     const MatmulExtents &extents, const MatmulTile &tile,
+                     ProductFinish &finish, Value shared, Value isReversed,
+                     function_ref<void(Value)> drained) {
+  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(),
+                          getSliceM(), getSliceN(), config.warpsK, extents,
+                          tile, finish, shared);
+  ImplicitLocOpBuilder &b = kernel.getBuilder();
+  Arithmetic a(b);
+  finish.begin(b, tile);
+  int64_t count = getNumSlices();
+  auto loop = scf::ForOp::create(b, a.i32(0), a.i32(count), a.i32(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value slice = loop.getInductionVar();
+  Value place = a.select(isReversed, a.sub(a.i32(count - 1), slice), slice);
+  emitter.synchronize();
+  Value first = a.mul(place, getSliceColumns());
+  emitter.stage(source, accumulators, first);
+  drained(slice);
+  return emitter.emitResults(first);
 }
 
 LogicalResult Epilogue::emitStaged(KernelBuilder &kernel, const CtaContext &cta,
@@ -313,5 +339,5 @@ LogicalResult Epilogue::emitStaged(KernelBuilder &kernel, const CtaContext &cta,
   return EpilogueEmitter(kernel, cta, maps, product, run, getPitch(),
                          config.tileM, config.tileN, slabs, extents, tile,
                          finish, shared)
-      .emitResults(0, 0);
+      .emitResults(Arithmetic(kernel.getBuilder()).i32(0));
 }

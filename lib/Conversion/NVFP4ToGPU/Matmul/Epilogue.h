@@ -48,9 +48,27 @@ public:
   int64_t getPitch() const;
   /// Emits everything. `shared` is free memory of getStagingBytes() bytes.
   mlir::LogicalResult emit(KernelBuilder &kernel, const CtaContext &cta,
-                           MmaAtom &atom, mlir::ValueRange accumulators,
+                           AccumulatorSource &source,
+                           mlir::ValueRange accumulators,
                            const MatmulExtents &extents, const MatmulTile &tile,
                            ProductFinish &finish, mlir::Value shared);
+  /// The same of accumulators that some columns at a time are read from: slice
+  /// after slice, from the last one on if `isReversed` (i1). `drained` is
+  /// called with the number of slices before (i32), behind a barrier of the
+  /// workers: they have read all of the slice.
+  mlir::LogicalResult emitSlices(KernelBuilder &kernel, const CtaContext &cta,
+                                 AccumulatorSource &source,
+                                 mlir::ValueRange accumulators,
+                                 const MatmulExtents &extents,
+                                 const MatmulTile &tile, ProductFinish &finish,
+                                 mlir::Value shared, mlir::Value isReversed,
+                                 llvm::function_ref<void(mlir::Value)> drained);
+  int64_t getNumSlices() const {
+    return config.getExtent(UnitSide::Columns) / getSliceColumns();
+  }
+  /// What crosses shared memory at once: all of the tile, or, where rings go on
+  /// meanwhile, 64 of the unit's columns.
+  int64_t getSliceColumns() const;
   /// The same of `slabs` parts of the sums that are in `shared` already, each
   /// of getSlabBytes() bytes.
   mlir::LogicalResult emitStaged(KernelBuilder &kernel, const CtaContext &cta,
@@ -61,10 +79,7 @@ public:
 private:
   Epilogue(const MatmulConfig &config, mlir::Value product, ResultMaps maps);
 
-  /// What crosses shared memory at once: all of the tile, or, where rings go on
-  /// meanwhile, 64 of the unit's columns.
-  int64_t getSliceColumns() const;
-  /// The same as extents of the result's tile.
+  /// A slice as extents of the result's tile.
   int64_t getSliceM() const;
   int64_t getSliceN() const;
 

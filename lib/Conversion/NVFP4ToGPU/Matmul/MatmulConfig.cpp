@@ -39,6 +39,33 @@ static LogicalResult verifyWarpgroups(Operation *root,
   return success();
 }
 
+/// Of tensor memory: all of the unit's rows, a warp for each quarter of its
+/// lanes, lines of 128 bytes, and whole scale tiles of columns or one tile.
+static LogicalResult
+verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
+  constexpr int64_t kRows = 128, kWarps = 4, kSteps = 4;
+  int64_t rows = config.getExtent(UnitSide::Rows);
+  int64_t columns = config.getExtent(UnitSide::Columns);
+  if (config.warpsK != 1 || config.getWarps(UnitSide::Columns) != 1 ||
+      config.getWarps(UnitSide::Rows) != kWarps || rows != kRows)
+    return root->emitError("expected 4 warps that share 128 of the unit's rows "
+                           "in tensor memory, but got ")
+           << config.getWarps(UnitSide::Rows) << " warps for " << rows
+           << " rows";
+  bool isOneTile = config.swapped && config.maxRows != 0 &&
+                   config.maxRows <= columns && llvm::isPowerOf2_64(columns) &&
+                   columns >= kUnitRows;
+  if (columns % kScaleTileRows != 0 ? !isOneTile : columns > 256)
+    return root->emitError("expected 128 or 256 of the unit's columns in "
+                           "tensor memory, or a power of two from 16 that "
+                           "holds all rows of a swapped product, but got ")
+           << columns;
+  if (config.tileK != kSteps * stepK)
+    return root->emitError("expected a tile whose K is ")
+           << kSteps * stepK << " in tensor memory, but got " << config.tileK;
+  return success();
+}
+
 /// A warp's share of one side: whole instructions, in tiles of scales that it
 /// can find its rows in.
 static LogicalResult verifySide(Operation *root, const MatmulConfig &config,
@@ -82,7 +109,8 @@ FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
     return root->emitError("expected at least 2 stages, but got ")
            << config.stages;
   if (config.hasCopiers()) {
-    if (failed(verifyWarpgroups(root, config)))
+    if (failed(config.hasIssuer() ? verifyTensorMemory(root, config, stepK)
+                                  : verifyWarpgroups(root, config)))
       return failure();
     return config;
   }

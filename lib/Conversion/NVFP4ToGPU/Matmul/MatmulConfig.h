@@ -31,14 +31,19 @@ struct MatmulConfig {
   /// 0: any number of rows.
   int64_t maxRows;
 
+  /// Threads of a warpgroup that copies, and of a warp that issues products.
+  static constexpr int64_t kCopiers = 128, kIssuers = 32;
+
   /// Threads of the warps that multiply. The others, if there are any, are a
-  /// warpgroup before them that copies.
+  /// warpgroup before them that copies and, where sums are in tensor memory, a
+  /// warp behind them that multiplies for them.
   int64_t getWorkers() const { return 32 * warpsM * warpsN * warpsK; }
   bool hasCopiers() const { return threads != getWorkers(); }
-  /// Threads that fill images.
-  int64_t getFillers() const {
-    return hasCopiers() ? threads - getWorkers() : threads;
+  bool hasIssuer() const {
+    return threads == kCopiers + getWorkers() + kIssuers;
   }
+  /// Threads that fill images.
+  int64_t getFillers() const { return hasCopiers() ? kCopiers : threads; }
 
   /// Reports at `root` what no kernel of `threads`, `tile`, `warps` and
   /// `stages` can be. `stepK` is the K of one instruction.

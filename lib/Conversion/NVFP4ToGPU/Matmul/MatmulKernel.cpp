@@ -205,6 +205,47 @@ static SmallVector<Operation *> getRoots(func::FuncOp body) {
   return scaled.empty() ? plain : scaled;
 }
 
+/// The unit that the roles of a kernel's warps are made for.
+static LogicalResult verifyUnit(Operation *root, const KernelRequest &request) {
+  struct Roles {
+    MmaUnit unit;
+    int64_t others;
+    StringLiteral what;
+  };
+  constexpr Roles kRoles[] = {
+      {MmaUnit::WarpSync, 0, "warps"},
+      {MmaUnit::WarpgroupAsync, MatmulConfig::kCopiers, "warpgroups"},
+      {MmaUnit::TensorMemory, MatmulConfig::kCopiers + MatmulConfig::kIssuers,
+       "tensor memory"}};
+  ArrayRef<int64_t> warps = request.attr.getWarps();
+  int64_t others =
+      request.attr.getThreads() - 32 * warps[0] * warps[1] * warps[2];
+  const ChipModel &chip = request.chip;
+  auto scaled = dyn_cast<ScaledMatmulOp>(root);
+  // Streams have roles of their own.
+  if (request.attr.getSchedule() == KernelSchedule::Stream)
+    return success();
+  bool isBlockScaled = scaled && scaled.getLhsType() && scaled.getRhsType() &&
+                       !areDecoded(scaled.getLhsComponents());
+  for (const Roles &roles : kRoles) {
+    if (roles.others != others)
+      continue;
+    // All chips multiply 16-bit operands in warps.
+    bool isThere = roles.unit == chip.mmaUnit ||
+                   (roles.unit == MmaUnit::WarpSync && !isBlockScaled);
+    if (!isThere)
+      return root->emitOpError("expected a chip that multiplies ")
+             << (isBlockScaled ? "block-scaled operands " : "") << "in "
+             << roles.what << ", but got " << chip.name << " for "
+             << request.attr;
+  }
+  if (isBlockScaled && !chip.hasBlockScaledMma)
+    return root->emitOpError("expected a chip that multiplies block-scaled "
+                             "operands, but got ")
+           << chip.name;
+  return success();
+}
+
 FailureOr<KernelVariant>
 nvfp4::generateMatmulKernel(const KernelRequest &request) {
   func::FuncOp body = request.body;
@@ -218,13 +259,8 @@ nvfp4::generateMatmulKernel(const KernelRequest &request) {
   if (roots.size() > 1)
     return generateSiblingProducts(request, roots, generateMatmulKernel);
   Operation *root = roots.front();
-  ArrayRef<int64_t> warps = request.attr.getWarps();
-  bool hasCopiers =
-      request.attr.getThreads() > 32 * warps[0] * warps[1] * warps[2];
-  if (hasCopiers && request.chip.mmaUnit != MmaUnit::WarpgroupAsync)
-    return root->emitOpError("expected a chip that multiplies in warpgroups, "
-                             "but got ")
-           << request.chip.name << " for " << request.attr;
+  if (failed(verifyUnit(root, request)))
+    return failure();
   auto scaled = dyn_cast<ScaledMatmulOp>(root);
   if (scaled && request.attr.getSchedule() == KernelSchedule::Stream)
     return generateStreamMatmul(request, scaled);
@@ -236,10 +272,5 @@ nvfp4::generateMatmulKernel(const KernelRequest &request) {
     return generateDecodedMatmul(request, scaled);
   if (isDecoded || !lhs || !rhs)
     return generateWeightOnlyMatmul(request, scaled);
-  if (request.chip.mmaUnit != MmaUnit::WarpSync ||
-      !request.chip.hasBlockScaledMma)
-    return scaled.emitOpError("expected a chip that multiplies block-scaled "
-                              "operands in warps, but got ")
-           << request.chip.name;
   return generateBlockScaledMatmul(request, scaled);
 }

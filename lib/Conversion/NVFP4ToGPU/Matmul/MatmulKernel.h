@@ -52,6 +52,15 @@ composeWarpgroupMatmul(KernelBuilder &kernel, const ChipModel &chip,
                        const MatmulConfig &config, Epilogue &epilogue,
                        MatmulParts &parts, ElementEvaluator &evaluator);
 
+/// The same for a config with a warp that multiplies in tensor memory
+/// (TensorMatmul.cpp).
+class TensorMemoryAtom;
+mlir::FailureOr<KernelVariant>
+composeTensorMatmul(KernelBuilder &kernel, const ChipModel &chip,
+                    const MatmulConfig &config, Epilogue &epilogue,
+                    MatmulParts &parts, TensorMemoryAtom &atom,
+                    ElementEvaluator &evaluator);
+
 /// Rows that a kernel with `max_rows` serves; null: any.
 mlir::IntegerSet getServedSet(KernelBuilder &kernel, const MatmulConfig &config,
                               const MatmulExtents &extents);

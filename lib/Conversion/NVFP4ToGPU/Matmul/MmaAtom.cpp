@@ -18,9 +18,22 @@
 #include "Arithmetic.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace nvfp4;
+
+void MmaAtom::drainColumns(const CtaContext &cta, ValueRange accumulators,
+                           Value first, int64_t count,
+                           function_ref<void(const AccumulatorChunk &)> visit) {
+  int64_t start = *getConstantIntValue(first);
+  bool isSlice = count != cta.config.getExtent(UnitSide::Columns);
+  drain(cta, accumulators, [&](AccumulatorChunk chunk) {
+    chunk.columnOffset -= start;
+    if (!isSlice || (chunk.columnOffset >= 0 && chunk.columnOffset < count))
+      visit(chunk);
+  });
+}
 
 namespace {
 /// What an instruction is called.

@@ -24,10 +24,21 @@ struct AccumulatorChunk {
   int64_t rowOffset, columnOffset;
 };
 
-class MmaAtom {
+/// Where sums are when a tile is complete.
+class AccumulatorSource {
 public:
-  virtual ~MmaAtom() = default;
+  virtual ~AccumulatorSource() = default;
 
+  /// Visits this thread's chunks in `count` of the unit's columns from `first`
+  /// (i32) on, from where their offsets count. Emits no control flow.
+  virtual void
+  drainColumns(const CtaContext &cta, mlir::ValueRange accumulators,
+               mlir::Value first, int64_t count,
+               llvm::function_ref<void(const AccumulatorChunk &)> visit) = 0;
+};
+
+class MmaAtom : public AccumulatorSource {
+public:
   /// Accumulators that are zero.
   virtual llvm::SmallVector<mlir::Value> begin(const CtaContext &cta) = 0;
   /// The accumulators after the warp's K step `step` of a stage.
@@ -46,6 +57,12 @@ public:
   virtual void
   drain(const CtaContext &cta, mlir::ValueRange accumulators,
         llvm::function_ref<void(const AccumulatorChunk &)> visit) = 0;
+  /// `first` is a constant. A slice is part of a tile only if all threads have
+  /// all its columns.
+  void drainColumns(
+      const CtaContext &cta, mlir::ValueRange accumulators, mlir::Value first,
+      int64_t count,
+      llvm::function_ref<void(const AccumulatorChunk &)> visit) override;
 };
 
 /// Visits accumulators that warps hold as fragments of m16n8: four for each 16

@@ -36,14 +36,17 @@ public:
   /// Emits what does not change along K, before the loop: for threads that
   /// copy and stage. Where those are different threads, each half by itself;
   /// paths of kernels without copying warpgroups have no halves.
-  virtual void begin(const CtaContext &cta, const OperandTile &tile) = 0;
+  virtual void begin(const CtaContext &cta, const OperandTile &tile) {
+    beginCopies(cta, tile);
+    beginLoads(cta, tile);
+  }
   virtual void beginCopies(const CtaContext &cta, const OperandTile &tile) {}
   virtual void beginLoads(const CtaContext &cta, const OperandTile &tile) {}
   /// Begins the asynchronous copies of K tile `tile` (i32) to `image`
   /// (!llvm.ptr<3>, aligned to 1024 bytes). What lies beyond K becomes zero;
   /// tiles that lie beyond it altogether only if `copiesAnyTile`.
   virtual void copy(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
-                    mlir::Value tile) = 0;
+                    mlir::Value tile) {}
   virtual bool copiesAnyTile() const { return false; }
   /// Whether handles are values that were loaded, not addresses of them.
   virtual bool stagesRegisters() const { return true; }
@@ -56,9 +59,12 @@ public:
   virtual void copyBulk(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
                         mlir::Value tile, mlir::Value barrier) {}
   /// The staged handle of the warp's K step `step`: for warp-level units four
-  /// registers (i32) per 16 rows or two per 8 columns, then what else there is.
+  /// registers (i32) per 16 rows or two per 8 columns, then what else there is;
+  /// nothing for units that are told where a stage is.
   virtual llvm::SmallVector<mlir::Value>
-  stage(mlir::ImplicitLocOpBuilder &b, mlir::Value image, int64_t step) = 0;
+  stage(mlir::ImplicitLocOpBuilder &b, mlir::Value image, int64_t step) {
+    return {};
+  }
   /// Of tile `tile` (i32), where a step is a tile.
   virtual llvm::SmallVector<mlir::Value>
   stageTile(mlir::ImplicitLocOpBuilder &b, mlir::Value image,

@@ -17,6 +17,8 @@
 
 #include "TensorMapPath.h"
 
+#include "nvfp4/Conversion/DeviceImages.h"
+
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -61,6 +63,9 @@ public:
 private:
   Part makePart(ArrayRef<unsigned> results);
   SmallVector<unsigned> getParameters(const Part &part);
+  SmallVector<AffineExpr> getExtents(const Part &part);
+  SmallVector<Value> getArguments(gpu::GPUFuncOp whole, const Part &part,
+                                  gpu::GPUFuncOp function);
   void emitClass(KernelBuilder &kernel, PartClass &partClass, unsigned first);
 
   const KernelRequest &request;
@@ -221,10 +226,52 @@ SmallVector<unsigned> SiblingProducts::getParameters(const Part &part) {
   SmallVector<unsigned> parameters(part.arguments);
   for (unsigned argument : part.arguments) {
     auto type = cast<ShapedType>(body.getArgumentTypes()[argument]);
-    for (int64_t i = 0; i < type.getNumDynamicDims(); ++i)
+    for (size_t i = 0; i < type.getNumDynamicDims(); ++i)
       parameters.push_back(firstExtents[argument] + i);
   }
   return parameters;
+}
+
+/// The extents of a part's maps and sets, as those of the whole kernel, which
+/// count from the first one.
+SmallVector<AffineExpr> SiblingProducts::getExtents(const Part &part) {
+  SmallVector<AffineExpr> dims;
+  for (unsigned parameter : getParameters(part))
+    if (parameter >= body.getNumArguments())
+      dims.push_back(getAffineDimExpr(parameter - body.getNumArguments(),
+                                      body.getContext()));
+  return dims;
+}
+
+/// What stands for the parameters of a part's kernel, `function`. Tensor maps
+/// are described again, for the whole kernel's operands.
+SmallVector<Value> SiblingProducts::getArguments(gpu::GPUFuncOp whole,
+                                                 const Part &part,
+                                                 gpu::GPUFuncOp function) {
+  SmallVector<Value> arguments;
+  for (unsigned parameter : getParameters(part))
+    arguments.push_back(whole.getArgument(parameter));
+  auto maps = function->getAttrOfType<ArrayAttr>(kTensorMapsName);
+  if (!maps)
+    return arguments;
+  Builder builder(body.getContext());
+  SmallVector<AffineExpr> dims = getExtents(part);
+  unsigned numExtents = 0;
+  for (Type type : body.getArgumentTypes())
+    numExtents += cast<ShapedType>(type).getNumDynamicDims();
+  for (auto map : maps.getAsRange<DictionaryAttr>()) {
+    NamedAttrList fields(map);
+    int64_t operand = map.getAs<IntegerAttr>("operand").getInt();
+    fields.set("operand", builder.getI64IntegerAttr(part.arguments[operand]));
+    for (StringRef name : {"dims", "strides"}) {
+      AffineMap exprs = map.getAs<AffineMapAttr>(name).getValue();
+      fields.set(name, AffineMapAttr::get(exprs.replaceDimsAndSymbols(
+                           dims, {}, numExtents, /*numResultSyms=*/0)));
+    }
+    arguments.push_back(
+        addTensorMap(whole, fields.getDictionary(builder.getContext())));
+  }
+  return arguments;
 }
 
 /// Clones the kernel of a class for the blocks from y = `first` on.
@@ -248,13 +295,15 @@ void SiblingProducts::emitClass(KernelBuilder &kernel, PartClass &partClass,
 
   gpu::GPUFuncOp whole = kernel.getFunction();
   gpu::GPUFuncOp function = partClass.variant.function;
-  SmallVector<SmallVector<unsigned>> parameters = llvm::map_to_vector(
-      partClass.parts, [&](Part *part) { return getParameters(*part); });
+  SmallVector<SmallVector<Value>> arguments =
+      llvm::map_to_vector(partClass.parts, [&](Part *part) {
+        return getArguments(whole, *part, function);
+      });
   IRMapping mapping;
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-    Value value = whole.getArgument(parameters.back()[i]);
-    for (unsigned j = parameters.size() - 1; j-- > 0;) {
-      Value other = whole.getArgument(parameters[j][i]);
+    Value value = arguments.back()[i];
+    for (unsigned j = arguments.size() - 1; j-- > 0;) {
+      Value other = arguments[j][i];
       if (other != value)
         value = arith::SelectOp::create(
             builder, compare(arith::CmpIPredicate::eq, first + j), other,
@@ -271,13 +320,8 @@ void SiblingProducts::emitClass(KernelBuilder &kernel, PartClass &partClass,
 KernelVariant SiblingProducts::merge() {
   KernelBuilder kernel(request);
   MLIRContext *context = body.getContext();
-  // Maps and sets count extents from the first one.
-  SmallVector<AffineExpr> dims;
   const PartClass &model = classes.front();
-  for (unsigned parameter : getParameters(*model.parts.front()))
-    if (parameter >= body.getNumArguments())
-      dims.push_back(
-          getAffineDimExpr(parameter - body.getNumArguments(), context));
+  SmallVector<AffineExpr> dims = getExtents(*model.parts.front());
 
   KernelVariant variant = model.variant;
   variant.function = kernel.getFunction();

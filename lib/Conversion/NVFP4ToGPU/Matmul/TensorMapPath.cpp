@@ -23,8 +23,6 @@ namespace nvfp4 {
 static constexpr int64_t kElementBytes = 2;
 /// Pitches of a map are multiples of it.
 static constexpr int64_t kPitchBytes = 16;
-/// CU_TENSOR_MAP_SWIZZLE_128B.
-static constexpr int64_t kSwizzle128 = 3;
 
 namespace {
 class TensorMapPath final : public OperandPath {
@@ -40,15 +38,10 @@ public:
   int64_t getBulkBytes() const override { return getImageBytes(); }
   bool copiesByThreads() const override { return false; }
   bool stagesRegisters() const override { return false; }
-  void begin(const CtaContext &cta, const OperandTile &tile) override {
-    beginCopies(cta, tile);
-    beginLoads(cta, tile);
-  }
   void beginCopies(const CtaContext &cta, const OperandTile &tile) override;
   void beginLoads(const CtaContext &cta, const OperandTile &tile) override {
     offset = emitSharedOffset(cta, side, operand, config);
   }
-  void copy(ImplicitLocOpBuilder &b, Value image, Value tile) override {}
   void copyBulk(ImplicitLocOpBuilder &b, Value image, Value tile,
                 Value barrier) override;
   SmallVector<Value> stage(ImplicitLocOpBuilder &b, Value image,
@@ -103,67 +96,53 @@ void TensorMapPath::copyBulk(ImplicitLocOpBuilder &b, Value image, Value tile,
   }
 }
 
-/// What the host needs to know, or null where no map can have it.
-static DictionaryAttr describeMap(FloatContext context, UnitSide side,
-                                  const MatmulConfig &config,
-                                  const FloatOperand &operand,
-                                  BlockArgument buffer) {
+/// The map of an operand, or nothing where no map can have it.
+static std::optional<TensorMapFields>
+getMapFields(FloatContext context, UnitSide side, const MatmulConfig &config,
+             const FloatOperand &operand, BlockArgument buffer) {
   auto type = cast<ShapedType>(operand.tensor.getType());
   int64_t rank = type.getRank(), last = type.getShape().back();
   if (rank > NVFP4_TENSOR_MAP_MAX_RANK || ShapedType::isDynamic(last) ||
       last * kElementBytes % kPitchBytes != 0)
-    return {};
-  KernelBuilder &kernel = context.kernel;
-  Builder builder(buffer.getContext());
-  SmallVector<AffineExpr> dims, strides;
-  SmallVector<int64_t> box;
-  AffineExpr stride = builder.getAffineConstantExpr(kElementBytes);
+    return std::nullopt;
+  TensorMapFields fields;
+  fields.buffer = buffer;
+  AffineExpr stride = getAffineConstantExpr(kElementBytes, buffer.getContext());
   for (int64_t dim = rank - 1; dim >= 0; --dim) {
-    FailureOr<AffineExpr> extent = getExtentExpr(kernel, operand.tensor, dim);
+    FailureOr<AffineExpr> extent =
+        getExtentExpr(context.kernel, operand.tensor, dim);
     bool isAffine = succeeded(extent) && (stride.isSymbolicOrConstant() ||
                                           extent->isSymbolicOrConstant());
     if (failed(extent) || (dim > 0 && !isAffine))
-      return {};
-    dims.push_back(*extent);
-    strides.push_back(stride);
+      return std::nullopt;
+    fields.dims.push_back(*extent);
+    fields.strides.push_back(stride);
     if (dim > 0)
       stride = stride * *extent;
     FloatOperand::Role role = operand.dims[dim].role;
     if (role == FloatOperand::Role::Batch)
-      box.push_back(1);
+      fields.box.push_back(1);
     else if (dim == rank - 1)
-      box.push_back(kWgmmaLineBytes / kElementBytes);
+      fields.box.push_back(kWgmmaLineBytes / kElementBytes);
     else
-      box.push_back(role == FloatOperand::Role::K ? config.tileK
-                                                  : config.getExtent(side));
+      fields.box.push_back(role == FloatOperand::Role::K
+                               ? config.tileK
+                               : config.getExtent(side));
   }
-  unsigned numExtents = kernel.getNumExtents();
-  auto getMap = [&](ArrayRef<AffineExpr> exprs) -> Attribute {
-    return AffineMapAttr::get(
-        AffineMap::get(numExtents, 0, exprs, builder.getContext()));
-  };
-  auto integer = [&](int64_t value) -> Attribute {
-    return builder.getI64IntegerAttr(value);
-  };
-  int64_t dtype = type.getElementType().isBF16() ? NVFP4_TENSOR_MAP_BF16
-                                                 : NVFP4_TENSOR_MAP_F16;
-  NamedAttrList attrs;
-  attrs.set("operand", integer(buffer.getArgNumber()));
-  attrs.set("dtype", integer(dtype));
-  attrs.set("swizzle", integer(kSwizzle128));
-  attrs.set("box", builder.getDenseI64ArrayAttr(box));
-  attrs.set("dims", getMap(dims));
-  attrs.set("strides", getMap(strides));
-  return attrs.getDictionary(builder.getContext());
+  fields.dtype = type.getElementType().isBF16() ? NVFP4_TENSOR_MAP_BF16
+                                                : NVFP4_TENSOR_MAP_F16;
+  fields.swizzle = NVFP4_TENSOR_MAP_SWIZZLE_128B;
+  return fields;
 }
 
-/// A parameter more, and its description.
-static Value addTensorMap(KernelBuilder &kernel, DictionaryAttr description) {
-  gpu::GPUFuncOp function = kernel.getFunction();
+Value addTensorMap(gpu::GPUFuncOp function, DictionaryAttr description) {
   Builder builder(function.getContext());
   SmallVector<Attribute> maps;
   if (auto known = function->getAttrOfType<ArrayAttr>(kTensorMapsName))
     llvm::append_range(maps, known);
+  unsigned first = function.getNumArguments() - maps.size();
+  if (auto *equal = llvm::find(maps, description); equal != maps.end())
+    return function.getArgument(first + (equal - maps.begin()));
   maps.push_back(description);
   function->setAttr(kTensorMapsName, builder.getArrayAttr(maps));
   unsigned number = function.getNumArguments();
@@ -173,17 +152,37 @@ static Value addTensorMap(KernelBuilder &kernel, DictionaryAttr description) {
   return function.getArgument(number);
 }
 
+Value addTensorMap(KernelBuilder &kernel, const TensorMapFields &fields) {
+  Builder builder(fields.buffer.getContext());
+  auto getMap = [&](ArrayRef<AffineExpr> exprs) -> Attribute {
+    return AffineMapAttr::get(
+        AffineMap::get(kernel.getNumExtents(), 0, exprs, builder.getContext()));
+  };
+  auto integer = [&](int64_t value) -> Attribute {
+    return builder.getI64IntegerAttr(value);
+  };
+  NamedAttrList attrs;
+  attrs.set("operand", integer(fields.buffer.getArgNumber()));
+  attrs.set("dtype", integer(fields.dtype));
+  attrs.set("swizzle", integer(fields.swizzle));
+  attrs.set("box", builder.getDenseI64ArrayAttr(fields.box));
+  attrs.set("dims", getMap(fields.dims));
+  attrs.set("strides", getMap(fields.strides));
+  return addTensorMap(kernel.getFunction(),
+                      attrs.getDictionary(builder.getContext()));
+}
+
 std::unique_ptr<OperandPath>
 createTensorMapPath(FloatContext context, UnitSide side,
                     const MatmulConfig &config, const FloatOperand &operand,
                     BlockArgument buffer, ValueRange batch) {
   if (buffer.getOwner()->getParentOp()->hasAttr(kSharesParametersName))
     return nullptr;
-  DictionaryAttr description =
-      describeMap(context, side, config, operand, buffer);
-  if (!description)
+  std::optional<TensorMapFields> fields =
+      getMapFields(context, side, config, operand, buffer);
+  if (!fields)
     return nullptr;
-  Value map = addTensorMap(context.kernel, description);
+  Value map = addTensorMap(context.kernel, *fields);
   return std::make_unique<TensorMapPath>(context, side, config, operand, batch,
                                          map);
 }

@@ -24,6 +24,21 @@ namespace nvfp4 {
 inline constexpr llvm::StringLiteral kSharesParametersName =
     "nvfp4.shares_parameters";
 
+/// What the host needs to know to make a map: of the body's argument `buffer`,
+/// the fields of `nvfp4_tensor_map`, the innermost dimension first; extents and
+/// strides (bytes) are expressions over the extents of the body's arguments.
+struct TensorMapFields {
+  mlir::BlockArgument buffer;
+  int64_t dtype, swizzle;
+  llvm::SmallVector<int64_t> box;
+  llvm::SmallVector<mlir::AffineExpr> dims, strides;
+};
+/// A parameter more of the kernel, and its description on the function; of
+/// equal descriptions there is one.
+mlir::Value addTensorMap(KernelBuilder &kernel, const TensorMapFields &fields);
+mlir::Value addTensorMap(mlir::gpu::GPUFuncOp function,
+                         mlir::DictionaryAttr description);
+
 /// The path of `operand`, whose elements are those of the argument `buffer`, in
 /// order; null where a tensor map cannot describe it: pitches that are no
 /// multiples of 16 bytes, more than five dimensions, extents that are no affine

@@ -19,9 +19,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Arithmetic.h"
-#include "HopperPTX.h"
-#include "MatmulKernel.h"
+#include "StageFiller.h"
 #include "WgmmaAtom.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -30,8 +28,6 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// To which images are aligned, for their swizzle.
-static constexpr int64_t kImageAlignment = 1024;
 /// Registers of a thread that copies: addresses of 16 chunks, or nothing but
 /// coordinates.
 static constexpr int64_t kCopierRegisters = 88, kBulkCopierRegisters = 40;
@@ -48,11 +44,11 @@ public:
         epilogue(epilogue), parts(parts), evaluator(evaluator),
         rows(config.swapped ? *parts.rhs : *parts.lhs),
         columns(config.swapped ? *parts.lhs : *parts.rhs),
-        columnsOffset(llvm::alignTo(rows.getImageBytes(), kImageAlignment)),
+        columnsOffset(getColumnsOffset(config, parts)),
         scheduler(config, parts.extents),
-        ring(b, shared, config.stages,
-             columnsOffset +
-                 llvm::alignTo(columns.getImageBytes(), kImageAlignment)),
+        ring(b, shared, config.stages, getStageBytes(config, parts)),
+        filler(kernel, config, parts, evaluator, ring),
+        tiles(kernel, scheduler, evaluator),
         staging(a.offset(shared, ring.getBytes())) {}
 
   LogicalResult emit();
@@ -62,26 +58,13 @@ public:
   const TileScheduler &getScheduler() const { return scheduler; }
 
 private:
-  /// A loop over the result's tiles of this block, around the ring's state.
-  LogicalResult forEachTile(
-      function_ref<FailureOr<SmallVector<Value>>(const MatmulTile &tile,
-                                                 SmallVector<Value> state)>
-          body);
-  void emitCopies(Value thread);
-  void emitBulkCopies(ValueRange state, Value tile);
-  SmallVector<Value> emitBulkFills(const CtaContext &cta,
-                                   SmallVector<Value> state);
-  SmallVector<Value> emitFills(const CtaContext &cta, SmallVector<Value> state);
   LogicalResult emitProducts(Value thread);
   SmallVector<Value> multiplyShared(const CtaContext &cta,
                                     SmallVector<Value> &state);
   SmallVector<Value> multiplyStaged(const CtaContext &cta,
                                     SmallVector<Value> &state);
-  bool copyByThreads() const {
-    return rows.copiesByThreads() || columns.copiesByThreads();
-  }
   int64_t getCopierRegisters() const {
-    return copyByThreads() ? kCopierRegisters : kBulkCopierRegisters;
+    return filler.copiesByThreads() ? kCopierRegisters : kBulkCopierRegisters;
   }
   int64_t getWorkerRegisters() const;
   Value getColumnsImage(ValueRange state) {
@@ -100,118 +83,13 @@ private:
   int64_t columnsOffset;
   TileScheduler scheduler;
   BarrierRing ring;
+  StageFiller filler;
+  TileLoop tiles;
   Value staging;
-  /// i32: tiles of the result and of K, and blocks.
-  Value numTiles, numTilesOfK, numBlocks;
+  /// i32.
+  Value numTilesOfK;
 };
 } // namespace
-
-LogicalResult WarpgroupKernel::forEachTile(
-    function_ref<FailureOr<SmallVector<Value>>(const MatmulTile &tile,
-                                               SmallVector<Value> state)>
-        body) {
-  auto loop = scf::ForOp::create(b, kernel.getBlockId(0), numTiles, numBlocks,
-                                 ring.start());
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  ElementEvaluator::Scope scope(evaluator);
-  MatmulTile tile = scheduler.emitTile(kernel, loop.getInductionVar());
-  FailureOr<SmallVector<Value>> state =
-      body(tile, SmallVector<Value>(loop.getRegionIterArgs()));
-  if (failed(state))
-    return failure();
-  scf::YieldOp::create(b, *state);
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Warps that copy
-//===----------------------------------------------------------------------===//
-
-void WarpgroupKernel::emitCopies(Value thread) {
-  CtaContext cta(b, config, thread);
-  const MatmulExtents &extents = parts.extents;
-  (void)forEachTile([&](const MatmulTile &tile, SmallVector<Value> state) {
-    parts.lhs->beginCopies(cta, {tile.m, extents.m, tile.slice});
-    parts.rhs->beginCopies(
-        cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
-    return FailureOr<SmallVector<Value>>(
-        copyByThreads() ? emitFills(cta, std::move(state))
-                        : emitBulkFills(cta, std::move(state)));
-  });
-}
-
-/// Where nothing but bulk copies fills stages, one thread begins them all.
-SmallVector<Value> WarpgroupKernel::emitBulkFills(const CtaContext &cta,
-                                                  SmallVector<Value> state) {
-  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), state);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  SmallVector<Value> filled(loop.getRegionIterArgs());
-  ring.waitEmpty(filled);
-  emitBulkCopies(filled, loop.getInductionVar());
-  scf::YieldOp::create(b, ring.next(filled));
-  return SmallVector<Value>(loop.getResults());
-}
-
-/// By one thread, whose arrival is one of those that make the stage full.
-void WarpgroupKernel::emitBulkCopies(ValueRange state, Value tile) {
-  Value barrier = ring.getFullBarrier(state);
-  int64_t bytes = rows.getBulkBytes() + columns.getBulkBytes();
-  ptx.arriveAndExpect(barrier, a.i32(bytes));
-  rows.copyBulk(b, ring.getImage(state), tile, barrier);
-  columns.copyBulk(b, getColumnsImage(state), tile, barrier);
-}
-
-/// Copies of a tile are complete some tiles later; then their writers make them
-/// visible to the unit, and each warp arrives.
-SmallVector<Value> WarpgroupKernel::emitFills(const CtaContext &cta,
-                                              SmallVector<Value> state) {
-  int64_t pending = config.stages / 2;
-  Value isFirstLane = a.equal(cta.lane, 0);
-  // Of the tile that is filled, and of the one that is declared full.
-  SmallVector<Value> carried(state);
-  llvm::append_range(carried, state);
-  auto loop = scf::ForOp::create(b, a.i32(0), a.add(numTilesOfK, pending),
-                                 a.i32(1), carried);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  Value t = loop.getInductionVar();
-  SmallVector<Value> filled(loop.getRegionIterArgs().take_front(2));
-  SmallVector<Value> full(loop.getRegionIterArgs().drop_front(2));
-  Value isThere = a.less(t, numTilesOfK);
-  auto branch = scf::IfOp::create(b, isThere, /*withElseRegion=*/false);
-  {
-    OpBuilder::InsertionGuard inBranch(b);
-    b.setInsertionPointToStart(branch.thenBlock());
-    ElementEvaluator::Scope scope(evaluator);
-    ring.waitEmpty(filled);
-    if (rows.getBulkBytes() + columns.getBulkBytes() != 0) {
-      auto one = scf::IfOp::create(b, a.equal(cta.thread, 0),
-                                   /*withElseRegion=*/false);
-      OpBuilder::InsertionGuard inOne(b);
-      b.setInsertionPointToStart(one.thenBlock());
-      emitBulkCopies(filled, t);
-    }
-    rows.copy(b, ring.getImage(filled), t);
-    columns.copy(b, getColumnsImage(filled), t);
-  }
-  NVVM::CpAsyncCommitGroupOp::create(b);
-  NVVM::CpAsyncWaitGroupOp::create(b, pending);
-  ptx.fenceAsyncProxy();
-  ptx.syncWarp();
-  Value isLate = a.less(t, pending);
-  Value arrives = a.select(isLate, a.constant(b.getI1Type(), 0), isFirstLane);
-  ptx.arriveIf(ring.getFullBarrier(full), arrives);
-  SmallVector<Value> nextFilled = ring.next(filled), nextFull = ring.next(full);
-  SmallVector<Value> results;
-  for (auto [next, same] : llvm::zip_equal(nextFilled, filled))
-    results.push_back(a.select(isThere, next, same));
-  for (auto [next, same] : llvm::zip_equal(nextFull, full))
-    results.push_back(a.select(isLate, same, next));
-  scf::YieldOp::create(b, results);
-  return SmallVector<Value>(loop.getResults().take_front(2));
-}
 
 //===----------------------------------------------------------------------===//
 // Warps that multiply
@@ -220,7 +98,8 @@ SmallVector<Value> WarpgroupKernel::emitFills(const CtaContext &cta,
 LogicalResult WarpgroupKernel::emitProducts(Value thread) {
   CtaContext cta(b, config, thread);
   const MatmulExtents &extents = parts.extents;
-  return forEachTile(
+  return tiles.forEach(
+      ring.start(),
       [&](const MatmulTile &tile,
           SmallVector<Value> state) -> FailureOr<SmallVector<Value>> {
         parts.lhs->beginLoads(cta, {tile.m, extents.m, tile.slice});
@@ -343,18 +222,14 @@ int64_t WarpgroupKernel::getWorkerRegisters() const {
 
 LogicalResult WarpgroupKernel::emit() {
   Value thread = kernel.getThreadId();
-  numTiles = scheduler.emitNumTiles(kernel);
+  tiles.begin();
   numTilesOfK = a.toI32(a.ceilDiv(parts.extents.k, config.tileK));
-  numBlocks = NVVM::GridDimXOp::create(b, b.getI32Type());
   auto first = scf::IfOp::create(b, a.equal(thread, 0),
                                  /*withElseRegion=*/false);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(first.thenBlock());
-    int64_t bulkArrivals =
-        rows.getBulkBytes() + columns.getBulkBytes() != 0 ? 1 : 0;
-    int64_t threadArrivals = copyByThreads() ? config.getFillers() / 32 : 0;
-    ring.initialize(bulkArrivals + threadArrivals, config.getWorkers() / 32);
+    ring.initialize(filler.getArrivals(), config.getWorkers() / 32);
   }
   NVVM::BarrierOp::create(b);
 
@@ -365,12 +240,12 @@ LogicalResult WarpgroupKernel::emit() {
   ptx.giveRegisters(getCopierRegisters());
   {
     OpBuilder::InsertionGuard inCopies(b);
-    if (!copyByThreads())
+    if (!filler.copiesByThreads())
       b.setInsertionPointToStart(
           scf::IfOp::create(b, a.equal(thread, 0), /*withElseRegion=*/false)
               .thenBlock());
     ElementEvaluator::Scope scope(evaluator);
-    emitCopies(thread);
+    filler.emit(thread, numTilesOfK, tiles);
   }
   b.setInsertionPointToStart(roles.elseBlock());
   ptx.takeRegisters(getWorkerRegisters());

@@ -506,7 +506,7 @@ func.func private @kernel_row_tile() attributes {nvfp4.kernel = #nvfp4.kernel<ro
 
 // -----
 
-// expected-error@below {{expected 32 threads for each of 4 warps, and 128 more if a warpgroup copies for them, but got 64}}
+// expected-error@below {{expected 32 threads for each of 4 warps, 128 more if a warpgroup copies for them, and 32 more if a warp multiplies for them, but got 64}}
 func.func private @kernel_warps() attributes {nvfp4.kernel = #nvfp4.kernel<matmul, threads = 64, tile = 64x64x64, warps = 2x2x1>}
 
 // -----

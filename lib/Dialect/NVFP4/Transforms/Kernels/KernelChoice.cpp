@@ -38,15 +38,16 @@ static int64_t getStageBytes(const ProductOperand &operand, int64_t rows,
   return roundUpTo(bytes, kImageAlignment);
 }
 
-static int64_t getStageBytes(const Product &product, const Tile &tile) {
-  return getStageBytes(product.lhs, tile.m, tile.k) +
-         getStageBytes(product.rhs, tile.n, tile.k);
+int64_t nvfp4::getStageBytes(const Product &product, int64_t m, int64_t n,
+                             int64_t k) {
+  return ::getStageBytes(product.lhs, m, k) +
+         ::getStageBytes(product.rhs, n, k);
 }
 
 int64_t nvfp4::getSharedBytes(const Product &product, KernelAttr kernel) {
   ArrayRef<int64_t> tile = kernel.getTile();
   return kernel.getStages() *
-         getStageBytes(product, {tile[0], tile[1], tile[2]});
+         nvfp4::getStageBytes(product, tile[0], tile[1], tile[2]);
 }
 
 /// The power of two that covers `extent`, within bounds that are such; the
@@ -61,7 +62,8 @@ static int64_t cover(int64_t extent, int64_t least, int64_t most) {
 /// As many stages as there is room and work for; 0 if not even two fit.
 static int64_t chooseStages(const Product &product, const Tile &tile,
                             const ChipModel &chip) {
-  int64_t room = chip.sharedBytes / getStageBytes(product, tile);
+  int64_t room =
+      chip.sharedBytes / nvfp4::getStageBytes(product, tile.m, tile.n, tile.k);
   if (room < 2)
     return 0;
   int64_t work = ShapedType::isDynamic(product.depth)
@@ -187,7 +189,7 @@ static KernelAttr chooseForWarpgroups(MLIRContext *context,
   const GroupTile &tile = chooseGroupTile(rows, product.columns, chip);
   int64_t slice = 4 * kSliceRows * (roundUpTo(tile.n, 32) + 4);
   int64_t room = (chip.sharedBytes - kBarrierBytes - slice) /
-                 getStageBytes(product, {tile.m, tile.n, kGroupDepth});
+                 nvfp4::getStageBytes(product, tile.m, tile.n, kGroupDepth);
   if (room < 2)
     return {};
   int64_t groups = tile.n / kGroupRows;
@@ -198,8 +200,7 @@ static KernelAttr chooseForWarpgroups(MLIRContext *context,
                          /*swapped=*/true, /*maxRows=*/0, /*clusters=*/1);
 }
 
-/// The same kernel for another number of rows.
-static KernelAttr withMaxRows(KernelAttr kernel, int64_t maxRows) {
+KernelAttr nvfp4::withMaxRows(KernelAttr kernel, int64_t maxRows) {
   return KernelAttr::get(kernel.getContext(), kernel.getSchedule(),
                          kernel.getThreads(), kernel.getTile(),
                          kernel.getWarps(), kernel.getStages(),
@@ -247,6 +248,9 @@ SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
                                             const ChipModel &chip) {
   if (product.isInRegisters)
     return chooseStreams(context, product, chip);
+  bool isScaled = product.lhs.blockColumns && product.rhs.blockColumns;
+  if (chip.mmaUnit == MmaUnit::TensorMemory && isScaled)
+    return chooseTensorMemory(context, product, chip);
   bool isDynamic = ShapedType::isDynamic(product.rows);
   bool mayBeFew = isDynamic ? product.rowMultiple <= kSmallRows
                             : product.rows <= kSmallRows;

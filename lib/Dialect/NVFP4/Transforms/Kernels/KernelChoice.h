@@ -66,6 +66,19 @@ llvm::SmallVector<mlir::Attribute> chooseWarpgroups(mlir::MLIRContext *context,
                                                     int64_t least,
                                                     const ChipModel &chip);
 
+/// Kernels of a warp that multiplies in tensor memory, one warpgroup that
+/// copies and one that gives out results (TensorMemoryChoice.cpp): for more and
+/// more rows, and the last one for any number. Empty if none fits the chip.
+llvm::SmallVector<mlir::Attribute>
+chooseTensorMemory(mlir::MLIRContext *context, const Product &product,
+                   const ChipModel &chip);
+
+/// The same kernel for another number of rows.
+KernelAttr withMaxRows(KernelAttr kernel, int64_t maxRows);
+
+/// Bytes of a stage that holds tiles of these extents.
+int64_t getStageBytes(const Product &product, int64_t m, int64_t n, int64_t k);
+
 } // namespace nvfp4
 
 #endif // NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_KERNELS_KERNELCHOICE_H

@@ -247,13 +247,6 @@ LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
   if (!isa<BlockTensorType>(op.getRhs().getType()))
     return op.emitOpError("expected a block-scaled right operand, but got ")
            << op.getRhs().getType();
-  // What is decoded to bf16, every chip multiplies in warps.
-  bool hasScaledLhs = isa<BlockTensorType>(op.getLhs().getType());
-  if (hasScaledLhs && chip.hasBlockScaledMma &&
-      chip.mmaUnit != MmaUnit::WarpSync)
-    return op.emitOpError("expected a chip with mma.sync on block-scaled "
-                          "operands, but got ")
-           << chip.name;
   for (OpOperand &operand : op->getOpOperands()) {
     auto type = dyn_cast<BlockTensorType>(operand.get().getType());
     if (type &&

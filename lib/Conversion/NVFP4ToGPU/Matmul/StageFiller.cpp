@@ -1,0 +1,151 @@
+//===- StageFiller.cpp - Warps that copy, and the tiles of a block --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "StageFiller.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// To which images are aligned, for their swizzle.
+static constexpr int64_t kImageAlignment = 1024;
+
+int64_t nvfp4::getColumnsOffset(const MatmulConfig &config,
+                                const MatmulParts &parts) {
+  const OperandPath &rows = config.swapped ? *parts.rhs : *parts.lhs;
+  return llvm::alignTo(rows.getImageBytes(), kImageAlignment);
+}
+
+int64_t nvfp4::getStageBytes(const MatmulConfig &config,
+                             const MatmulParts &parts) {
+  const OperandPath &columns = config.swapped ? *parts.lhs : *parts.rhs;
+  return getColumnsOffset(config, parts) +
+         llvm::alignTo(columns.getImageBytes(), kImageAlignment);
+}
+
+//===----------------------------------------------------------------------===//
+// TileLoop
+//===----------------------------------------------------------------------===//
+
+void TileLoop::begin() {
+  ImplicitLocOpBuilder &b = kernel.getBuilder();
+  numTiles = scheduler.emitNumTiles(kernel);
+  numBlocks = NVVM::GridDimXOp::create(b, b.getI32Type());
+}
+
+LogicalResult TileLoop::forEach(ValueRange start, Body body) {
+  ImplicitLocOpBuilder &b = kernel.getBuilder();
+  auto loop =
+      scf::ForOp::create(b, kernel.getBlockId(0), numTiles, numBlocks, start);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ElementEvaluator::Scope scope(evaluator);
+  MatmulTile tile = scheduler.emitTile(kernel, loop.getInductionVar());
+  FailureOr<SmallVector<Value>> state =
+      body(tile, SmallVector<Value>(loop.getRegionIterArgs()));
+  if (failed(state))
+    return failure();
+  scf::YieldOp::create(b, *state);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// StageFiller
+//===----------------------------------------------------------------------===//
+
+int64_t StageFiller::getArrivals() const {
+  bool isBulk = rows.getBulkBytes() + columns.getBulkBytes() != 0;
+  int64_t warps = copiesByThreads() ? config.getFillers() / 32 : 0;
+  return (isBulk ? 1 : 0) + warps;
+}
+
+void StageFiller::emit(Value thread, Value numTilesOfK, TileLoop &tiles) {
+  this->numTilesOfK = numTilesOfK;
+  CtaContext cta(b, config, thread);
+  const MatmulExtents &extents = parts.extents;
+  (void)tiles.forEach(ring.start(), [&](const MatmulTile &tile,
+                                        SmallVector<Value> state) {
+    parts.lhs->beginCopies(cta, {tile.m, extents.m, tile.slice});
+    parts.rhs->beginCopies(
+        cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
+    return FailureOr<SmallVector<Value>>(
+        copiesByThreads() ? fillByThreads(cta, std::move(state))
+                          : fillInBulk(std::move(state)));
+  });
+}
+
+/// Where nothing but bulk copies fills stages, one thread begins them all.
+SmallVector<Value> StageFiller::fillInBulk(SmallVector<Value> state) {
+  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), state);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> filled(loop.getRegionIterArgs());
+  ring.waitEmpty(filled);
+  copyBulk(filled, loop.getInductionVar());
+  scf::YieldOp::create(b, ring.next(filled));
+  return SmallVector<Value>(loop.getResults());
+}
+
+/// By one thread, whose arrival is one of those that make the stage full.
+void StageFiller::copyBulk(ValueRange state, Value tile) {
+  Value barrier = ring.getFullBarrier(state);
+  int64_t bytes = rows.getBulkBytes() + columns.getBulkBytes();
+  ptx.arriveAndExpect(barrier, a.i32(bytes));
+  rows.copyBulk(b, ring.getImage(state), tile, barrier);
+  columns.copyBulk(b, getColumns(state), tile, barrier);
+}
+
+/// Copies of a tile are complete some tiles later; then their writers make them
+/// visible to the unit, and each warp arrives.
+SmallVector<Value> StageFiller::fillByThreads(const CtaContext &cta,
+                                              SmallVector<Value> state) {
+  int64_t pending = config.stages / 2;
+  Value isFirstLane = a.equal(cta.lane, 0);
+  // Of the tile that is filled, and of the one that is declared full.
+  SmallVector<Value> carried(state);
+  llvm::append_range(carried, state);
+  auto loop = scf::ForOp::create(b, a.i32(0), a.add(numTilesOfK, pending),
+                                 a.i32(1), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value t = loop.getInductionVar();
+  SmallVector<Value> filled(loop.getRegionIterArgs().take_front(2));
+  SmallVector<Value> full(loop.getRegionIterArgs().drop_front(2));
+  Value isThere = a.less(t, numTilesOfK);
+  auto branch = scf::IfOp::create(b, isThere, /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard inBranch(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    ElementEvaluator::Scope scope(evaluator);
+    ring.waitEmpty(filled);
+    if (rows.getBulkBytes() + columns.getBulkBytes() != 0) {
+      auto one = scf::IfOp::create(b, a.equal(cta.thread, 0),
+                                   /*withElseRegion=*/false);
+      OpBuilder::InsertionGuard inOne(b);
+      b.setInsertionPointToStart(one.thenBlock());
+      copyBulk(filled, t);
+    }
+    rows.copy(b, ring.getImage(filled), t);
+    columns.copy(b, getColumns(filled), t);
+  }
+  NVVM::CpAsyncCommitGroupOp::create(b);
+  NVVM::CpAsyncWaitGroupOp::create(b, pending);
+  ptx.fenceAsyncProxy();
+  ptx.syncWarp();
+  Value isLate = a.less(t, pending);
+  Value arrives = a.select(isLate, a.constant(b.getI1Type(), 0), isFirstLane);
+  ptx.arriveIf(ring.getFullBarrier(full), arrives);
+  SmallVector<Value> nextFilled = ring.next(filled), nextFull = ring.next(full);
+  SmallVector<Value> results;
+  for (auto [next, same] : llvm::zip_equal(nextFilled, filled))
+    results.push_back(a.select(isThere, next, same));
+  for (auto [next, same] : llvm::zip_equal(nextFull, full))
+    results.push_back(a.select(isLate, same, next));
+  scf::YieldOp::create(b, results);
+  return SmallVector<Value>(loop.getResults().take_front(2));
+}

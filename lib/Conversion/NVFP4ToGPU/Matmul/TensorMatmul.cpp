@@ -1,0 +1,316 @@
+//===- TensorMatmul.cpp - Warps that copy, multiply, and give out ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The composition of a matmul whose sums are in tensor memory. Three roles walk
+// through the same tiles of the result:
+//
+//   warpgroup 0, copies        warp 8, multiplies         warps 4 to 7, give
+//   out for each tile of K:        wait until the sums are    wait until the
+//   sums are
+//     wait until the stage       free                       complete
+//     is empty, fill it        for each tile of K:        slice by slice: to
+//                                wait until the stage is    registers, to
+//                                shared full, copy its scales,     memory, to
+//                                results; multiply; the stage is     free are
+//                                the sums as empty when that is done    soon as
+//                                the next but
+//                              the sums are complete when   one tile (where
+//                              sums that is done                 overlap: the
+//                              next
+//                                                           one) can be written
+//
+// There are two sums, so that results of a tile are given out while the next
+// one is multiplied.
+//
+//===----------------------------------------------------------------------===//
+
+#include "StageFiller.h"
+#include "TensorMemoryAtom.h"
+#include "TensorMemoryPTX.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Behind the ring's barriers: those of the two sums (complete, then free), the
+/// address of tensor memory, and the atom's table.
+static constexpr int64_t kSumsBarriers = BarrierRing::kBarrierBytes / 2;
+static constexpr int64_t kBarrierSize = 8;
+static constexpr int64_t kAddressSlot = kSumsBarriers + 4 * kBarrierSize;
+static constexpr int64_t kTable = kAddressSlot + 16;
+
+/// The first warp that gives out results.
+static constexpr int64_t kFirstWorker = MatmulConfig::kCopiers / 32;
+
+namespace {
+class TensorKernel {
+public:
+  TensorKernel(KernelBuilder &kernel, const MatmulConfig &config,
+               Epilogue &epilogue, MatmulParts &parts, TensorMemoryAtom &atom,
+               ElementEvaluator &evaluator, Value shared)
+      : kernel(kernel), b(kernel.getBuilder()), a(b), ptx(b), tensor(b),
+        config(config), epilogue(epilogue), parts(parts), atom(atom),
+        evaluator(evaluator), shared(shared),
+        stageBytes(getStageBytes(config, parts)),
+        scheduler(config, parts.extents),
+        ring(b, shared, config.stages, stageBytes),
+        filler(kernel, config, parts, evaluator, ring),
+        tiles(kernel, scheduler, evaluator) {}
+
+  LogicalResult emit();
+  int64_t getSharedBytes() const {
+    return ring.getBytes() + epilogue.getStagingBytes();
+  }
+  const TileScheduler &getScheduler() const { return scheduler; }
+
+private:
+  Block *enterIf(Value condition);
+  void emitSetup(Value warp);
+  void emitProducts();
+  SmallVector<Value> multiplyTile(ValueRange scales, Value image,
+                                  SmallVector<Value> state);
+  SmallVector<Value> multiplyStage(ValueRange scales, Value image, Value sums,
+                                   Value accumulates, ValueRange stage,
+                                   int64_t steps);
+  LogicalResult emitResults(Value thread, Value warp);
+
+  /// Of the sums in use: which (i32: 0 or 1) and the parity of their phase.
+  SmallVector<Value> startSums() { return {a.i32(0), a.i32(0)}; }
+  SmallVector<Value> nextSums(ValueRange sums) {
+    return {a.bitXor(sums[0], 1), a.bitXor(sums[1], sums[0])};
+  }
+  Value getCompleteBarrier(Value which) {
+    return a.offset(a.offset(shared, kSumsBarriers),
+                    a.mul(which, kBarrierSize));
+  }
+  Value getFreeBarrier(Value which) {
+    return a.offset(getCompleteBarrier(which), 2 * kBarrierSize);
+  }
+  Value getSumsAddress(Value which) {
+    return a.add(base, a.mul(which, atom.getForm().getSecondColumn()));
+  }
+  bool sumsOverlap() const { return atom.getForm().getOverlap() > 0; }
+
+  KernelBuilder &kernel;
+  ImplicitLocOpBuilder &b;
+  Arithmetic a;
+  HopperPTX ptx;
+  TensorMemoryPTX tensor;
+  const MatmulConfig &config;
+  Epilogue &epilogue;
+  MatmulParts &parts;
+  TensorMemoryAtom &atom;
+  ElementEvaluator &evaluator;
+  Value shared;
+  int64_t stageBytes;
+  TileScheduler scheduler;
+  BarrierRing ring;
+  StageFiller filler;
+  TileLoop tiles;
+  /// i32: tiles of K, and the address of tensor memory.
+  Value numTilesOfK, base;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// The warp that multiplies
+//===----------------------------------------------------------------------===//
+
+/// By one thread.
+void TensorKernel::emitProducts() {
+  SmallVector<Value> scales = atom.begin(b, base, a.offset(shared, kTable));
+  Value address = ptx.getAddress(a.offset(shared, BarrierRing::kBarrierBytes));
+  Value image = a.div(a.rem(address, int64_t(descriptor::kAddressMask) + 1),
+                      int64_t(1) << descriptor::kUnitShift);
+  SmallVector<Value> start = ring.start();
+  llvm::append_range(start, startSums());
+  (void)tiles.forEach(start, [&](const MatmulTile &, SmallVector<Value> state) {
+    return FailureOr<SmallVector<Value>>(
+        multiplyTile(scales, image, std::move(state)));
+  });
+}
+
+/// A stage, which is empty when its products are complete. Returns the next.
+SmallVector<Value> TensorKernel::multiplyStage(ValueRange scales, Value image,
+                                               Value sums, Value accumulates,
+                                               ValueRange stage,
+                                               int64_t steps) {
+  ring.waitFull(stage);
+  tensor.fenceAfter();
+  int64_t stageUnits = getDescriptorDistance(stageBytes);
+  atom.issue(b, a.add(image, a.mul(stage[0], stageUnits)), sums, accumulates,
+             scales, steps);
+  tensor.commit(ring.getEmptyBarrier(stage));
+  return ring.next(stage);
+}
+
+SmallVector<Value> TensorKernel::multiplyTile(ValueRange scales, Value image,
+                                              SmallVector<Value> state) {
+  SmallVector<Value> sums(state.begin() + 2, state.end());
+  // The first ones are free from the start. Where the second ones overlap them,
+  // those are when the first have been given out for the first time.
+  Value parity = sumsOverlap() ? a.bitXor(sums[1], a.bitXor(sums[0], 1))
+                               : a.bitXor(sums[1], 1);
+  ptx.waitForParity(getFreeBarrier(sums[0]), parity);
+  tensor.fenceAfter();
+  Value address = getSumsAddress(sums[0]);
+
+  // With a known K, the last stage has the steps that there are.
+  int64_t lastSteps = 0;
+  Value numStages = numTilesOfK;
+  if (std::optional<int64_t> k = getConstantIntValue(parts.extents.k)) {
+    lastSteps = llvm::divideCeil(*k % config.tileK, parts.stepK);
+    numStages = a.i32(*k / config.tileK);
+  }
+  SmallVector<Value> stage(state.begin(), state.begin() + 2);
+  auto loop = scf::ForOp::create(b, a.i32(0), numStages, a.i32(1), stage);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value accumulates = a.less(a.i32(0), loop.getInductionVar());
+    scf::YieldOp::create(b,
+                         multiplyStage(scales, image, address, accumulates,
+                                       loop.getRegionIterArgs(), kTensorSteps));
+  }
+  stage.assign(loop.getResults().begin(), loop.getResults().end());
+  if (lastSteps != 0)
+    stage = multiplyStage(scales, image, address, a.less(a.i32(0), numStages),
+                          stage, lastSteps);
+  tensor.commit(getCompleteBarrier(sums[0]));
+  llvm::append_range(stage, nextSums(sums));
+  return stage;
+}
+
+//===----------------------------------------------------------------------===//
+// Warps that give out results
+//===----------------------------------------------------------------------===//
+
+LogicalResult TensorKernel::emitResults(Value thread, Value warp) {
+  CtaContext cta(b, config, thread);
+  Value staging = a.offset(shared, ring.getBytes());
+  Value lanes =
+      a.mul(a.sub(warp, kFirstWorker), kTensorLanesPerWarp * kTensorLaneUnit);
+  int64_t overlap =
+      sumsOverlap() ? atom.getForm().getOverlap() : atom.getForm().columns;
+  int64_t lastSlice = llvm::divideCeil(overlap, epilogue.getSliceColumns()) - 1;
+  return tiles.forEach(
+      startSums(),
+      [&](const MatmulTile &tile,
+          SmallVector<Value> sums) -> FailureOr<SmallVector<Value>> {
+        ptx.waitForParity(getCompleteBarrier(sums[0]), sums[1]);
+        tensor.fenceAfter();
+        Value isFirst = a.equal(sums[0], 0);
+        // The first sums are overlapped in their last columns.
+        Value isReversed =
+            sumsOverlap() ? isFirst : a.constant(b.getI1Type(), 0);
+        Value freed = sumsOverlap() ? a.bitXor(sums[0], 1) : sums[0];
+        Value address = a.add(getSumsAddress(sums[0]), lanes);
+        if (failed(epilogue.emitSlices(
+                kernel, cta, atom, address, parts.extents, tile, *parts.finish,
+                staging, isReversed, [&](Value slice) {
+                  Value isOne = a.equal(thread, 0);
+                  ptx.arriveIf(getFreeBarrier(freed),
+                               a.select(a.equal(slice, lastSlice), isOne,
+                                        a.constant(b.getI1Type(), 0)));
+                })))
+          return failure();
+        return nextSums(sums);
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Composition
+//===----------------------------------------------------------------------===//
+
+/// What is emitted next stands in a branch that some warps, or one thread of a
+/// whole warp, take. Returns the other branch.
+Block *TensorKernel::enterIf(Value condition) {
+  auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(branch.thenBlock());
+  return branch.elseBlock();
+}
+
+/// Barriers, and tensor memory for the whole block.
+void TensorKernel::emitSetup(Value warp) {
+  {
+    OpBuilder::InsertionGuard guard(b);
+    enterIf(a.equal(warp, 0));
+    enterIf(tensor.electThread());
+    for (int64_t which = 0; which < 2; ++which) {
+      ptx.initBarrier(getCompleteBarrier(a.i32(which)), 1);
+      ptx.initBarrier(getFreeBarrier(a.i32(which)), 1);
+    }
+    ring.initialize(filler.getArrivals(), /*emptyArrivals=*/1);
+  }
+  Value slot = a.offset(shared, kAddressSlot);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    enterIf(a.equal(warp, kFirstWorker));
+    tensor.allocateAll(slot);
+  }
+  tensor.fenceBefore();
+  NVVM::BarrierOp::create(b);
+  tensor.fenceAfter();
+  base = LLVM::LoadOp::create(b, b.getI32Type(), slot, /*alignment=*/4);
+}
+
+/// Roles do not meet again: each ends the kernel. All conditions are the same
+/// in a warp, and ptxas knows it; behind a branch that threads of a warp leave
+/// one by one it would not keep operands in registers of the warp.
+LogicalResult TensorKernel::emit() {
+  Value thread = kernel.getThreadId();
+  Value warp = tensor.getUniformWarp(thread);
+  tiles.begin();
+  numTilesOfK = a.toI32(a.ceilDiv(parts.extents.k, config.tileK));
+  emitSetup(warp);
+  OpBuilder::InsertionGuard guard(b);
+  Block *others = enterIf(a.less(warp, kFirstWorker));
+  {
+    ElementEvaluator::Scope scope(evaluator);
+    if (!filler.copiesByThreads()) {
+      enterIf(a.equal(warp, 0));
+      enterIf(tensor.electThread());
+    }
+    filler.emit(thread, numTilesOfK, tiles);
+  }
+  b.setInsertionPointToStart(others);
+  others = enterIf(a.less(warp, kFirstWorker + config.getWorkers() / 32));
+  {
+    ElementEvaluator::Scope scope(evaluator);
+    if (failed(emitResults(a.sub(thread, MatmulConfig::kCopiers), warp)))
+      return failure();
+    // All products are complete, and all sums were read before the barriers of
+    // the last slice.
+    enterIf(a.equal(warp, kFirstWorker));
+    tensor.fenceAfter();
+    tensor.freeAll(base);
+  }
+  b.setInsertionPointToStart(others);
+  ElementEvaluator::Scope scope(evaluator);
+  enterIf(tensor.electThread());
+  emitProducts();
+  return success();
+}
+
+FailureOr<KernelVariant>
+nvfp4::composeTensorMatmul(KernelBuilder &kernel, const ChipModel &chip,
+                           const MatmulConfig &config, Epilogue &epilogue,
+                           MatmulParts &parts, TensorMemoryAtom &atom,
+                           ElementEvaluator &evaluator) {
+  TensorKernel composition(kernel, config, epilogue, parts, atom, evaluator,
+                           kernel.getSharedMemory());
+  if (failed(composition.emit()))
+    return failure();
+  // Tensor memory is one block's.
+  kernel.getFunction()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                                kernel.getBuilder().getI32IntegerAttr(1));
+  return KernelVariant{
+      kernel.getFunction(),
+      composition.getScheduler().getPersistentGrid(kernel, chip),
+      getServedSet(kernel, config, parts.extents), config.threads,
+      composition.getSharedBytes()};
+}

@@ -1,0 +1,223 @@
+//===- TensorMemoryAtom.cpp - The matrix unit of tensor memory ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// All instructions of a stage are one statement of assembly. It computes the
+// descriptors itself, each as an earlier one plus a constant: one instruction
+// of the warp's own registers for each, and nothing that LLVM could move to
+// registers of threads.
+//
+// Scales of 128 rows are 512 bytes, 32 lines of 16, which one `tcgen05.cp` puts
+// into four columns, for all four quarters of the lanes.
+//
+// Source: PTX ISA 9.0, 9.7.16.4 (descriptors), 9.7.16.9 (cp), 9.7.16.10 (mma
+// and
+//         its scales).
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorMemoryAtom.h"
+
+#include "Arithmetic.h"
+#include "TensorMemoryPTX.h"
+
+#include "nvfp4/Support/ScaleLayout.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace nvfp4;
+
+/// Columns of 128 rows' scales.
+static constexpr int64_t kScaleTileColumns = 4;
+/// Bytes of a line in a step, lines in a period of the swizzle, and bytes of
+/// eight lines of scales.
+static constexpr int64_t kStepBytes = kTensorLineBytes / kTensorSteps;
+static constexpr int64_t kScaleStrideBytes = 128;
+static constexpr int64_t kPeriodLines = 8;
+/// Values that a thread stores at once.
+static constexpr int64_t kChunkColumns = 4;
+
+namespace {
+/// What differs between kinds.
+struct TensorMma {
+  TensorMmaKind kind;
+  StringLiteral instruction;
+  bool hasE8M0Scales;
+};
+} // namespace
+
+constexpr TensorMma kMmas[] = {
+    {TensorMmaKind::NVFP4, "mxf4nvf4.block_scale.block16", false},
+    {TensorMmaKind::MXFP4, "mxf4nvf4.block_scale.block32", true},
+};
+
+//===----------------------------------------------------------------------===//
+// Columns
+//===----------------------------------------------------------------------===//
+
+/// Columns of one tile of scales of A, and of B.
+static int64_t getScaleColumnsOfB(const TensorForm &form) {
+  return kScaleTileColumns * ceilDiv(form.columns, kScaleTileRows);
+}
+
+int64_t TensorForm::getScaleColumns() const {
+  return getScaleTiles() * (kScaleTileColumns + getScaleColumnsOfB(*this));
+}
+
+int64_t TensorForm::getSecondColumn() const {
+  return std::min(columns, kTensorColumns - getScaleColumns() - columns);
+}
+
+static int64_t getScaleColumnOfA(const TensorForm &form, int64_t tile) {
+  return kTensorColumns - form.getScaleColumns() +
+         tile * (kScaleTileColumns + getScaleColumnsOfB(form));
+}
+
+static int64_t getScaleColumnOfB(const TensorForm &form, int64_t tile) {
+  return getScaleColumnOfA(form, tile) + kScaleTileColumns;
+}
+
+SmallVector<Value> TensorMemoryAtom::begin(ImplicitLocOpBuilder &b, Value base,
+                                           Value table) {
+  Arithmetic a(b);
+  TensorMemoryPTX tensor(b);
+  SmallVector<int64_t> columns;
+  for (int64_t tile = 0; tile < form.getScaleTiles(); ++tile) {
+    columns.push_back(getScaleColumnOfA(form, tile));
+    columns.push_back(getScaleColumnOfB(form, tile));
+  }
+  SmallVector<Value> addresses;
+  for (auto [i, column] : llvm::enumerate(columns))
+    tensor.storeOpaque(a.offset(table, 4 * i), a.add(base, column));
+  for (size_t i = 0; i < columns.size(); ++i)
+    addresses.push_back(tensor.loadOpaque(a.offset(table, 4 * i)));
+  addresses.push_back(base);
+  return addresses;
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The text of a stage. Operands: the image, the sums, whether they accumulate,
+/// addresses of scales, and the first column.
+class StageText {
+public:
+  StageText(const TensorForm &form) : form(form), os(text) {}
+
+  std::string get(int64_t steps);
+
+private:
+  void emitBases();
+  void emitCopies(int64_t tile);
+  void emitProduct(int64_t step);
+  /// `target` = `source` plus so many bytes.
+  void emitDescriptor(StringRef target, StringRef source, int64_t bytes) {
+    os << llvm::formatv("add.s64 {0}, {1}, {2};\n\t", target, source,
+                        getDescriptorDistance(bytes));
+  }
+  int64_t getStepsPerTile() const {
+    return kTensorSteps / form.getScaleTiles();
+  }
+  int64_t getBaseOperand() const { return 3 + 2 * form.getScaleTiles(); }
+
+  const TensorForm &form;
+  std::string text;
+  llvm::raw_string_ostream os;
+};
+} // namespace
+
+/// Of each operand's lines and scales. The columns' differ from the rows' in
+/// the address alone.
+void StageText::emitBases() {
+  SharedMatrixDescriptor lines{.address = uint32_t(form.rows.lines),
+                               .leadingBytes = 1 << descriptor::kUnitShift,
+                               .strideBytes =
+                                   uint32_t(kPeriodLines * kTensorLineBytes),
+                               .swizzle = MatrixSwizzle::Bytes128};
+  SharedMatrixDescriptor scales{.address = uint32_t(form.rows.scales),
+                                .strideBytes = uint32_t(kScaleStrideBytes)};
+  os << "cvt.u64.u32 base, $0;\n\t"
+     << "add.s64 rows, base, " << *encodeForTensorMemory(lines) << ";\n\t"
+     << "add.s64 rowScales, base, " << *encodeForTensorMemory(scales)
+     << ";\n\t";
+  emitDescriptor("cols", "rows", form.cols.lines - form.rows.lines);
+  emitDescriptor("colScales", "rowScales", form.cols.scales - form.rows.scales);
+}
+
+/// Tile `tile` along K of the scales of both operands. In a stage, the tiles of
+/// 128 rows follow each other along K.
+void StageText::emitCopies(int64_t tile) {
+  auto copy = [&](StringRef source, int64_t bytes, int64_t column) {
+    emitDescriptor("x", source, bytes);
+    os << "tcgen05.cp.cta_group::1.32x128b.warpx4 [$" << getBaseOperand()
+       << " + " << column << "], x;\n\t";
+  };
+  copy("rowScales", tile * kScaleTileBytes, getScaleColumnOfA(form, tile));
+  int64_t panels = ceilDiv(form.columns, kScaleTileRows);
+  for (int64_t panel = 0; panel < panels; ++panel)
+    copy("colScales", (panel * form.getScaleTiles() + tile) * kScaleTileBytes,
+         getScaleColumnOfB(form, tile) + panel * kScaleTileColumns);
+}
+
+void StageText::emitProduct(int64_t step) {
+  const TensorMma &mma = kMmas[static_cast<size_t>(form.kind)];
+  int64_t tile = step / getStepsPerTile();
+  // Of two steps that share a tile, each has two bytes of a cell.
+  uint32_t scaleId = step % getStepsPerTile() * 2;
+  ScaledProductDescriptor product{.columns = uint32_t(form.columns),
+                                  .hasE8M0Scales = mma.hasE8M0Scales,
+                                  .scaleIdA = scaleId,
+                                  .scaleIdB = scaleId};
+  emitDescriptor("x", "rows", step * kStepBytes);
+  emitDescriptor("y", "cols", step * kStepBytes);
+  os << llvm::formatv("tcgen05.mma.cta_group::1.kind::{0} [$1], x, y, {1}, "
+                      "[${2}], [${3}], {4};\n\t",
+                      mma.instruction, *encodeProduct(product), 3 + 2 * tile,
+                      4 + 2 * tile, step == 0 ? "$2" : "yes");
+}
+
+std::string StageText::get(int64_t steps) {
+  os << "{\n\t.reg .b64 base, rows, cols, rowScales, colScales, x, y;\n\t"
+     << ".reg .pred yes;\n\tsetp.eq.u32 yes, 0, 0;\n\t";
+  emitBases();
+  for (int64_t step = 0; step < steps; ++step) {
+    if (step % getStepsPerTile() == 0)
+      emitCopies(step / getStepsPerTile());
+    emitProduct(step);
+  }
+  os << "}";
+  return text;
+}
+
+void TensorMemoryAtom::issue(ImplicitLocOpBuilder &b, Value image, Value sums,
+                             Value accumulates, ValueRange scales,
+                             int64_t steps) {
+  SmallVector<Value> operands = {image, sums, accumulates};
+  llvm::append_range(operands, scales);
+  std::string constraints = "r,r,b";
+  for (size_t i = 0; i < scales.size(); ++i)
+    constraints += ",r";
+  HopperPTX(b).emit({}, operands, StageText(form).get(steps), constraints);
+}
+
+//===----------------------------------------------------------------------===//
+// Sums
+//===----------------------------------------------------------------------===//
+
+void TensorMemoryAtom::drainColumns(
+    const CtaContext &cta, ValueRange accumulators, Value first, int64_t count,
+    function_ref<void(const AccumulatorChunk &)> visit) {
+  Arithmetic a(cta.b);
+  Value address = a.add(accumulators.front(), first);
+  TensorMemoryPTX tensor(cta.b);
+  SmallVector<Value> sums = tensor.load(address, count);
+  // Whoever knows that they have been read may write the columns.
+  tensor.fenceBefore();
+  Value column = a.i32(0);
+  for (int64_t offset = 0; offset < count; offset += kChunkColumns)
+    visit({SmallVector<Value>(ArrayRef(sums).slice(offset, kChunkColumns)),
+           cta.thread, column, /*rowOffset=*/0, offset});
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Matmul kernels whose sums are in tensor memory, in the simulator, give what NumPy gives.
+
+One or two blocks compute all tiles, so that stages and both sums are used again. Scales that are powers of two make
+every sum exact: then all bits must agree.
+
+RUN: %python %s
+REQUIRES: numpy
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from matmul_cases import OVERLAPPED, SEPARATE, SWAPPED, Matmul, Runner
+
+CASES = [
+    (Matmul(520, 1040, schedule=OVERLAPPED, chip="sm_100a", epilogue="bias", blocks=1), [129, 257]),
+    (Matmul(300, 80, schedule=OVERLAPPED, chip="sm_103a", element="bf16", blocks=1, any_scale=True), [513]),
+    (Matmul(264, 1536, "mxfp4", schedule=OVERLAPPED, chip="sm_100a", blocks=2), [1, 130]),
+    (Matmul(136, 2064, schedule=SEPARATE, chip="sm_100a", epilogue="rational", blocks=1), [5, 300]),
+    (Matmul(384, 336, schedule=SEPARATE, chip="sm_110a", batch=3, epilogue="heads", blocks=2), [70]),
+    (Matmul(100, 16, schedule=SEPARATE, chip="sm_100a", batch=2, rhs_batched=False, blocks=1), [128]),
+    (Matmul(7, 1104, "mxfp4", schedule=SEPARATE, chip="sm_100a", element="bf16", blocks=1), [129]),
+    (Matmul(300, 1296, schedule=SWAPPED, chip="sm_100a", epilogue="bias", blocks=1), [1, 16]),
+    (Matmul(257, 48, "mxfp4", schedule=SWAPPED, chip="sm_100a", element="bf16", batch=2, blocks=2), [7]),
+]
+
+
+def main() -> int:
+    runner = Runner()
+    rng = np.random.default_rng(20261123)
+    for i, (matmul, rows) in enumerate(CASES):
+        runner.options = ["--accumulate=exact"] if i % 2 else []
+        runner.order = ["late", "early", "random:7"][i % 3]
+        runner.run(matmul, rows, rng)
+    print(f"{runner.launches} launches, {runner.failures} wrong")
+    return runner.failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+// RUN: split-file %s %t
+// RUN: nvfp4-opt %t/kernel.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/kernel.mlir
+// RUN: not nvfp4-opt %t/kernel.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_120a 2>&1 | FileCheck %s --check-prefix=CHIP
+// RUN: not nvfp4-opt %t/columns.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=COLUMNS
+// RUN: not nvfp4-opt %t/depth.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=DEPTH
+// RUN: not nvfp4-opt %t/warps.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=WARPS
+// RUN: not nvfp4-opt %t/in_warps.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=INWARPS
+
+// CHIP: error: {{.*}}expected a chip that multiplies block-scaled operands in tensor memory, but got sm_120a
+// COLUMNS: error: expected 128 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped product, but got 64
+// DEPTH: error: expected a tile whose K is 256 in tensor memory, but got 128
+// WARPS: error: expected 4 warps that share 128 of the unit's rows in tensor memory, but got 4 warps for 64 rows
+// INWARPS: error: {{.*}}expected a chip that multiplies block-scaled operands in warps, but got sm_100a
+
+//--- kernel.mlir
+/// Codes in lines of 128 bytes, four tiles of scales for each of 128 rows; both end where K and the rows do.
+// CHECK-LABEL: gpu.func @mm(
+//  CHECK-SAME:   nvfp4.tensor_maps = [{box = array<i64: 128, 128>, dims = #[[DIMS:.+]], dtype = 0 : i64, operand = 0
+//  CHECK-SAME:     {box = array<i64: 256, 1>
+//  CHECK-SAME:     {box = array<i64: 128, 256>
+//  CHECK-SAME:     {box = array<i64: 256, 2>
+/// The first warp that gives out results allocates for all.
+//       CHECK:   tcgen05.alloc
+//       CHECK:   tcgen05.fence::before_thread_sync
+//       CHECK:   nvvm.barrier
+//       CHECK:   tcgen05.fence::after_thread_sync
+/// One thread copies.
+//       CHECK:   nvvm.elect.sync
+//       CHECK:   scf.for
+//       CHECK:     scf.for
+//       CHECK:       mbarrier.try_wait
+//       CHECK:       mbarrier.arrive.expect_tx
+// CHECK-COUNT-4:       cp.async.bulk.tensor
+/// Four warps give out results.
+//       CHECK:   scf.for
+//       CHECK:     mbarrier.try_wait
+//       CHECK:     tcgen05.fence::after_thread_sync
+//       CHECK:     scf.for
+//       CHECK:       tcgen05.ld
+//       CHECK:       mbarrier.arrive
+//       CHECK:   tcgen05.dealloc
+/// One thread multiplies: whole stages, and two steps of the last one.
+//       CHECK:   nvvm.elect.sync
+//       CHECK:   scf.for
+//       CHECK:     mbarrier.try_wait
+//       CHECK:     %[[STAGES:.+]]:2 = scf.for
+//       CHECK:       mbarrier.try_wait
+//       CHECK:       tcgen05.cp{{.*}}tcgen05.mma.cta_group::1.kind::mxf4nvf4.block_scale.block16{{.*tcgen05.mma.*tcgen05.mma.*tcgen05.mma}}
+//       CHECK:       tcgen05.commit
+//       CHECK:     tcgen05.mma{{.*}}tcgen05.mma
+//   CHECK-NOT:     tcgen05.mma
+//       CHECK:     tcgen05.commit
+//       CHECK:     tcgen05.commit
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x192xi8>, %as: tensor<?xi8>, %ag: tensor<?xf32>, %bc: tensor<384x192xi8>, %bs: tensor<9216xi8>, %bg: tensor<f32>,
+                %init: tensor<?x384xf32>) -> tensor<?x384xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x384, nvfp4<global = row>, layout = tiled> rhs !nvfp4.tensor<384x384, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<?x192xi8>, tensor<?xi8>, tensor<?xf32>, tensor<384x192xi8>, tensor<9216xi8>, tensor<f32>)
+        outs(%init : tensor<?x384xf32>) -> tensor<?x384xf32>
+    return %d : tensor<?x384xf32>
+  }
+}
+}
+
+//--- columns.mlir
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x64x256, warps = 4x1x1, stages = 3>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+}
+
+//--- depth.mlir
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x128x128, warps = 4x1x1, stages = 3>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+}
+
+//--- warps.mlir
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 64x128x256, warps = 4x1x1, stages = 3>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+}
+
+//--- in_warps.mlir
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 3>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+}

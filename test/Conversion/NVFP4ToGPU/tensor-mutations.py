@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Breaks kernels of tensor memory one instruction at a time, as a mistake in their generator would, and demands that the
+simulator notices, or that values change.
+
+    tensor-mutations.py          all
+    tensor-mutations.py wait     those whose name contains a word
+
+RUN: %python %s
+REQUIRES: numpy
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matmul_cases import OVERLAPPED, SEPARATE, Matmul, Runner
+
+# One block computes several tiles, and more stages than there are.
+ONE = Matmul(264, 1040, schedule=OVERLAPPED, chip="sm_100a", blocks=1)
+TWO = Matmul(264, 1040, "mxfp4", schedule=SEPARATE, chip="sm_100a", blocks=1)
+ROWS = 257
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    kernel: Matmul
+    pattern: str
+    replacement: str
+    # Which of the places that match, from the end if negative; all if None.
+    index: int | None = 0
+
+    def apply(self, ptx: str) -> str | None:
+        found = list(re.finditer(self.pattern, ptx, re.M))
+        chosen = found if self.index is None else found[self.index :][:1]
+        for match in reversed(chosen):
+            ptx = ptx[: match.start()] + match.expand(self.replacement) + ptx[match.end() :]
+        return ptx if chosen else None
+
+
+# In order: empty stage (copies); stage's and tile's results (giving out) or free sums and full stages (multiplying).
+WAIT = r"mbarrier\.try_wait\.parity\.shared::cta\.b64 done, \[(%r\d+)\], (%r\d+);"
+ALWAYS = "setp.eq.u32 done, 0, 0;"
+OTHER = r"xor.b32 \2, \2, 1; mbarrier.try_wait.parity.shared::cta.b64 done, [\1], \2; xor.b32 \2, \2, 1;"
+COMMIT = r"tcgen05\.commit[^;]*;"
+PRODUCT = r"(tcgen05\.mma[^;]* x, y, )(\d+)(, [^;]*;)"
+MUTATIONS = [
+    Mutation("no wait for an empty stage", ONE, WAIT, ALWAYS, 0),
+    Mutation("no wait for complete sums", ONE, WAIT, ALWAYS, 1),
+    Mutation("no wait for free sums", ONE, WAIT, ALWAYS, 2),
+    Mutation("no wait for a full stage", ONE, WAIT, ALWAYS, 3),
+    Mutation("no wait for free sums that do not overlap", TWO, WAIT, ALWAYS, 2),
+    Mutation("the other parity of a stage", ONE, WAIT, OTHER, 3),
+    Mutation("the other parity of sums", ONE, WAIT, OTHER, 1),
+    Mutation("no commit of a stage", ONE, COMMIT, "", 0),
+    Mutation("no commit of sums", ONE, COMMIT, "", -1),
+    Mutation("sums freed a slice too early", TWO, r"@%p\d+ (mbarrier\.arrive\.shared::cta)", r"\1"),
+    Mutation("fewer bytes expected", ONE, r"(arrive\.expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>1024;"),
+    Mutation("lines of another stride", ONE, "4611756662049538048", "4611756524610584576", None),
+    Mutation("scales of another stride", ONE, "70403103917056", "70385924047872", None),
+    Mutation("scales four columns off", ONE, r"(tcgen05\.cp[^;]*\+ )476\]", r"\g<1>480]", None),
+    Mutation("scales of the step before", TWO, ", 1218446496,", ", 144704672,", None),
+    Mutation("scales of the step after", TWO, ", 144704640,", ", 1218446496,"),
+    Mutation("scales of e8m0 read as e4m3", TWO, "block32", "block16", None),
+    Mutation("another number of columns", ONE, PRODUCT, r"\g<1>136316032\3", None),
+    Mutation("a step of K read twice", ONE, r"add\.s64 x, rows, 2;", "add.s64 x, rows, 0;"),
+    Mutation("sums of the tile before", ONE, r"(tcgen05\.mma[^;]*), %p\d+;", r"\1, yes;", 0),
+    Mutation("allocation never freed", ONE, r"tcgen05\.dealloc[^;]*;", ""),
+    Mutation("no wait for loads", ONE, r"tcgen05\.wait::ld\.sync\.aligned;", ""),
+    Mutation("no barrier before sums are read back", ONE, r"bar\.sync 1, 128;", "", 1),
+    Mutation("no barrier before sums are overwritten", ONE, r"bar\.sync 1, 128;", "", 0),
+    Mutation("lanes of another warp", ONE, r"shl\.b32 (\t%r\d+, %r\d+), 21;", r"mov.b32 \1; shl.b32 \1, 20;"),
+    Mutation("columns of another row", ONE, r"(tcgen05\.ld[^;]*\[%r\d+) \+ 32\]", r"\1 + 0]"),
+]
+
+
+class Subject:
+    """A kernel that is right, to be broken."""
+
+    def __init__(self, kernel: Matmul) -> None:
+        self.kernel, self.runner = kernel, Runner()
+        self.folder = Path(tempfile.mkdtemp())
+        self.shared = self.runner.compile(kernel, self.folder)
+        self.ptx = (self.folder / "kernel.ptx").read_text()
+
+    def is_right(self, ptx: str) -> tuple[bool, str]:
+        (self.folder / "kernel.ptx").write_text(ptx)
+        case = self.kernel.case(np.random.default_rng(1), ROWS)
+        case.shared = self.shared
+        case.args = [*case.args, *(template.make(case.args) for template in self.runner.maps)]
+        before, said = self.runner.failures, io.StringIO()
+        with contextlib.redirect_stdout(said):
+            self.runner.launch(self.kernel, case, self.folder)
+        return self.runner.failures == before, said.getvalue()
+
+
+def main() -> int:
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    failures = 0
+    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO)}
+    for kernel, subject in subjects.items():
+        right, said = subject.is_right(subject.ptx)
+        if not right:
+            failures += 1
+            print(f"WRONG unbroken: {kernel.name}: {said}")
+    for mutation in MUTATIONS:
+        if wanted not in mutation.name:
+            continue
+        subject = subjects[mutation.kernel]
+        ptx = mutation.apply(subject.ptx)
+        if ptx is None:
+            print(f"WRONG {mutation.name}: expected a place for '{mutation.pattern}', but got none")
+            failures += 1
+            continue
+        right, said = subject.is_right(ptx)
+        if right:
+            print(f"WRONG {mutation.name}: not noticed")
+            failures += 1
+        if wanted:
+            print(f"{mutation.name}: {said.strip()[:300]}")
+    return failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
