@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Machine/Observe.h"
 #include "SharedMatrices.h"
 #include "Tcgen05.h"
 
@@ -125,6 +126,8 @@ static bool issueCopy(Warp &warp, const Inst &inst, const CopyPlan &plan,
     for (const TensorRange &range : ranges)
       if (!checkTensorRange(warp, inst, lane, *cta, range))
         return false;
+  countBytes(warp, inst, Region::Kind::Shared,
+             chunks.size() * kChunkBytes * ctas.size());
   TensorPipe &pipe = getPipe(warp, lane);
   PipeOp op;
   op.kind = plan.shape->run > 1 ? PipeOp::Kind::Copy : PipeOp::Kind::CopyOfRows;

@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Machine/Observe.h"
 #include "SharedMatrices.h"
 #include "Tcgen05Product.h"
 
@@ -179,6 +180,9 @@ static bool issueProduct(Warp &warp, const Inst &inst, const ProductPlan &plan,
   TensorPipe &pipe = getPipe(warp, lane);
   if (!checkCollector(warp, inst, lane, plan, pipe))
     return false;
+  countBytes(warp, inst, Region::Kind::Shared,
+             (product->chunksA.size() + product->chunksB.size()) * kChunkBytes *
+                 product->ctas.size());
   if (auto actor = beginInPipe(warp, pipe, describeOp(*product)))
     for (Cta *cta : product->ctas) {
       orderChunks(warp, inst, *cta, product->chunksA, *actor);

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Machine/Observe.h"
 #include "Tcgen05.h"
 
 #include <algorithm>
@@ -259,6 +260,8 @@ static Outcome execTransfer(Warp &warp, const Inst &inst, uint32_t mask) {
   if (!locate(warp, inst, plan, address, ranges))
     return Outcome::Stop;
   orderTransfer(warp, inst, plan, ranges);
+  countBytes(warp, inst, Region::Kind::Tensor,
+             plan.registers.size() * kLanes * kTensorCell);
   const Transfer transfer = {plan, getTensorMemory(warp.getCta()), address};
   Words words;
   if (plan.isLoad)
@@ -394,7 +397,8 @@ static bool decodeTransfer(DecodeContext &context, bool isLoad) {
   if (isReduced)
     plan.reduced = context.writeOperand(1, Type::B32);
   if (checkRepetition(context, plan, repeat))
-    context.emitExec(InstClass::Async, execTransfer).plan = &plan;
+    context.emitExec(isLoad ? InstClass::Load : InstClass::Store, execTransfer)
+        .plan = &plan;
   return true;
 }
 

@@ -225,6 +225,14 @@ void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
   counters.bankConflicts.fetch_add(total - least, std::memory_order_relaxed);
 }
 
+void countBytes(Warp &warp, const Inst &inst, Region::Kind kind,
+                uint64_t bytes) {
+  if (warp.getLaunch().options.collectStatistics)
+    getCounters(warp.getLaunch(), *warp.getFrame().code, inst)
+        .bytes[unsigned(kind)]
+        .fetch_add(bytes, std::memory_order_relaxed);
+}
+
 /// "global load": what the bytes of an instruction count as.
 static std::string getBytesName(Region::Kind kind, InstClass instClass) {
   static constexpr const char *kKinds[kNumRegionKinds] = {

@@ -29,6 +29,10 @@ void unobserve(Warp &warp, const Inst &inst, uint32_t mask);
 void countAccess(Warp &warp, const Inst &inst, Region::Kind kind,
                  const uint64_t offsets[kLanes], uint32_t bytes, uint32_t mask);
 
+/// Counts bytes that an operation moves or multiplies, if statistics are on.
+void countBytes(Warp &warp, const Inst &inst, Region::Kind kind,
+                uint64_t bytes);
+
 /// Collects the counters of a finished launch.
 Statistics gatherStatistics(const LaunchState &launch);
 

@@ -96,8 +96,8 @@ static std::string describePlace(const Region *region, uint64_t offset) {
   }
   if (region->kind == Region::Kind::Tensor) {
     uint64_t cell = (offset - region->base) / kTensorCell;
-    return "lane " + std::to_string(cell / kTensorColumns) + ", column " +
-           std::to_string(cell % kTensorColumns) + " of tensor memory";
+    return "lane " + std::to_string(cell % kTensorLanes) + ", column " +
+           std::to_string(cell / kTensorLanes) + " of tensor memory";
   }
   std::snprintf(text, sizeof(text), "shared address 0x%llx",
                 (unsigned long long)(region->base + offset));

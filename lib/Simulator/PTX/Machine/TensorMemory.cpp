@@ -101,15 +101,24 @@ static Region makeRegion(Cta &cta) {
   return region;
 }
 
+/// To the checks a column is 128 consecutive cells: most operations use all
+/// lanes of some columns.
+static uint64_t getShadowOffset(uint32_t lane, uint32_t column) {
+  return (uint64_t(column) * kTensorLanes + lane) * kTensorCell;
+}
+
 void orderTensor(Warp &warp, const Inst &inst, Cta &cta,
                  const TensorRange &range, unsigned lane, AccessKind kind,
                  const AsyncActor &actor) {
   Region region = makeRegion(cta);
-  for (uint32_t i = 0; i < range.lanes; ++i)
+  const AsyncActor accessor = actor.accessingTensorMemory();
+  const bool isWhole = range.lanes == kTensorLanes;
+  const uint32_t columns = isWhole ? range.columns : 1;
+  for (uint32_t i = 0; i < range.columns; i += columns)
     orderRange(warp, inst, region,
-               region.base + getOffset(range.lane + i, range.column),
-               uint64_t(range.columns) * kTensorCell, lane, kind,
-               actor.accessingTensorMemory());
+               region.base + getShadowOffset(range.lane, range.column + i),
+               uint64_t(columns) * range.lanes * kTensorCell, lane, kind,
+               accessor);
 }
 
 void orderTensorNow(Warp &warp, const Inst &inst, const TensorRange &range,
@@ -119,13 +128,13 @@ void orderTensorNow(Warp &warp, const Inst &inst, const TensorRange &range,
     return;
   Region region = makeRegion(warp.getCta());
   // A word at a time is what the history of a warp's access wants.
-  for (uint32_t i = 0; i < range.lanes; ++i)
-    for (uint32_t first = 0; first < range.columns; first += kLanes) {
+  for (uint32_t i = 0; i < range.columns; ++i)
+    for (uint32_t first = 0; first < range.lanes; first += kLanes) {
       uint64_t offsets[kLanes];
       for (unsigned j = 0; j < kLanes; ++j)
-        offsets[j] =
-            region.base + getOffset(range.lane + i, range.column + first + j);
-      uint32_t count = std::min(kLanes, range.columns - first);
+        offsets[j] = region.base +
+                     getShadowOffset(range.lane + first + j, range.column + i);
+      uint32_t count = std::min(kLanes, range.lanes - first);
       OrderedAccess access;
       access.kind = kind;
       orderAccess(warp, inst, region, offsets, kTensorCell,
