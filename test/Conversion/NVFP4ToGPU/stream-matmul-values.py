@@ -34,7 +34,7 @@ class Stream(WeightOnly):
     groups_n: int = 1
     finishers: int = 1
     stages: int = 4
-    clusters: int = 1
+    clusters: int = 2
     # 0: the tile's.
     max_rows: int = 0
     chip: str = "sm_90a"
@@ -55,7 +55,7 @@ class Stream(WeightOnly):
         tile = "x".join(map(str, self.tile))
         text = f"stream, threads = {self.threads}, tile = {tile}, warps = 1x{4 * self.groups_n}x{self.groups}, stages = {self.stages}"
         text += f", swapped = true, max_rows = {self.max_rows or self.tile[0]}"
-        return f"#nvfp4.kernel<{text}{f', clusters = {self.clusters}' if self.clusters > 1 else ''}>"
+        return f"#nvfp4.kernel<{text}, clusters = {self.clusters}>"
 
     @property
     def is_staged(self) -> bool:
@@ -135,36 +135,36 @@ func.func @main({signature.replace("tensor", "memref")}) {{
 
 CASES = [
     # One tile; padding of both; more tiles than CTAs; K shared in the cluster and by groups; half a stage.
-    Stream(64, 128),
-    Stream(80, 48, form="nvfp4", activations="bf16", element="bf16", groups=1),
+    Stream(64, 256),
+    Stream(80, 176, form="nvfp4", activations="bf16", element="bf16", groups=1),
     Stream(200, 1424, m=3, groups=3, stages=3, activations="f16"),
-    Stream(64 * 265, 128, m=1, activations="bf16"),
-    Stream(136, 640, m=5, clusters=2),
-    Stream(136, 640, m=2, clusters=2, max_rows=2, activations="bf16"),
+    Stream(64 * 133, 160, m=1, activations="bf16"),
+    Stream(136, 640, m=5),
+    Stream(136, 640, m=2, max_rows=2, activations="bf16"),
     Stream(136, 784, m=8, clusters=4, groups=2, stages=2),
     Stream(128, 1920, m=7, clusters=8, groups=1, stages=2),
-    Stream(128, 1024, form="mxfp4", m=2, clusters=2, stages=2),
-    Stream(72, 80, form="mxfp4", m=1, groups=1),
-    Stream(136, 640, m=16, tile=(16, 64, 256), clusters=2, finishers=2),
+    Stream(128, 1024, form="mxfp4", m=2, stages=2),
+    Stream(72, 208, form="mxfp4", m=1, groups=1),
+    Stream(136, 640, m=16, tile=(16, 64, 256), finishers=2),
     Stream(80, 272, m=9, tile=(16, 64, 128), groups=2, finishers=2, activations="bf16"),
     Stream(192, 784, m=33, tile=(64, 64, 128), clusters=4, groups=1, finishers=4, stages=2, activations="bf16", element="bf16"),
-    Stream(64 * 133, 512, m=2, clusters=2, groups=1, stages=2, activations="bf16"),
+    Stream(64 * 133, 512, m=2, groups=1, stages=2, activations="bf16"),
     # Several tiles at once: in the registers of a warp, and of several groups of warps.
-    Stream(64 * 7, 640, m=16, tile=(16, 128, 256), clusters=2, finishers=2, stages=2, groups=1, activations="bf16", element="bf16"),
+    Stream(64 * 7, 640, m=16, tile=(16, 128, 256), finishers=2, stages=2, groups=1, activations="bf16", element="bf16"),
     Stream(64 * 5 + 8, 784, m=3, tile=(8, 192, 128), groups=2, max_rows=4),
-    Stream(64 * 7, 640, m=64, tile=(64, 128, 128), clusters=2, finishers=3, stages=4, groups=2, groups_n=2, activations="bf16", element="bf16"),
-    Stream(64 * 133 * 2 + 8, 272, m=13, tile=(16, 192, 128), clusters=2, finishers=2, stages=2, groups=1, groups_n=3, activations="bf16", element="bf16"),
-    Stream(64 * 133 + 8, 1024, m=21, tile=(32, 256, 256), clusters=2, finishers=1, stages=2, groups=1, groups_n=4, activations="bf16"),
+    Stream(64 * 7, 640, m=64, tile=(64, 128, 128), finishers=3, stages=4, groups=2, groups_n=2, activations="bf16", element="bf16"),
+    Stream(64 * 133 * 2 + 8, 272, m=13, tile=(16, 192, 128), finishers=2, stages=2, groups=1, groups_n=3, activations="bf16", element="bf16"),
+    Stream(64 * 133 + 8, 1024, m=21, tile=(32, 256, 256), finishers=1, stages=2, groups=1, groups_n=4, activations="bf16"),
     Stream(200, 1424, m=40, tile=(64, 128, 128), clusters=4, finishers=2, stages=3, groups=1, groups_n=2, activations="bf16"),
     # Activations that warps write to the stages, and rows that are known late.
     Stream(64 * 5, 640, m=16, tile=(16, 128, 128), groups=2, groups_n=2, finishers=2, activations="bf16", computed=True),
-    Stream(136, 272, m=64, tile=(64, 192, 128), clusters=2, groups=1, groups_n=3, finishers=3, stages=2, activations="bf16", computed=True, dynamic=True),
-    Stream(136, 640, m=2, clusters=2, max_rows=2, dynamic=True),
+    Stream(136, 272, m=64, tile=(64, 192, 128), groups=1, groups_n=3, finishers=3, stages=2, activations="bf16", computed=True, dynamic=True),
+    Stream(136, 640, m=2, max_rows=2, dynamic=True),
     Stream(200, 784, m=64, tile=(64, 128, 128), groups=2, groups_n=2, finishers=3, activations="bf16", element="bf16", dynamic=True),
-    Stream(64 * 7, 640, m=16, tile=(16, 128, 256), clusters=2, finishers=2, stages=2, groups=1, activations="bf16", dynamic=True),
+    Stream(64 * 7, 640, m=16, tile=(16, 128, 256), finishers=2, stages=2, groups=1, activations="bf16", dynamic=True),
     # All codes with all scales, exactly: rows of A pick one weight each.
-    Stream(128, 64, m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
-    Stream(128, 64, form="mxfp4", m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
+    Stream(128, 192, m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
+    Stream(128, 192, form="mxfp4", m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
 ]
 
 

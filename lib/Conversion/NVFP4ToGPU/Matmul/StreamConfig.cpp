@@ -106,8 +106,9 @@ static LogicalResult verifyAttr(ScaledMatmulOp root, KernelAttr attr) {
     return failure();
   ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
   int64_t clusters = attr.getClusters();
-  if (!llvm::isPowerOf2_64(clusters) || clusters > 8)
-    return root.emitOpError("expected clusters of 1, 2, 4 or 8, but got ")
+  // One CTA is no cluster, in which nothing can be sent.
+  if (!llvm::isPowerOf2_64(clusters) || clusters < 2 || clusters > 8)
+    return root.emitOpError("expected clusters of 2, 4 or 8, but got ")
            << clusters;
   if (attr.getStages() < 2 || attr.getStages() % warps[2] != 0)
     return root.emitOpError("expected at least 2 stages, a multiple of the ")
@@ -211,10 +212,8 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
     return root.emitOpError("expected a K of whole stages for each of ")
            << config.clusters << " CTAs, but got " << config.k << " for "
            << attr;
-  // Where K is one tile there is nothing to fetch under the end of another
-  // kernel.
   config.sharesMultiprocessor =
-      config.tiles > 1 && haveRegisters(config) &&
+      haveRegisters(config) &&
       getCtasPerMultiprocessor(config, chip) == kResident;
   config.numClusters =
       std::min(config.rowTiles, ceilDiv(getResidentClusters(config, chip),

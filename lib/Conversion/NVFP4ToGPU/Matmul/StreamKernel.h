@@ -119,8 +119,11 @@ protected:
   Weights loadWeights(mlir::Value image, mlir::Value inStage);
   /// Of tiles of the result that this round has (i32).
   mlir::Value getTilesOfRound(mlir::Value round);
-  /// Of tile `tile` (i32) of a round; the receivers have read the sums before.
+  /// Before anything is sent: the other CTAs of the cluster are there, and have
+  /// read the sums of the rounds before.
+  void joinCluster(mlir::Value round);
   void waitForReceivers(mlir::Value round);
+  /// Of tile `tile` (i32) of a round.
   void sendSums(const CtaContext &cta, mlir::ValueRange sums, mlir::Value round,
                 mlir::Value tile);
 

@@ -199,7 +199,13 @@ StreamKernel::Weights StreamKernel::loadWeights(Value image, Value inStage) {
   return loaded;
 }
 
+/// Only what is sent needs the others.
+void StreamKernel::joinCluster(Value round) {
+  where(a.equal(round, 0), [&] { ptx.endClusterSync(); });
+}
+
 void StreamKernel::waitForReceivers(Value round) {
+  joinCluster(round);
   auto [set, parity] = getUse(round, config.partialSets);
   ptx.waitForCluster(getDrained(set), a.bitXor(parity, 1));
 }
@@ -266,6 +272,7 @@ LogicalResult StreamKernel::emitTiles(const CtaContext &cta, Value round,
 }
 
 LogicalResult StreamKernel::emitResults() {
+  joinCluster(a.i32(0));
   Value own = a.sub(thread, config.getFirstFinisher());
   Value isFirst = a.equal(own, 0);
   where(isFirst, [&] {
@@ -334,14 +341,11 @@ LogicalResult StreamKernel::emit() {
   // What other lanes write is no part of what those arrivals publish.
   ptx.syncWarp();
   // The others' barriers exist when this ends: its fences run under the copies.
-  if (config.clusters > 1)
-    ptx.beginClusterSync();
+  ptx.beginClusterSync();
   emitGridWait(b);
   if (failed(emitActivations()))
     return failure();
   NVVM::BarrierOp::create(b);
-  if (config.clusters > 1)
-    ptx.endClusterSync();
 
   auto products = scf::IfOp::create(b, a.less(warp, config.getMultipliers()),
                                     /*withElseRegion=*/true);
@@ -352,6 +356,7 @@ LogicalResult StreamKernel::emit() {
   auto copies = scf::IfOp::create(b, a.equal(warp, config.getMultipliers()),
                                   /*withElseRegion=*/true);
   b.setInsertionPointToStart(copies.thenBlock());
+  joinCluster(a.i32(0));
   where(a.equal(lane, 0), [&] {
     if (getBulkBytes() != 0) {
       auto loop = scf::ForOp::create(b, a.i32(0), early, a.i32(1));

@@ -173,6 +173,7 @@ void StagedStream::emitRound(Value round) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.elseBlock());
   skipTiles(cta.warpK, round);
+  joinCluster(round);
   b.setInsertionPointToStart(branch.thenBlock());
   SmallVector<Value> sums = multiplyTiles(cta, group, round);
   waitForReceivers(round);
