@@ -375,6 +375,7 @@ void QuantizeEmitter::storeValues(ValueRange index, Presence presence,
   if (condition)
     b.setInsertionPointToStart(
         scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
+  ElementEvaluator::Scope scope(evaluator);
   ScaleEncoding encoding = type.getFormat().getScaleEncoding();
   Value byte = arith::ExtUIOp::create(b, b.getI32Type(), scale);
   Value multiplier = emitScaleMultipliers(b, encoding, byte)[0];
