@@ -139,14 +139,23 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=1024)
     parser.add_argument("--tokens", type=int, default=2048, help="of prefill")
     parser.add_argument("--ours", action="store_true", help="without PyTorch's side")
+    parser.add_argument("--name", default="", help="what the packages are, in the file of --csv")
+    parser.add_argument("--csv", type=Path, help="file to append rows to")
     options = parser.parse_args()
     rows = sorted(compare(path, options) for path in options.packages)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; microseconds")
-    for layers, ours, theirs in rows:
-        print(f"{layers:3} layers, BF16 head  {ours:9.1f}  PyTorch {theirs:9.1f}  {theirs / ours:5.2f} x")
+    table = [(f"{layers} layers and head", ours, theirs) for layers, ours, theirs in rows]
     for (fewer, ours0, theirs0), (more, ours1, theirs1) in zip(rows, rows[1:]):
-        ours, theirs = (ours1 - ours0) / (more - fewer), (theirs1 - theirs0) / (more - fewer)
-        print(f"a layer ({fewer} to {more})    {ours:9.1f}  PyTorch {theirs:9.1f}  {theirs / ours:5.2f} x")
+        count = more - fewer
+        table.append((f"a layer ({fewer} to {more})", (ours1 - ours0) / count, (theirs1 - theirs0) / count))
+    for what, ours, theirs in table:
+        print(f"{what:20} {ours:9.1f}  PyTorch {theirs:9.1f}  {theirs / ours:5.2f} x")
+    if options.csv:
+        header = "" if options.csv.exists() else "model,what,ours_us,pytorch_us,ratio\n"
+        with options.csv.open("a") as file:
+            file.write(header)
+            for what, ours, theirs in table:
+                file.write(f"{options.name},{what},{ours:.1f},{theirs:.1f},{theirs / ours:.2f}\n")
 
 
 main()

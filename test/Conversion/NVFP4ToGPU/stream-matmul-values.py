@@ -16,8 +16,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Integration"))
 from float_cases import WeightOnly
 from matmul_cases import BLOCK, EXACT, VALUES, Runner, corpus
-from corpus import E2M1
+from corpus import E2M1, from_bf16
 from golden import codes_in_registers, scales_in_registers
+
+# Serves the rows that are too many for a stream.
+OTHERS = ", #nvfp4.kernel<matmul, threads = 256, tile = 64x64x64, warps = 1x4x1, stages = 2, swapped = true>"
+
 
 @dataclass(frozen=True)
 class Stream(WeightOnly):
@@ -25,13 +29,18 @@ class Stream(WeightOnly):
 
     m: int = 1
     tile: tuple[int, int, int] = (8, 64, 256)
+    # Of warps, along K and, where activations come with the weights, along N.
     groups: int = 2
+    groups_n: int = 1
     finishers: int = 1
     stages: int = 4
-    clusters: int = 1
+    clusters: int = 2
     # 0: the tile's.
     max_rows: int = 0
     chip: str = "sm_90a"
+    # Activations of f32 that the kernel rounds; an extent M that the kernel learns at run time.
+    computed: bool = False
+    dynamic: bool = False
 
     @property
     def name(self) -> str:
@@ -39,36 +48,57 @@ class Stream(WeightOnly):
 
     @property
     def threads(self) -> int:
-        return 32 * (4 * self.groups + 1 + self.finishers)
+        return 32 * (4 * self.groups_n * self.groups + 1 + self.finishers)
 
     @property
     def kernel(self) -> str:
         tile = "x".join(map(str, self.tile))
-        text = f"stream, threads = {self.threads}, tile = {tile}, warps = 1x4x{self.groups}, stages = {self.stages}"
+        text = f"stream, threads = {self.threads}, tile = {tile}, warps = 1x{4 * self.groups_n}x{self.groups}, stages = {self.stages}"
         text += f", swapped = true, max_rows = {self.max_rows or self.tile[0]}"
-        return f"#nvfp4.kernel<{text}{f', clusters = {self.clusters}' if self.clusters > 1 else ''}>"
+        return f"#nvfp4.kernel<{text}, clusters = {self.clusters}>"
+
+    @property
+    def is_staged(self) -> bool:
+        return self.tile[0] > 8 and self.tile[1] == 64 * self.groups_n and (self.groups_n > 1 or self.tile[2] == 128)
 
     @property
     def tiles(self) -> int:
         return -(-self.n // 64) * -(-self.k // 128)
 
     def text(self) -> str:
+        m = "?" if self.dynamic else self.m
+        activations = f"tensor<{m}x{self.k}x{self.activations}>"
         arguments = [
-            ("a", f"tensor<{self.m}x{self.k}x{self.activations}>"),
+            ("a", activations.replace("bf16", "f32") if self.computed else activations),
             ("bc", f"tensor<{self.tiles * 4096}xi8>"),
             ("bs", f"tensor<{self.tiles * 512}xi8>"),
         ]
         if self.form == "nvfp4":
             arguments.append(("bg", "tensor<f32>"))
-        result = f"tensor<{self.m}x{self.n}x{self.element}>"
+        result = f"tensor<{m}x{self.n}x{self.element}>"
         signature = ", ".join(f"%{name}: {type}" for name, type in [*arguments, ("d", result)])
         names = ", ".join(f"%{name}" for name, _ in arguments)
         types = ", ".join(type for _, type in arguments)
+        inside = ", ".join([activations, *(type for _, type in arguments[1:])])
+        operands, before = names, ""
+        if self.computed:
+            operands = names.replace("%a", "%ax", 1)
+            identity = "affine_map<(i, j) -> (i, j)>"
+            before = f"""  %e = tensor.empty({"%m" if self.dynamic else ""}) : {activations}
+  %ax = linalg.generic {{indexing_maps = [{identity}, {identity}], iterator_types = ["parallel", "parallel"]}}
+      ins(%a : {arguments[0][1]}) outs(%e : {activations}) {{
+  ^bb0(%v: f32, %w: bf16):
+    %t = arith.truncf %v : f32 to bf16
+    linalg.yield %t : bf16
+  }} -> {activations}
+"""
+            if self.dynamic:
+                before = f"  %c0 = arith.constant 0 : index\n  %m = tensor.dim %a, %c0 : {arguments[0][1]}\n" + before
         return f"""module @kernels {{
 func.func @mm({signature}) -> {result}
-    attributes {{nvfp4.kernel = [{self.kernel}]}} {{
-  %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<{self.n}x{self.k}, {self.form}, layout = registers>
-      ins({names} : {types}) outs(%d : {result}) -> {result}
+    attributes {{nvfp4.kernel = [{self.kernel}{OTHERS if self.dynamic else ""}]}} {{
+{before}  %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<{self.n}x{self.k}, {self.form}, layout = registers>
+      ins({operands} : {inside}) outs(%d : {result}) -> {result}
   return %r : {result}
 }}
 }}
@@ -91,10 +121,13 @@ func.func @main({signature.replace("tensor", "memref")}) {{
         return codes_in_registers(codes), scales_in_registers(scales, 1, block, self.k), dense[None]
 
     def case(self, rng, m: int) -> corpus.Case:
-        case = super().case(rng, self.m)
-        # No extent is dynamic. As many clusters as an H200 holds.
-        case.args = [name for name in case.args if isinstance(name, str)]
-        resident = 264 if self.clusters <= 2 else 240
+        case = super().case(rng, m)
+        if self.computed:
+            case.inputs["a"] = from_bf16(case.inputs["a"]).astype(np.float32)
+        if not self.dynamic:
+            case.args = [name for name in case.args if isinstance(name, str)]
+        # As many clusters as an H200 holds.
+        resident = (264 if self.clusters <= 2 else 240) // (2 if self.is_staged else 1)
         case.grid = (min(-(-self.n // 64), resident // self.clusters) * self.clusters,)
         case.cluster = (self.clusters, 1, 1)
         return case
@@ -102,32 +135,56 @@ func.func @main({signature.replace("tensor", "memref")}) {{
 
 CASES = [
     # One tile; padding of both; more tiles than CTAs; K shared in the cluster and by groups; half a stage.
-    Stream(64, 128),
-    Stream(80, 48, form="nvfp4", activations="bf16", element="bf16", groups=1),
+    Stream(64, 256),
+    Stream(80, 176, form="nvfp4", activations="bf16", element="bf16", groups=1),
     Stream(200, 1424, m=3, groups=3, stages=3, activations="f16"),
-    Stream(64 * 265, 128, m=1, activations="bf16"),
-    Stream(136, 640, m=5, clusters=2),
-    Stream(136, 640, m=2, clusters=2, max_rows=2, activations="bf16"),
+    Stream(64 * 133, 160, m=1, activations="bf16"),
+    Stream(136, 640, m=5),
+    Stream(136, 640, m=2, max_rows=2, activations="bf16"),
     Stream(136, 784, m=8, clusters=4, groups=2, stages=2),
     Stream(128, 1920, m=7, clusters=8, groups=1, stages=2),
-    Stream(128, 1024, form="mxfp4", m=2, clusters=2, stages=2),
-    Stream(72, 80, form="mxfp4", m=1, groups=1),
-    Stream(136, 640, m=16, tile=(16, 64, 256), clusters=2, finishers=2),
+    Stream(128, 1024, form="mxfp4", m=2, stages=2),
+    Stream(72, 208, form="mxfp4", m=1, groups=1),
+    Stream(136, 640, m=16, tile=(16, 64, 256), finishers=2),
     Stream(80, 272, m=9, tile=(16, 64, 128), groups=2, finishers=2, activations="bf16"),
-    Stream(192, 784, m=33, tile=(64, 64, 256), clusters=4, groups=1, finishers=4, stages=2, activations="bf16", element="bf16"),
-    Stream(64 * 133, 512, m=2, clusters=2, groups=1, stages=2, activations="bf16"),
+    Stream(192, 784, m=33, tile=(64, 64, 128), clusters=4, groups=1, finishers=4, stages=2, activations="bf16", element="bf16"),
+    Stream(64 * 133, 512, m=2, groups=1, stages=2, activations="bf16"),
+    # Several tiles at once: in the registers of a warp, and of several groups of warps.
+    Stream(64 * 7, 640, m=16, tile=(16, 128, 256), finishers=2, stages=2, groups=1, activations="bf16", element="bf16"),
+    Stream(64 * 5 + 8, 784, m=3, tile=(8, 192, 128), groups=2, max_rows=4),
+    Stream(64 * 7, 640, m=64, tile=(64, 128, 128), finishers=3, stages=4, groups=2, groups_n=2, activations="bf16", element="bf16"),
+    Stream(64 * 133 * 2 + 8, 272, m=13, tile=(16, 192, 128), finishers=2, stages=2, groups=1, groups_n=3, activations="bf16", element="bf16"),
+    Stream(64 * 133 + 8, 1024, m=21, tile=(32, 256, 256), finishers=1, stages=2, groups=1, groups_n=4, activations="bf16"),
+    Stream(200, 1424, m=40, tile=(64, 128, 128), clusters=4, finishers=2, stages=3, groups=1, groups_n=2, activations="bf16"),
+    # Activations that warps write to the stages, and rows that are known late.
+    Stream(64 * 5, 640, m=16, tile=(16, 128, 128), groups=2, groups_n=2, finishers=2, activations="bf16", computed=True),
+    Stream(136, 272, m=64, tile=(64, 192, 128), groups=1, groups_n=3, finishers=3, stages=2, activations="bf16", computed=True, dynamic=True),
+    Stream(136, 640, m=2, max_rows=2, dynamic=True),
+    Stream(200, 784, m=64, tile=(64, 128, 128), groups=2, groups_n=2, finishers=3, activations="bf16", element="bf16", dynamic=True),
+    Stream(64 * 7, 640, m=16, tile=(16, 128, 256), finishers=2, stages=2, groups=1, activations="bf16", dynamic=True),
     # All codes with all scales, exactly: rows of A pick one weight each.
-    Stream(128, 64, m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
-    Stream(128, 64, form="mxfp4", m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
+    Stream(128, 192, m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
+    Stream(128, 192, form="mxfp4", m=64, tile=(64, 64, 128), groups=1, finishers=4, every_scale=True, one_hot=True),
 ]
 
 
+class Streams(Runner):
+    """The stream is the first kernel of its module."""
+
+    def compile(self, matmul: Stream, folder: Path) -> int:
+        shared = super().compile(matmul, folder)
+        if not matmul.is_staged or matmul.computed or matmul.activations != "bf16":
+            self.maps = []
+        return shared
+
+
 def main() -> int:
-    runner = Runner()
+    runner = Streams()
     rng = np.random.default_rng(20261123)
     for i, matmul in enumerate(CASES):
         runner.order = ["late", "early", "random:7"][i % 3]
-        runner.run(matmul, [matmul.m], rng)
+        rows = sorted({1, min(5, matmul.m), matmul.m}) if matmul.dynamic else [matmul.m]
+        runner.run(matmul, rows, rng)
     print(f"{runner.launches} launches, {runner.failures} wrong")
     return runner.failures != 0
 

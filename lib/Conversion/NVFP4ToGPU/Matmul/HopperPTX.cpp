@@ -134,7 +134,7 @@ void HopperPTX::copyBulkOnce(Value target, Value source, Value bytes,
 }
 
 void HopperPTX::beginClusterSync() {
-  emit({}, {}, "barrier.cluster.arrive.release.aligned;", "");
+  emit({}, {}, "barrier.cluster.arrive.relaxed.aligned;", "");
 }
 
 void HopperPTX::endClusterSync() {

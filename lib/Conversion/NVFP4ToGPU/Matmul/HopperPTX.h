@@ -62,8 +62,10 @@ struct HopperPTX {
   void copyTensor(mlir::Value target, mlir::Value map,
                   mlir::ValueRange coordinates, mlir::Value barrier);
 
-  /// Tells the cluster what this thread did, and blocks until all threads of it
-  /// have said so. Whole warps.
+  /// Tells the cluster that this thread is there, and blocks until all threads
+  /// of it have said so. Whole warps. Publishes nothing but initialized
+  /// barriers after their fence: a release waits for all accesses before, for
+  /// microseconds where another kernel still runs.
   void beginClusterSync();
   void endClusterSync();
   /// i32: where a CTA of the cluster has what this one has at a shared pointer.

@@ -15,23 +15,39 @@ using namespace nvfp4;
 
 /// Of shared memory: barriers, and what a CTA takes beside its own.
 static constexpr int64_t kOtherBytes = 2048;
+/// Columns of a warp-level instruction.
+static constexpr int64_t kOctet = 8;
+/// Of a multiprocessor.
+static constexpr int64_t kRegisters = 65536, kSchedulers = 4;
 /// Bytes of a bf16.
 static constexpr int64_t kActivationBytes = 2;
+
+/// Of a stage, for the swizzle of its images.
+static constexpr int64_t kStageAlignment = 1024;
 
 int64_t StreamConfig::getTileBytes() const {
   return kRegisterTileCodeBytes + kRegisterTileScaleBytes;
 }
 
+int64_t StreamConfig::getStageBytes() const {
+  int64_t bytes = getTilesOfStage() * getTileBytes();
+  return isStaged ? llvm::alignTo(getStagedActivationBytes() + bytes,
+                                  kStageAlignment)
+                  : bytes;
+}
+
 int64_t StreamConfig::getActivationBytes() const {
-  return tilesPerRank * kRegisterTileCols * maxRows * kActivationBytes;
+  return isStaged
+             ? 0
+             : tilesPerRank * kRegisterTileCols * maxRows * kActivationBytes;
 }
 
 MatmulConfig StreamConfig::getUnit() const {
   return {tileM,
-          kRegisterTileRows,
+          kRegisterTileRows * groupsN,
           stageTiles * kRegisterTileCols,
           /*warpsM=*/1,
-          /*warpsN=*/kWarpsPerGroup,
+          /*warpsN=*/kWarpsPerGroup * groupsN,
           /*warpsK=*/groups,
           threads,
           stages,
@@ -64,23 +80,35 @@ static LogicalResult verifyOperands(ScaledMatmulOp root) {
   return success();
 }
 
-static LogicalResult verifyAttr(ScaledMatmulOp root, KernelAttr attr) {
+static LogicalResult verifyTile(ScaledMatmulOp root, KernelAttr attr) {
   ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
-  if (tile[0] % 8 != 0 || tile[0] > 64 || tile[1] != kRegisterTileRows ||
+  if (tile[0] % 8 != 0 || tile[0] > 64 || tile[1] % kRegisterTileRows != 0 ||
       tile[2] % kRegisterTileCols != 0)
-    return root.emitOpError("expected a tile of up to 64 rows, in eights, of ")
+    return root.emitOpError("expected a tile of up to 64 rows, in eights, of a "
+                            "multiple of ")
            << kRegisterTileRows << " columns, and of a multiple of "
            << kRegisterTileCols << " of K, but got " << attr;
-  if (warps[0] != 1 || warps[1] != kWarpsPerGroup ||
-      attr.getThreads() <= 32 * (kWarpsPerGroup * warps[2] + 1))
+  int64_t tiles = tile[1] / kRegisterTileRows;
+  if (warps[0] != 1 ||
+      (warps[1] != kWarpsPerGroup && warps[1] != kWarpsPerGroup * tiles) ||
+      attr.getThreads() <= 32 * (warps[1] * warps[2] + 1))
     return root.emitOpError("expected ")
-           << kWarpsPerGroup
-           << " warps along N, and more warps than those that multiply and "
-              "one that copies, but got "
+           << kWarpsPerGroup << " warps along N, or as many for each "
+           << kRegisterTileRows
+           << " columns, and more warps than those that multiply and one that "
+              "copies, but got "
            << attr;
+  return success();
+}
+
+static LogicalResult verifyAttr(ScaledMatmulOp root, KernelAttr attr) {
+  if (failed(verifyTile(root, attr)))
+    return failure();
+  ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
   int64_t clusters = attr.getClusters();
-  if (!llvm::isPowerOf2_64(clusters) || clusters > 8)
-    return root.emitOpError("expected clusters of 1, 2, 4 or 8, but got ")
+  // One CTA is no cluster, in which nothing can be sent.
+  if (!llvm::isPowerOf2_64(clusters) || clusters < 2 || clusters > 8)
+    return root.emitOpError("expected clusters of 2, 4 or 8, but got ")
            << clusters;
   if (attr.getStages() < 2 || attr.getStages() % warps[2] != 0)
     return root.emitOpError("expected at least 2 stages, a multiple of the ")
@@ -92,17 +120,46 @@ static LogicalResult verifyAttr(ScaledMatmulOp root, KernelAttr attr) {
   return success();
 }
 
-/// Clusters that run at once; they need nothing of each other, so that a guess
-/// costs time at worst.
-static int64_t getResidentClusters(const StreamConfig &config,
-                                   const ChipModel &chip) {
-  // Sums are in two sets, rows of some words more than columns.
-  int64_t sums = 2 * config.getSlabs() * config.tileM *
+/// Whether activations come with the weights: for more rows than a warp-level
+/// instruction takes, and a group of warps for each tile, of which there are
+/// several, or tiles of K one by one.
+static bool isStaged(KernelAttr attr) {
+  ArrayRef<int64_t> tile = attr.getTile();
+  int64_t groups = attr.getWarps()[1] / kWarpsPerGroup;
+  return tile[0] > kOctet && tile[1] == kRegisterTileRows * groups &&
+         (groups > 1 || tile[2] == kRegisterTileCols);
+}
+
+/// CTAs that a multiprocessor has memory for.
+static int64_t getCtasPerMultiprocessor(const StreamConfig &config,
+                                        const ChipModel &chip) {
+  // Rows of sums are some words longer than columns.
+  int64_t sums = config.partialSets * config.rowTilesAtOnce *
+                 config.getSlabs() * config.tileM *
                  (kRegisterTileRows / config.clusters + 4) * 4;
   int64_t bytes =
       config.getRingBytes() + config.getActivationBytes() + sums + kOtherBytes;
+  return std::clamp<int64_t>(chip.sharedBytes / bytes, 1, kResident);
+}
+
+/// Whether registers are enough for kResident CTAs: so many does a thread need,
+/// which ptxas does not spill.
+static bool haveRegisters(const StreamConfig &config) {
+  int64_t needed = config.isStaged ? 64 + config.tileM / 2
+                                   : 32 + config.rowTilesAtOnce * 8 +
+                                         std::max<int64_t>(config.tileM, 8);
+  // Registers come in eights; four schedulers have a quarter each.
+  int64_t warps = ceilDiv(kResident * config.threads / 32, kSchedulers);
+  return 32 * warps * roundUpTo(needed, 8) <= kRegisters / kSchedulers;
+}
+
+/// Clusters that run at once; they need nothing of each other, so that a guess
+/// costs time at worst. Staged activations are read for all tiles of a round,
+/// which are the fewer the more CTAs there are.
+static int64_t getResidentClusters(const StreamConfig &config,
+                                   const ChipModel &chip) {
   int64_t perMultiprocessor =
-      std::clamp<int64_t>(chip.sharedBytes / bytes, 1, kResident);
+      config.isStaged || !config.sharesMultiprocessor ? 1 : kResident;
   // Parts of a chip have multiprocessors that no larger cluster uses: of an
   // H200's 132, clusters of four and more take 120.
   int64_t multiprocessors = config.clusters > 2 ? chip.multiprocessors * 10 / 11
@@ -124,25 +181,40 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
   if (failed(verifyOperands(root)) || failed(verifyAttr(root, attr)))
     return failure();
   StreamConfig config;
+  config.isStaged = ::isStaged(attr);
   config.threads = attr.getThreads();
   config.stages = attr.getStages();
   config.clusters = attr.getClusters();
   config.maxRows = attr.getMaxRows();
   config.tileM = attr.getTile()[0];
+  config.groupsN = attr.getWarps()[1] / kWarpsPerGroup;
   config.groups = attr.getWarps()[2];
-  config.finishers = config.threads / 32 - kWarpsPerGroup * config.groups - 1;
+  config.finishers = config.threads / 32 - config.getMultipliers() - 1;
   ArrayRef<int64_t> shape = root.getRhsType().getShape();
   config.n = shape[0];
   config.k = shape[1];
   config.tiles = ceilDiv(config.k, kRegisterTileCols);
   config.rowTiles = ceilDiv(config.n, kRegisterTileRows);
+  config.rowTilesAtOnce = attr.getTile()[1] / kRegisterTileRows;
   config.tilesPerRank = ceilDiv(config.tiles, config.clusters);
   config.stageTiles = attr.getTile()[2] / kRegisterTileCols;
+  config.partialSets = config.rowTilesAtOnce == 1 ? 2 : 1;
   if (config.tilesPerRank * (config.clusters - 1) >= config.tiles)
     return root.emitOpError("expected a part of K for each CTA of a cluster, "
                             "but got ")
            << config.tiles << " tiles of " << kRegisterTileCols << " for "
            << config.clusters;
+  if (!config.isStaged && config.groupsN != 1)
+    return root.emitOpError("expected tiles of more than ")
+           << kOctet << " rows for several groups of warps along N, but got "
+           << attr;
+  if (config.isStaged && config.stageTiles > 1 && !config.hasWholeStages())
+    return root.emitOpError("expected a K of whole stages for each of ")
+           << config.clusters << " CTAs, but got " << config.k << " for "
+           << attr;
+  config.sharesMultiprocessor =
+      haveRegisters(config) &&
+      getCtasPerMultiprocessor(config, chip) == kResident;
   config.numClusters =
       std::min(config.rowTiles, ceilDiv(getResidentClusters(config, chip),
                                         getProductsOfLaunch(root)));

@@ -25,29 +25,44 @@ struct StreamConfig {
   int64_t threads, stages, clusters, maxRows;
   /// Rows that accumulators are made for.
   int64_t tileM;
-  /// Groups of warps that share K; warps that finish results.
-  int64_t groups, finishers;
+  /// Groups of warps that share the tiles of a stage, and K; warps that finish
+  /// results.
+  int64_t groupsN, groups, finishers;
   /// Of the weights; tiles of 128 along K, and of 64 columns of the result.
   int64_t n, k, tiles, rowTiles;
-  /// Tiles of K of a CTA, and of a stage.
-  int64_t tilesPerRank, stageTiles;
+  /// Tiles of the result of a round; tiles of K of a CTA, and of a stage.
+  int64_t rowTilesAtOnce, tilesPerRank, stageTiles;
+  /// Sets of partial sums in flight.
+  int64_t partialSets;
   /// Clusters that are launched.
   int64_t numClusters;
+  /// Whether activations come with the weights; whether there is memory for two
+  /// CTAs of a multiprocessor.
+  bool isStaged, sharesMultiprocessor;
 
   /// Reports at `root` what no stream kernel can be.
   static mlir::FailureOr<StreamConfig> get(ScaledMatmulOp root, KernelAttr attr,
                                            const ChipModel &chip);
 
   int64_t getTileBytes() const;
-  int64_t getStageBytes() const { return stageTiles * getTileBytes(); }
+  int64_t getTilesOfStage() const { return rowTilesAtOnce * stageTiles; }
+  /// Images of 64 columns of activations in a stage.
+  int64_t getImageBytes() const { return tileM * 128; }
+  int64_t getStagedActivationBytes() const {
+    return isStaged ? 2 * stageTiles * getImageBytes() : 0;
+  }
+  int64_t getStageBytes() const;
   /// Groups of a cluster: parts of a sum.
   int64_t getSlabs() const { return groups * clusters; }
   int64_t getRingBytes() const { return stages * getStageBytes(); }
+  /// Of activations that stay.
   int64_t getActivationBytes() const;
   /// Whether all stages of all CTAs are full.
   bool hasWholeStages() const { return tiles % (clusters * stageTiles) == 0; }
-  /// Threads: the one that copies, and the first that finishes.
-  int64_t getCopier() const { return groups * kGroupThreads; }
+  /// Warps that multiply. Threads: the one that copies, and the first that
+  /// finishes.
+  int64_t getMultipliers() const { return groupsN * groups * kWarpsPerGroup; }
+  int64_t getCopier() const { return 32 * getMultipliers(); }
   int64_t getFirstFinisher() const { return getCopier() + 32; }
 
   /// The same for those parts that are shared with other matmuls: of the warps

@@ -101,59 +101,86 @@ Place TransferPlan::place(uint32_t i, uint32_t thread) const {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// One transfer at its address.
-struct Transfer {
-  const TransferPlan &plan;
-  TensorMemory &memory;
-  TensorAddress address;
+/// The cells that a transfer reaches: by range, lane and column.
+struct Cells {
+  Cells(const TransferPlan &plan, const std::vector<TensorRange> &ranges)
+      : plan(plan), ranges(ranges), columns(ranges.front().columns),
+        values(new uint32_t[getCount()]), undefined(new uint32_t[getCount()]) {}
 
-  void load(Words &words) const;
-  void store(const Words &words) const;
+  void load(const TensorMemory &memory, Words &words);
+  void store(TensorMemory &memory, const Words &words);
 
 private:
+  size_t getCount() const {
+    return ranges.size() * ranges.front().lanes * columns;
+  }
+  template <typename Visit> void forEachRow(Visit visit) const;
   template <typename Visit> void forEachWord(Visit visit) const;
+
+  const TransferPlan &plan;
+  const std::vector<TensorRange> &ranges;
+  const uint32_t columns;
+  std::unique_ptr<uint32_t[]> values, undefined;
 };
 } // namespace
 
-/// Calls visit(register, thread, lane, column).
-template <typename Visit> void Transfer::forEachWord(Visit visit) const {
+/// Calls visit(lane, first column, place of its cell).
+template <typename Visit> void Cells::forEachRow(Visit visit) const {
+  size_t place = 0;
+  for (const TensorRange &range : ranges)
+    for (uint32_t i = 0; i < range.lanes; ++i, place += columns)
+      visit(range.lane + i, range.column, place);
+}
+
+/// Calls visit(register, thread, place of its first cell).
+template <typename Visit> void Cells::forEachWord(Visit visit) const {
   const uint32_t width = plan.isPacked ? 2 : 1;
+  const uint32_t lanes = ranges.front().lanes;
   for (uint32_t i = 0; i < plan.registers.size(); ++i)
     for (uint32_t thread = 0; thread < kLanes; ++thread) {
       const Place place = plan.place(i, thread);
-      const uint32_t half = thread / 16 * plan.split;
-      visit(i, thread, address.lane + place.lane,
-            address.column + place.column * width + half);
+      const uint32_t range = ranges.size() > 1 ? thread / 16 : 0;
+      visit(i, thread,
+            size_t(range * lanes + place.lane) * columns +
+                place.column * width);
     }
 }
 
-void Transfer::load(Words &words) const {
-  forEachWord([&](uint32_t i, uint32_t thread, uint32_t lane, uint32_t column) {
-    uint32_t cells[2] = {}, bits[2] = {};
-    const uint32_t count = plan.isPacked ? 2 : 1;
-    memory.read(lane, column, count, cells);
-    words.isUndefined |= memory.readUndefined(lane, column, count, bits);
-    words.values[i][thread] =
-        plan.isPacked ? (cells[0] & 0xFFFF) | cells[1] << 16 : cells[0];
-    words.undefined[i][thread] =
-        plan.isPacked ? (bits[0] & 0xFFFF) | bits[1] << 16 : bits[0];
+void Cells::load(const TensorMemory &memory, Words &words) {
+  forEachRow([&](uint32_t lane, uint32_t column, size_t place) {
+    memory.read(lane, column, columns, &values[place]);
+    words.isUndefined |= memory.isUndefined(lane, column, columns);
+  });
+  if (words.isUndefined)
+    forEachRow([&](uint32_t lane, uint32_t column, size_t place) {
+      memory.readUndefined(lane, column, columns, &undefined[place]);
+    });
+  const auto join = [&](const uint32_t *cells) {
+    return plan.isPacked ? (cells[0] & 0xFFFF) | cells[1] << 16 : cells[0];
+  };
+  forEachWord([&](uint32_t i, uint32_t thread, size_t place) {
+    words.values[i][thread] = join(&values[place]);
+    if (words.isUndefined)
+      words.undefined[i][thread] = join(&undefined[place]);
   });
 }
 
 /// Nothing is said of the upper halves of the cells that 16 bits go to.
-void Transfer::store(const Words &words) const {
-  forEachWord([&](uint32_t i, uint32_t thread, uint32_t lane, uint32_t column) {
+void Cells::store(TensorMemory &memory, const Words &words) {
+  forEachWord([&](uint32_t i, uint32_t thread, size_t place) {
     const uint32_t value = words.values[i][thread];
     const uint32_t bits = words.undefined[i][thread];
     if (!plan.isPacked) {
-      memory.write(lane, column, 1, &value);
-      memory.writeUndefined(lane, column, 1, &bits);
+      values[place] = value, undefined[place] = bits;
       return;
     }
-    const uint32_t cells[2] = {value & 0xFFFF, value >> 16};
-    const uint32_t masks[2] = {bits | 0xFFFF0000, bits >> 16 | 0xFFFF0000};
-    memory.write(lane, column, 2, cells);
-    memory.writeUndefined(lane, column, 2, masks);
+    values[place] = value & 0xFFFF, values[place + 1] = value >> 16;
+    undefined[place] = bits | 0xFFFF0000;
+    undefined[place + 1] = bits >> 16 | 0xFFFF0000;
+  });
+  forEachRow([&](uint32_t lane, uint32_t column, size_t place) {
+    memory.write(lane, column, columns, &values[place]);
+    memory.writeUndefined(lane, column, columns, &undefined[place]);
   });
 }
 
@@ -204,12 +231,13 @@ static void reduce(Warp &warp, const TransferPlan &plan, const Words &words) {
 //===----------------------------------------------------------------------===//
 
 static bool locate(Warp &warp, const Inst &inst, const TransferPlan &plan,
-                   TensorAddress &address, std::vector<TensorRange> &ranges) {
+                   std::vector<TensorRange> &ranges) {
   uint32_t bits = 0;
   if (!readUniform(warp, inst, plan.address.base, "address of tensor memory",
                    bits))
     return false;
-  address = TensorAddress::decode(bits + uint32_t(plan.address.offset));
+  const auto address =
+      TensorAddress::decode(bits + uint32_t(plan.address.offset));
   const uint32_t own = warp.getIndex() % 4 * kLanes;
   const bool isHalf = plan.facts->lanes < kLanes;
   if (address.lane != own && !(isHalf && address.lane == own + 16)) {
@@ -253,19 +281,19 @@ static void orderTransfer(Warp &warp, const Inst &inst,
 static Outcome execTransfer(Warp &warp, const Inst &inst, uint32_t mask) {
   auto &plan = static_cast<const TransferPlan &>(*inst.plan);
   Outcome outcome = warp.converge(inst, mask, kAllLanes);
-  TensorAddress address;
   std::vector<TensorRange> ranges;
   if (outcome != Outcome::Next)
     return outcome;
-  if (!locate(warp, inst, plan, address, ranges))
+  if (!locate(warp, inst, plan, ranges))
     return Outcome::Stop;
   orderTransfer(warp, inst, plan, ranges);
   countBytes(warp, inst, Region::Kind::Tensor,
              plan.registers.size() * kLanes * kTensorCell);
-  const Transfer transfer = {plan, getTensorMemory(warp.getCta()), address};
+  TensorMemory &memory = getTensorMemory(warp.getCta());
+  Cells cells(plan, ranges);
   Words words;
   if (plan.isLoad)
-    transfer.load(words);
+    cells.load(memory, words);
   for (size_t i = 0; i < plan.registers.size(); ++i) {
     const OperandRef &ref = plan.registers[i];
     if (!plan.isLoad) {
@@ -281,7 +309,7 @@ static Outcome execTransfer(Warp &warp, const Inst &inst, uint32_t mask) {
       warp.markDefined(ref, kAllLanes);
   }
   if (!plan.isLoad)
-    transfer.store(words);
+    cells.store(memory, words);
   if (plan.reduction != Reduction::None)
     reduce(warp, plan, words);
   return Outcome::Next;

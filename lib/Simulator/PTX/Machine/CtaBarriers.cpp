@@ -160,8 +160,12 @@ Outcome ClusterBarrier::arrive(Warp &warp, const Inst &inst, uint32_t mask,
       current = std::make_unique<ordering::SyncClock>(clock);
       completed = std::make_unique<ordering::SyncClock>(clock);
     }
+    // A relaxed arrival publishes what a fence before it released.
     if (isRelease)
       current->release(*order);
+    else if (order->getFenced() &&
+             order->getFencedScope() >= ordering::Scope::Cluster)
+      current->publish(*order->getFenced());
   }
   arrived += uint32_t(__builtin_popcount(mask));
   arrivedLanes[index] |= mask;

@@ -79,8 +79,9 @@ uint64_t getTensorShadow(const LaunchState &launch) {
 bool checkTensorRange(Warp &warp, const Inst &inst, unsigned lane, Cta &cta,
                       const TensorRange &range) {
   const TensorMemory &memory = getTensorMemory(cta);
-  if (range.lane + range.lanes <= kTensorLanes &&
-      range.column + range.columns <= kTensorColumns &&
+  if (range.lane < kTensorLanes && range.lanes <= kTensorLanes - range.lane &&
+      range.column < kTensorColumns &&
+      range.columns <= kTensorColumns - range.column &&
       memory.isAllocated(range.column, range.columns))
     return true;
   warp.trap(inst, "R9", lane,

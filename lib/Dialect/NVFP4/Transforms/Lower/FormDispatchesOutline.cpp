@@ -387,6 +387,23 @@ static std::string getName(const Group &group, ArrayRef<Value> results) {
   return name;
 }
 
+/// Threads of a CTA. One row alone leaves the chip idle: it is shared by as
+/// many threads as it has runs of eight columns.
+static int64_t getThreads(const Group &group) {
+  constexpr int64_t kThreads = 128, kMaxThreads = 1024, kRun = 8;
+  std::optional<int64_t> columns =
+      group.columns ? getConstantIntValue(group.columns) : std::nullopt;
+  bool isOneRow = llvm::any_of(group.alignments, [](auto &entry) {
+    auto type = dyn_cast<RankedTensorType>(entry.first.getType());
+    return entry.second == Alignment::PerRow && type && type.hasStaticShape() &&
+           type.getNumElements() == 1;
+  });
+  if (group.schedule != KernelSchedule::Row || !columns || !isOneRow)
+    return kThreads;
+  return std::clamp<int64_t>(llvm::bit_floor(uint64_t(*columns / kRun)),
+                             kThreads, kMaxThreads);
+}
+
 /// How a kernel is generated if nobody has chosen.
 static ArrayAttr getKernels(const Group &group) {
   if (group.kernels)
@@ -400,7 +417,7 @@ static ArrayAttr getKernels(const Group &group) {
     stages = 3;
   }
   Attribute kernel =
-      KernelAttr::get(context, group.schedule, /*threads=*/128, tile, warps,
+      KernelAttr::get(context, group.schedule, getThreads(group), tile, warps,
                       stages, /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1);
   return ArrayAttr::get(context, kernel);
 }

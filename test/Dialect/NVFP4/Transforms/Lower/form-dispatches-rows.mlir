@@ -134,3 +134,22 @@ func.func @both_ways(%x: tensor<64x128xbf16>, %y: tensor<64x128xbf16>, %g: tenso
       outs(%ct, %st : tensor<128x32xi8>, tensor<128x4xi8>) -> tensor<128x32xi8>, tensor<128x4xi8>
   return %a#0, %a#1, %b#0, %b#1, %q#0, %q#1 : tensor<64x64xi8>, tensor<64x8xi8>, tensor<64x64xi8>, tensor<64x8xi8>, tensor<128x32xi8>, tensor<128x4xi8>
 }
+
+// -----
+
+/// One row alone is shared by more threads.
+// CHECK-LABEL: func.func @row_4096(
+//  CHECK-SAME:     nvfp4.kernel = [#nvfp4.kernel<row, threads = 512>]
+func.func @one_row(%x: tensor<1x4096xf32>) -> tensor<1xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1xf32>
+  %fill = linalg.fill ins(%zero : f32) outs(%e : tensor<1xf32>) -> tensor<1xf32>
+  %sum = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<1x4096xf32>) outs(%fill : tensor<1xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.addf %a, %o : f32
+    linalg.yield %p : f32
+  } -> tensor<1xf32>
+  return %sum : tensor<1xf32>
+}
