@@ -320,6 +320,26 @@ FailureOr<MatmulParts> getFloatParts(FloatContext context,
   return parts;
 }
 
+FailureOr<KernelVariant> composeFloatMatmul(
+    const KernelRequest &request, const MatmulConfig &config, Value result,
+    function_ref<FailureOr<MatmulParts>(FloatContext)> getParts) {
+  FailureOr<Epilogue> epilogue = Epilogue::get(request.body, result, config);
+  if (failed(epilogue))
+    return failure();
+  KernelBuilder kernel(request);
+  ElementEvaluator evaluator(kernel);
+  FailureOr<MatmulParts> parts = getParts({kernel, evaluator});
+  FailureOr<KernelVariant> variant;
+  if (succeeded(parts))
+    variant = config.hasCopiers()
+                  ? composeWarpgroupMatmul(kernel, request.chip, config,
+                                           *epilogue, *parts, evaluator)
+                  : composeMatmul(kernel, config, *epilogue, *parts);
+  if (failed(variant))
+    kernel.getFunction().erase();
+  return variant;
+}
+
 /// The kernel of `product`, whose sums become results as `finish` says: null,
 /// as they are.
 static FailureOr<KernelVariant>
@@ -329,26 +349,13 @@ generate(const KernelRequest &request, const FloatProduct &product,
       product.op, request.attr, getStepK(FragmentOrder::Natural));
   if (failed(config))
     return failure();
-  FailureOr<Epilogue> epilogue =
-      Epilogue::get(request.body, product.getResult(), *config);
-  if (failed(epilogue))
-    return failure();
-
-  KernelBuilder kernel(request);
-  ElementEvaluator evaluator(kernel);
-  FailureOr<MatmulParts> parts =
-      getFloatParts({kernel, evaluator}, product, *config);
-  if (succeeded(parts) && finish)
-    parts->finish = finish(kernel);
-  FailureOr<KernelVariant> variant;
-  if (succeeded(parts))
-    variant = config->hasCopiers()
-                  ? composeWarpgroupMatmul(kernel, request.chip, *config,
-                                           *epilogue, *parts, evaluator)
-                  : composeMatmul(kernel, *config, *epilogue, *parts);
-  if (failed(variant))
-    kernel.getFunction().erase();
-  return variant;
+  return composeFloatMatmul(
+      request, *config, product.getResult(), [&](FloatContext context) {
+        FailureOr<MatmulParts> parts = getFloatParts(context, product, *config);
+        if (succeeded(parts) && finish)
+          parts->finish = finish(context.kernel);
+        return parts;
+      });
 }
 
 FailureOr<KernelVariant> generateFloatMatmul(const KernelRequest &request,

@@ -42,6 +42,14 @@ mlir::FailureOr<MatmulParts> getFloatParts(FloatContext context,
                                            const FloatProduct &product,
                                            const MatmulConfig &config);
 
+/// A kernel of 16-bit units whose result in the body is `result`, from the
+/// parts that `getParts` gives it: of warps, or of warpgroups where `config`
+/// has some that copy.
+mlir::FailureOr<KernelVariant> composeFloatMatmul(
+    const KernelRequest &request, const MatmulConfig &config,
+    mlir::Value result,
+    llvm::function_ref<mlir::FailureOr<MatmulParts>(FloatContext)> getParts);
+
 /// The extent of a tensor value of the body over those of its arguments.
 /// Reports an error where it is no affine expression.
 mlir::FailureOr<mlir::AffineExpr>

@@ -58,11 +58,20 @@ public:
   const TileScheduler &getScheduler() const { return scheduler; }
 
 private:
+  /// What goes from tile to tile along K: sums, the stage, and what else the
+  /// schedule of a product needs.
+  struct Step {
+    SmallVector<Value> sums, stage, other;
+  };
+
   LogicalResult emitProducts(Value thread);
-  SmallVector<Value> multiplyShared(const CtaContext &cta,
-                                    SmallVector<Value> &state);
-  SmallVector<Value> multiplyStaged(const CtaContext &cta,
-                                    SmallVector<Value> &state);
+  Step forEachTileOfK(const Step &start,
+                      function_ref<Step(Value tile, const Step &)> body);
+  Step multiplyShared(const CtaContext &cta, ValueRange stage);
+  Step multiplyStaged(const CtaContext &cta, ValueRange stage);
+  void waitFullIf(Value condition, ValueRange stage);
+  /// By one lane of each warp that multiplies, if `condition` holds.
+  void giveBackIf(const CtaContext &cta, Value condition, ValueRange stage);
   int64_t getCopierRegisters() const {
     return filler.copiesByThreads() ? kCopierRegisters : kBulkCopierRegisters;
   }
@@ -105,109 +114,103 @@ LogicalResult WarpgroupKernel::emitProducts(Value thread) {
         parts.lhs->beginLoads(cta, {tile.m, extents.m, tile.slice});
         parts.rhs->beginLoads(cta, {tile.n, extents.n,
                                     parts.rhsIsBatched ? tile.slice : Value()});
-        SmallVector<Value> sums = rows.stagesRegisters()
-                                      ? multiplyStaged(cta, state)
-                                      : multiplyShared(cta, state);
-        if (failed(epilogue.emit(kernel, cta, *parts.atom, sums, extents, tile,
-                                 *parts.finish, staging)))
+        Step last = rows.stagesRegisters() ? multiplyStaged(cta, state)
+                                           : multiplyShared(cta, state);
+        if (failed(epilogue.emit(kernel, cta, *parts.atom, last.sums, extents,
+                                 tile, *parts.finish, staging)))
           return failure();
         // What lanes stored is behind the next arrival of their warp.
         ptx.syncWarp();
-        return state;
+        return last.stage;
       });
 }
 
+WarpgroupKernel::Step WarpgroupKernel::forEachTileOfK(
+    const Step &start, function_ref<Step(Value tile, const Step &)> body) {
+  auto flatten = [](const Step &step) {
+    return llvm::to_vector(
+        llvm::concat<const Value>(step.sums, step.stage, step.other));
+  };
+  auto split = [&](ValueRange values) {
+    size_t numSums = start.sums.size(), numStage = start.stage.size();
+    return Step{SmallVector<Value>(values.take_front(numSums)),
+                SmallVector<Value>(values.slice(numSums, numStage)),
+                SmallVector<Value>(values.drop_front(numSums + numStage))};
+  };
+  auto loop =
+      scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), flatten(start));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Step next = body(loop.getInductionVar(), split(loop.getRegionIterArgs()));
+  scf::YieldOp::create(b, flatten(next));
+  return split(loop.getResults());
+}
+
+void WarpgroupKernel::waitFullIf(Value condition, ValueRange stage) {
+  auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  ring.waitFull(stage);
+}
+
+void WarpgroupKernel::giveBackIf(const CtaContext &cta, Value condition,
+                                 ValueRange stage) {
+  ptx.arriveIf(
+      ring.getEmptyBarrier(stage),
+      a.select(condition, a.equal(cta.lane, 0), a.constant(b.getI1Type(), 0)));
+}
+
 /// Both operands from shared memory: a stage is free when the multiplication
-/// after it has begun and its own is complete.
-SmallVector<Value> WarpgroupKernel::multiplyShared(const CtaContext &cta,
-                                                   SmallVector<Value> &state) {
-  SmallVector<Value> sums = parts.atom->begin(cta);
-  Value isFirstLane = a.equal(cta.lane, 0);
-  // Carried: accumulators, the state, and the stage before.
-  SmallVector<Value> carried(sums);
-  llvm::append_range(carried, state);
-  llvm::append_range(carried, state);
-  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), carried);
-  size_t numSums = sums.size();
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    ValueRange arguments = loop.getRegionIterArgs();
-    SmallVector<Value> current(arguments.slice(numSums, 2));
-    SmallVector<Value> before(arguments.slice(numSums + 2, 2));
-    ring.waitFull(current);
-    SmallVector<Value> next =
-        parts.atom->issue(b, arguments.take_front(numSums),
-                          rows.stage(b, ring.getImage(current), 0),
-                          columns.stage(b, getColumnsImage(current), 0), 0);
-    next = parts.atom->wait(b, next, 1);
-    Value isFirst = a.equal(loop.getInductionVar(), 0);
-    ptx.arriveIf(ring.getEmptyBarrier(before),
-                 a.select(isFirst, a.constant(b.getI1Type(), 0), isFirstLane));
-    llvm::append_range(next, ring.next(current));
-    llvm::append_range(next, current);
-    scf::YieldOp::create(b, next);
-  }
-  ValueRange results = loop.getResults();
-  state.assign(results.begin() + numSums, results.begin() + numSums + 2);
-  sums = parts.atom->wait(b, results.take_front(numSums), 0);
-  Value isAny = a.less(a.i32(0), numTilesOfK);
-  ptx.arriveIf(ring.getEmptyBarrier(results.drop_front(numSums + 2)),
-               a.select(isAny, isFirstLane, a.constant(b.getI1Type(), 0)));
-  return sums;
+/// after it has begun and its own is complete. Beside the stage goes the one
+/// before.
+WarpgroupKernel::Step WarpgroupKernel::multiplyShared(const CtaContext &cta,
+                                                      ValueRange stage) {
+  Step start{parts.atom->begin(cta), SmallVector<Value>(stage),
+             SmallVector<Value>(stage)};
+  Step last = forEachTileOfK(start, [&](Value tile, const Step &step) {
+    ring.waitFull(step.stage);
+    SmallVector<Value> sums = parts.atom->issue(
+        b, step.sums, rows.stage(b, ring.getImage(step.stage), 0),
+        columns.stage(b, getColumnsImage(step.stage), 0), 0);
+    sums = parts.atom->wait(b, sums, 1);
+    giveBackIf(cta, a.less(a.i32(0), tile), step.other);
+    return Step{sums, ring.next(step.stage), step.stage};
+  });
+  last.sums = parts.atom->wait(b, last.sums, 0);
+  giveBackIf(cta, a.less(a.i32(0), numTilesOfK), last.other);
+  return last;
 }
 
 /// Rows from registers: the next tile is loaded while the unit works. What it
 /// decodes that to is computed when it has stopped: ptxas serialises the
 /// instructions of a unit whose operands change beside it. Warpgroups take
-/// turns: one decodes while another multiplies.
-SmallVector<Value> WarpgroupKernel::multiplyStaged(const CtaContext &cta,
-                                                   SmallVector<Value> &state) {
+/// turns: one decodes while another multiplies. Beside the stage go its rows.
+WarpgroupKernel::Step WarpgroupKernel::multiplyStaged(const CtaContext &cta,
+                                                      ValueRange stage) {
   SmallVector<Value> sums = parts.atom->begin(cta);
-  Value isFirstLane = a.equal(cta.lane, 0);
-  auto waitIf = [&](Value condition, ValueRange stage) {
-    auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(branch.thenBlock());
-    ring.waitFull(stage);
-  };
-  waitIf(a.less(a.i32(0), numTilesOfK), state);
-  SmallVector<Value> handles =
-      rows.stageTile(b, ring.getImage(state), a.i32(0));
-  SmallVector<Value> carried(sums);
-  llvm::append_range(carried, state);
-  llvm::append_range(carried, handles);
-  auto loop = scf::ForOp::create(b, a.i32(0), numTilesOfK, a.i32(1), carried);
-  size_t numSums = sums.size();
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    ValueRange arguments = loop.getRegionIterArgs();
-    SmallVector<Value> current(arguments.slice(numSums, 2));
-    Value t = loop.getInductionVar();
-    SmallVector<Value> results = parts.atom->issue(
-        b, arguments.take_front(numSums), arguments.drop_front(numSums + 2),
-        columns.stageTile(b, getColumnsImage(current), t), 0);
-    SmallVector<Value> next = ring.next(current);
-    Value ahead = a.add(t, 1);
+  waitFullIf(a.less(a.i32(0), numTilesOfK), stage);
+  Step start{sums, SmallVector<Value>(stage),
+             rows.stageTile(b, ring.getImage(stage), a.i32(0))};
+  return forEachTileOfK(start, [&](Value tile, const Step &step) {
+    SmallVector<Value> sums = parts.atom->issue(
+        b, step.sums, step.other,
+        columns.stageTile(b, getColumnsImage(step.stage), tile), 0);
+    SmallVector<Value> next = ring.next(step.stage);
+    Value ahead = a.add(tile, 1);
     Value isThere = a.less(ahead, numTilesOfK);
-    waitIf(isThere, next);
+    waitFullIf(isThere, next);
     // After the last tile, what is still there is loaded again, for nothing.
     SmallVector<Value> loaded;
-    for (auto [after, now] : llvm::zip_equal(next, current))
+    for (auto [after, now] : llvm::zip_equal(next, step.stage))
       loaded.push_back(a.select(isThere, after, now));
-    handles = rows.stageTile(b, ring.getImage(loaded), ahead);
-    results = parts.atom->wait(b, results, 0);
+    SmallVector<Value> handles =
+        rows.stageTile(b, ring.getImage(loaded), ahead);
+    sums = parts.atom->wait(b, sums, 0);
     // All lanes have read their part of the stage.
     ptx.syncWarp();
-    ptx.arriveIf(ring.getEmptyBarrier(current), isFirstLane);
-    llvm::append_range(results, next);
-    llvm::append_range(results, handles);
-    scf::YieldOp::create(b, results);
-  }
-  ValueRange results = loop.getResults();
-  state.assign(results.begin() + numSums, results.begin() + numSums + 2);
-  return SmallVector<Value>(results.take_front(numSums));
+    giveBackIf(cta, a.constant(b.getI1Type(), 1), step.stage);
+    return Step{sums, next, handles};
+  });
 }
 
 //===----------------------------------------------------------------------===//

@@ -171,23 +171,9 @@ FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &request,
                                             : BlockLayout::Tiled)) ||
       failed(verifyTile(root, *config)))
     return failure();
-  FailureOr<Epilogue> epilogue =
-      Epilogue::get(request.body, root.getResult(0), *config);
-  if (failed(epilogue))
-    return failure();
-
-  KernelBuilder kernel(request);
-  ElementEvaluator evaluator(kernel);
-  FailureOr<MatmulParts> parts = getParts({kernel, evaluator}, root, *config);
-  FailureOr<KernelVariant> variant;
-  if (succeeded(parts))
-    variant = config->hasCopiers()
-                  ? composeWarpgroupMatmul(kernel, request.chip, *config,
-                                           *epilogue, *parts, evaluator)
-                  : composeMatmul(kernel, *config, *epilogue, *parts);
-  if (failed(variant))
-    kernel.getFunction().erase();
-  return variant;
+  return composeFloatMatmul(
+      request, *config, root.getResult(0),
+      [&](FloatContext context) { return getParts(context, root, *config); });
 }
 
 } // namespace nvfp4
