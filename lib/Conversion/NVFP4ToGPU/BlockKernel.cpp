@@ -142,13 +142,14 @@ private:
   }
   void placeThread();
   LogicalResult loadStep(int64_t step);
+  LogicalResult emitBlocks(int64_t blockRows);
 
   /// What a thread holds of one of its rows.
   struct Step {
     /// Of the run, and of what is loaded.
     SmallVector<Value> index, safeIndex;
     QuantizeEmitter::Presence presence;
-    SmallVector<Value> run;
+    Elements run;
     EmittedFactors factors;
   };
 
@@ -162,7 +163,7 @@ private:
   /// Of the thread: indices before the row, its first row, its column.
   SmallVector<Value> lead;
   Value firstRow, column;
-  SmallVector<Step> held;
+  SmallVector<Step, 0> held;
 };
 
 /// Finds the thread's rows and columns from its place in the grid, in which
@@ -246,7 +247,7 @@ LogicalResult BlockKernel::loadStep(int64_t step) {
       evaluator.getRun(op.getSource(), state.safeIndex, kRun);
   if (failed(run))
     return failure();
-  state.run = emitAsF32(b, *run);
+  state.run = getElements(b, *run);
   state.index = lead;
   llvm::append_values(state.index, row, column);
   held.push_back(std::move(state));
@@ -275,23 +276,31 @@ LogicalResult BlockKernel::generate() {
       return failure();
     step.factors = *factors;
   }
+  int64_t blockRows = op.getBlockType().getFormat().getBlockRows();
+  if (blockRows > 1)
+    return emitBlocks(blockRows);
+  for (const Step &step : held)
+    if (failed(quantize.emitRow(step.index, step.presence, step.run,
+                                step.factors)))
+      return failure();
+  return success();
+}
+
+/// Blocks of several rows: steps of a thread, then its lanes in other rows.
+LogicalResult BlockKernel::emitBlocks(int64_t blockRows) {
   SmallVector<Value> amax;
   for (Step &step : held)
     amax.push_back(quantize.emitBlockAmax(step.run, step.presence.column));
-  int64_t blockRows = op.getBlockType().getFormat().getBlockRows();
-  if (blockRows > 1) {
-    // Steps of a block, then its lanes in other rows.
-    int64_t perBlock = blockRows / tile.stepRows;
-    SmallVector<int32_t> lanes;
-    for (int64_t lane = tile.lanes; lane < kWarp; lane *= 2)
-      lanes.push_back(lane);
-    for (int64_t first = 0; first < tile.steps; first += perBlock) {
-      Value largest = amax[first];
-      for (int64_t i = 1; i < perBlock; ++i)
-        largest = arith::MaxNumFOp::create(b, largest, amax[first + i]);
-      largest = emitMaxOfLanes(b, largest, lanes);
-      std::fill_n(amax.begin() + first, perBlock, largest);
-    }
+  int64_t perBlock = blockRows / tile.stepRows;
+  SmallVector<int32_t> lanes;
+  for (int64_t lane = tile.lanes; lane < kWarp; lane *= 2)
+    lanes.push_back(lane);
+  for (int64_t first = 0; first < tile.steps; first += perBlock) {
+    Value largest = amax[first];
+    for (int64_t i = 1; i < perBlock; ++i)
+      largest = arith::MaxNumFOp::create(b, largest, amax[first + i]);
+    largest = emitMaxOfLanes(b, largest, lanes);
+    std::fill_n(amax.begin() + first, perBlock, largest);
   }
   for (auto [step, largest] : llvm::zip_equal(held, amax))
     if (failed(quantize.emitRun(step.index, step.presence, step.run, largest,

@@ -6,13 +6,19 @@
 // and 7, rounded: each step of e2m1 has its line, and the lines of the others
 // are above it there. Adding 2^23 rounds to an integer, so a line is one fused
 // multiply-add, and integers above 2^23 compare like the floats they are the
-// low bits of. Multiplying by an eighth of the factor and saturating at 1 ends
-// the last line at 8, which is made 7 in all codes of a word at once; signs are
-// put into all of them at once, too.
+// low bits of. Magnitudes are multiplied by an eighth of the factor and
+// saturated at 1, where a is 8.
+//
+// The last line must only round to 6 up to a = 5, to 7 behind, and never to 8:
+// 0.3 a + 5 does, with the float below 0.3, whose product with 5 is below 1.5
+// and with the float behind 5 above. Random bits need the line itself, whose 8
+// at the end is made 7 in all codes of a word at once. Signs are put into all
+// of them at once, too.
 //
 // NaN, and factors too small to divide by 8, take a branch to the codecs.
 //
-// Source: PTX ISA, `cvt` (the first operand is the upper half).
+// Source: PTX ISA, `cvt` (the first operand is the upper half), `prmt` (8 in a
+//         selector fills the byte with its sign).
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,6 +29,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -42,6 +49,8 @@ struct Line {
 };
 } // namespace
 static constexpr Line kLines[] = {{2.0f, 0.0f}, {1.0f, 2.0f}, {0.5f, 4.0f}};
+static constexpr Line kNearestLines[] = {
+    {2.0f, 0.0f}, {1.0f, 2.0f}, {0x1.333332p-2f, 5.0f}};
 
 static Value getF32(ImplicitLocOpBuilder &b, float value) {
   return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
@@ -56,35 +65,57 @@ static Value emitBits(ImplicitLocOpBuilder &b, Value value) {
   return arith::BitcastOp::create(b, b.getI32Type(), value);
 }
 
-std::pair<Value, Value> nvfp4::emitHalves(ImplicitLocOpBuilder &b, Value word) {
-  auto asFloat = [&](Value bits) -> Value {
-    return arith::BitcastOp::create(b, b.getF32Type(), bits);
-  };
-  return {asFloat(arith::ShLIOp::create(b, word, getI32(b, 16))),
-          asFloat(arith::AndIOp::create(b, word, getI32(b, 0xFFFF0000)))};
+static Value emitF32(ImplicitLocOpBuilder &b, Value bits) {
+  return arith::BitcastOp::create(b, b.getF32Type(), bits);
 }
 
-SmallVector<Value> nvfp4::emitAsF32(ImplicitLocOpBuilder &b, ValueRange run) {
-  SmallVector<Value> values(run);
-  Type type = values.front().getType();
-  if (type.isF32())
-    return values;
-  if (!type.isBF16() || values.size() % 2 != 0) {
-    for (Value &value : values)
-      value = arith::ExtFOp::create(b, b.getF32Type(), value);
-    return values;
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+Elements Elements::slice(int64_t first, int64_t count) const {
+  Elements part;
+  llvm::append_range(part.values, ArrayRef(values).slice(first, count));
+  if (!halves.empty())
+    llvm::append_range(part.halves, ArrayRef(halves).slice(first, count));
+  return part;
+}
+
+void Elements::appendHalf(ImplicitLocOpBuilder &b, Value word, bool isUpper) {
+  Value bits =
+      isUpper
+          ? arith::AndIOp::create(b, word, getI32(b, 0xFFFF0000)).getResult()
+          : arith::ShLIOp::create(b, word, getI32(b, 16)).getResult();
+  values.push_back(emitF32(b, bits));
+  halves.push_back({word, isUpper});
+}
+
+void Elements::appendBoth(ImplicitLocOpBuilder &b, Value word) {
+  for (bool isUpper : {false, true})
+    appendHalf(b, word, isUpper);
+}
+
+Elements nvfp4::getElements(ImplicitLocOpBuilder &b, ValueRange run) {
+  Elements elements;
+  Type type = run.front().getType();
+  if (!type.isBF16() || run.size() % 2 != 0) {
+    for (Value value : run)
+      elements.values.push_back(
+          type.isF32()
+              ? value
+              : arith::ExtFOp::create(b, b.getF32Type(), value).getResult());
+    return elements;
   }
   // Widening the upper one of two bf16 in a register is one instruction, but
   // two by way of a register for it alone.
-  for (size_t i = 0; i < values.size(); i += 2) {
+  for (size_t i = 0; i < run.size(); i += 2) {
     Value pair = LLVM::PoisonOp::create(b, VectorType::get(2, type));
     for (size_t half : {0, 1})
-      pair = LLVM::InsertElementOp::create(b, pair, values[i + half],
+      pair = LLVM::InsertElementOp::create(b, pair, run[i + half],
                                            getI32(b, half));
-    Value word = LLVM::BitcastOp::create(b, b.getI32Type(), pair);
-    std::tie(values[i], values[i + 1]) = emitHalves(b, word);
+    elements.appendBoth(b, LLVM::BitcastOp::create(b, b.getI32Type(), pair));
   }
-  return values;
+  return elements;
 }
 
 //===----------------------------------------------------------------------===//
@@ -92,7 +123,7 @@ SmallVector<Value> nvfp4::emitAsF32(ImplicitLocOpBuilder &b, ValueRange run) {
 //===----------------------------------------------------------------------===//
 
 template <typename MaxOp>
-static Value emitLargest(ImplicitLocOpBuilder &b, ArrayRef<Value> values) {
+static Value emitLargestValue(ImplicitLocOpBuilder &b, ArrayRef<Value> values) {
   Value largest;
   for (Value value : values) {
     Value magnitude = LLVM::FAbsOp::create(b, value);
@@ -102,30 +133,49 @@ static Value emitLargest(ImplicitLocOpBuilder &b, ArrayRef<Value> values) {
   return largest;
 }
 
-Value nvfp4::emitAmax(ImplicitLocOpBuilder &b, ArrayRef<Value> values) {
+/// Of both halves of all words at once, whatever their signs become.
+template <typename MaxOp>
+static Value emitLargestHalf(ImplicitLocOpBuilder &b, const Elements &elements,
+                             StringRef intrinsic) {
+  auto pair = VectorType::get(2, b.getBF16Type());
+  llvm::SmallSetVector<Value, 16> words;
+  bool isUsed[2] = {};
+  for (const Elements::Half &half : elements.halves) {
+    words.insert(half.word);
+    isUsed[half.isUpper] = true;
+  }
+  Value largest;
+  for (Value word : words) {
+    Value both = LLVM::BitcastOp::create(b, pair, word);
+    largest =
+        largest
+            ? LLVM::CallIntrinsicOp::create(b, pair, b.getStringAttr(intrinsic),
+                                            ValueRange{largest, both})
+                  .getResults()
+            : both;
+  }
+  Elements halves;
+  Value word = LLVM::BitcastOp::create(b, b.getI32Type(), largest);
+  for (bool isUpper : {false, true})
+    if (isUsed[isUpper])
+      halves.appendHalf(b, word, isUpper);
+  return emitLargestValue<MaxOp>(b, halves.values);
+}
+
+Value nvfp4::emitLargest(ImplicitLocOpBuilder &b, const Elements &elements) {
+  if (elements.halves.empty())
+    return emitLargestValue<arith::MaximumFOp>(b, elements.values);
+  return emitLargestHalf<arith::MaximumFOp>(
+      b, elements, "llvm.nvvm.fmax.nan.xorsign.abs.bf16x2");
+}
+
+Value nvfp4::emitAmax(ImplicitLocOpBuilder &b, const Elements &elements) {
   // The maximum drops a NaN unless both are; the last one is with 0.
-  return arith::MaxNumFOp::create(b, emitLargest<arith::MaxNumFOp>(b, values),
-                                  getF32(b, 0.0f));
-}
-
-/// Of several calls for a run, one is computed.
-Value CodeEmitter::emitHasNaN(ArrayRef<Value> run) {
-  Value largest = emitLargest<arith::MaximumFOp>(b, run);
-  return arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, largest, largest);
-}
-
-Value CodeEmitter::emitRunAmax(ArrayRef<Value> run, bool isStochastic) {
-  if (hasInstruction(isStochastic))
-    return emitAmax(b, run);
-  Value largest = emitLargest<arith::MaximumFOp>(b, run);
-  auto branch = scf::IfOp::create(b, b.getF32Type(), emitHasNaN(run),
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(b, emitAmax(b, run));
-  b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(b, largest);
-  return branch.getResult(0);
+  Value largest = elements.halves.empty()
+                      ? emitLargestValue<arith::MaxNumFOp>(b, elements.values)
+                      : emitLargestHalf<arith::MaxNumFOp>(
+                            b, elements, "llvm.nvvm.fmax.xorsign.abs.bf16x2");
+  return arith::MaxNumFOp::create(b, largest, getF32(b, 0.0f));
 }
 
 //===----------------------------------------------------------------------===//
@@ -144,11 +194,11 @@ Value CodeEmitter::emitAsm(StringRef text, Type type, StringRef constraints,
 }
 
 /// One block of assembly, because LLVM has no packing of bytes.
-Value CodeEmitter::emitByInstruction(ArrayRef<Value> run, Value encode) {
+Value CodeEmitter::emitByInstruction(const Elements &run, Value encode) {
   SmallVector<Value> scaled;
-  for (Value value : run)
+  for (Value value : run.values)
     scaled.push_back(arith::MulFOp::create(b, value, encode));
-  bool isWord = static_cast<int64_t>(run.size()) == kCodesPerWord;
+  bool isWord = run.size() == kCodesPerWord;
   StringRef text = isWord ? "{ .reg .b8 b0, b1, b2, b3; "
                             "cvt.rn.satfinite.e2m1x2.f32 b0, $2, $1; "
                             "cvt.rn.satfinite.e2m1x2.f32 b1, $4, $3; "
@@ -166,15 +216,16 @@ Value CodeEmitter::emitByInstruction(ArrayRef<Value> run, Value encode) {
 /// The instruction gives four codes, the last operand's lowest. Operands use
 /// these bytes of its random bits, from the first: 3, 1, 2, 0 (PTX ISA 9.0,
 /// 9.7.9.21; which half serves which is shown in a figure only).
-Value CodeEmitter::emitByRandomInstruction(ArrayRef<Value> run, Value encode,
+Value CodeEmitter::emitByRandomInstruction(const Elements &run, Value encode,
                                            ArrayRef<Value> random) {
   constexpr int64_t kAtOnce = 4, kPlaces[kAtOnce] = {0, 2, 1, 3};
   Value word;
-  for (size_t first = 0; first < run.size(); first += kAtOnce) {
+  for (int64_t first = 0; first < run.size(); first += kAtOnce) {
     SmallVector<Value> operands;
     Value bits;
     for (int64_t i = 0; i < kAtOnce; ++i) {
-      operands.push_back(arith::MulFOp::create(b, run[first + i], encode));
+      operands.push_back(
+          arith::MulFOp::create(b, run.values[first + i], encode));
       Value byte = arith::ShLIOp::create(b, random[first + i],
                                          getI32(b, 8 * kPlaces[i]));
       bits = bits ? arith::OrIOp::create(b, bits, byte).getResult() : byte;
@@ -194,10 +245,10 @@ Value CodeEmitter::emitByRandomInstruction(ArrayRef<Value> run, Value encode,
 }
 
 /// For every f32 and every factor: an i32.
-Value CodeEmitter::emitByCodec(ArrayRef<Value> run, Value encode,
+Value CodeEmitter::emitByCodec(const Elements &run, Value encode,
                                ArrayRef<Value> random) {
   Value word = getI32(b, 0);
-  for (auto [i, value] : llvm::enumerate(run)) {
+  for (auto [i, value] : llvm::enumerate(run.values)) {
     Value scaled = arith::MulFOp::create(b, value, encode);
     Value code = random.empty() ? emitEncodeE2M1(b, b.getLoc(), scaled)
                                 : emitEncodeE2M1Stochastic(b, b.getLoc(),
@@ -210,14 +261,16 @@ Value CodeEmitter::emitByCodec(ArrayRef<Value> run, Value encode,
 
 /// 2^23 and the magnitude's code, up to 8, as an i32.
 Value CodeEmitter::emitMagnitude(Value value, Value eighth, Value random) {
-  // One instruction takes the magnitude, multiplies and saturates.
-  Value magnitude = emitAsm("mul.rn.sat.f32 $0, $1, $2;", b.getF32Type(),
-                            "=f,f,f", {LLVM::FAbsOp::create(b, value), eighth});
+  // One instruction takes the magnitude, multiplies and saturates; LLVM would
+  // mask the bits of halves first.
+  Value magnitude = emitAsm("{ .reg .f32 a; abs.f32 a, $1; "
+                            "mul.rn.sat.f32 $0, a, $2; }",
+                            b.getF32Type(), "=f,f,f", {value, eighth});
   float unit = random ? 1 << kFractionBits : 1;
   // Positive floats compare like their bits, of which some chips find the
   // least of three at once.
   Value bits;
-  for (const Line &line : kLines) {
+  for (const Line &line : random ? kLines : kNearestLines) {
     Value slope = getF32(b, 8 * unit * line.slope);
     Value offset = getF32(b, kMagic + unit * line.offset);
     // Random bits are added to what is rounded down.
@@ -236,35 +289,41 @@ Value CodeEmitter::emitMagnitude(Value value, Value eighth, Value random) {
 }
 
 /// The signs of a word's elements, where codes have them.
-Value CodeEmitter::emitSigns(ArrayRef<Value> run) {
-  // Upper bytes of two registers; two such pairs.
-  auto gather = [&](Value lower, Value upper, uint32_t selector) -> Value {
+Value CodeEmitter::emitSigns(const Elements &run) {
+  auto getHalf = [&](int64_t i) -> Elements::Half {
+    if (run.halves.empty())
+      return {emitBits(b, run.values[i]), /*isUpper=*/true};
+    return run.halves[i];
+  };
+  auto permute = [&](Value lower, Value upper, uint32_t selector) -> Value {
     return NVVM::PermuteOp::create(b, b.getI32Type(), lower, upper,
                                    getI32(b, selector),
                                    NVVM::PermuteMode::DEFAULT);
   };
-  auto emitBytes = [&](int64_t first) {
-    SmallVector<Value> pairs;
-    for (int64_t i = first; i < static_cast<int64_t>(run.size()); i += 4)
-      pairs.push_back(
-          gather(emitBits(b, run[i]), emitBits(b, run[i + 2]), 0x0073));
-    return pairs.size() == 1 ? pairs[0] : gather(pairs[0], pairs[1], 0x5410);
+  // Signs of two words, a byte each: of the lower halves, then of the upper
+  // ones. Elements in the other halves share the instruction.
+  auto emitPair = [&](int64_t i) {
+    return permute(getHalf(i).word, getHalf(i + 2).word, 0xFBD9);
   };
-  Value even = arith::ShRUIOp::create(b, emitBytes(0), getI32(b, 4));
-  even = arith::AndIOp::create(b, even, getI32(b, 0x08080808));
+  auto emitBytes = [&](int64_t first) {
+    Value lower = emitPair(first);
+    Value upper = run.size() < kCodesPerWord ? lower : emitPair(first + 4);
+    return permute(lower, upper, getHalf(first).isUpper ? 0x7632 : 0x5410);
+  };
+  Value even = arith::AndIOp::create(b, emitBytes(0), getI32(b, 0x08080808));
   Value odd = arith::AndIOp::create(b, emitBytes(1), getI32(b, 0x80808080));
   return arith::OrIOp::create(b, even, odd);
 }
 
 /// Elements that are no NaN; `eighth` is exact: an i32.
-Value CodeEmitter::emitByArithmetic(ArrayRef<Value> run, Value eighth,
+Value CodeEmitter::emitByArithmetic(const Elements &run, Value eighth,
                                     ArrayRef<Value> random) {
   // 2^23 of each element stays in the sum, mostly above its last bit.
   Value word;
   uint32_t excess = 0;
   for (int64_t i = run.size() - 1; i >= 0; --i) {
-    Value code =
-        emitMagnitude(run[i], eighth, random.empty() ? Value() : random[i]);
+    Value code = emitMagnitude(run.values[i], eighth,
+                               random.empty() ? Value() : random[i]);
     if (word) {
       word = arith::MulIOp::create(b, word, getI32(b, 1 << kCodeBits));
       word = arith::AddIOp::create(b, word, code);
@@ -273,51 +332,79 @@ Value CodeEmitter::emitByArithmetic(ArrayRef<Value> run, Value eighth,
     }
     excess = (excess << kCodeBits) + (random.empty() ? kMagicBits : 0);
   }
-  if (excess)
-    word = arith::SubIOp::create(b, word, getI32(b, excess));
+  Value signs = emitSigns(run);
+  if (run.size() < kCodesPerWord)
+    signs = arith::AndIOp::create(b, signs, getI32(b, 0xFFFF));
+  if (random.empty()) {
+    // One sum of three; bits of signs are zero in codes.
+    word = arith::AddIOp::create(b, word, signs);
+    return arith::SubIOp::create(b, word, getI32(b, excess));
+  }
   Value eights = arith::AndIOp::create(
       b, arith::ShRUIOp::create(b, word, getI32(b, 3)), getI32(b, 0x11111111));
   word = arith::SubIOp::create(b, word, eights);
-  Value signs = emitSigns(run);
-  if (static_cast<int64_t>(run.size()) < kCodesPerWord)
-    signs = arith::AndIOp::create(b, signs, getI32(b, 0xFFFF));
   return arith::OrIOp::create(b, word, signs);
 }
 
-SmallVector<Value> CodeEmitter::emitWords(ArrayRef<Value> run, Value encode,
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
+
+/// `emit` of as many elements as a word has, and their random bytes.
+static SmallVector<Value>
+emitEach(const Elements &run, ArrayRef<Value> random,
+         function_ref<Value(const Elements &, ArrayRef<Value>)> emit) {
+  int64_t step = std::min(run.size(), kCodesPerWord);
+  SmallVector<Value> words;
+  for (int64_t i = 0; i < run.size(); i += step)
+    words.push_back(emit(run.slice(i, step), random.empty()
+                                                 ? ArrayRef<Value>()
+                                                 : random.slice(i, step)));
+  return words;
+}
+
+SmallVector<Value> CodeEmitter::emitWordsByCodec(const Elements &run,
+                                                 Value encode,
+                                                 ArrayRef<Value> random) {
+  return emitEach(run, random,
+                  [&](const Elements &part, ArrayRef<Value> bytes) {
+                    return emitByCodec(part, encode, bytes);
+                  });
+}
+
+SmallVector<Value> CodeEmitter::emitWordsByArithmetic(const Elements &run,
+                                                      Value eighth,
+                                                      ArrayRef<Value> random) {
+  return emitEach(run, random,
+                  [&](const Elements &part, ArrayRef<Value> bytes) {
+                    return emitByArithmetic(part, eighth, bytes);
+                  });
+}
+
+SmallVector<Value> CodeEmitter::emitWords(const Elements &run, Value encode,
                                           ArrayRef<Value> random) {
-  int64_t count = run.size(), step = std::min(count, kCodesPerWord);
-  auto emitEach = [&](auto emit) {
-    SmallVector<Value> words;
-    for (int64_t i = 0; i < count; i += step)
-      words.push_back(emit(run.slice(i, step), random.empty()
-                                                   ? ArrayRef<Value>()
-                                                   : random.slice(i, step)));
-    return words;
-  };
-  if (hasInstruction(!random.empty()))
-    return emitEach([&](ArrayRef<Value> part, ArrayRef<Value> bytes) {
-      return bytes.empty() ? emitByInstruction(part, encode)
-                           : emitByRandomInstruction(part, encode, bytes);
-    });
+  if (!isArithmetic(!random.empty()))
+    return emitEach(
+        run, random, [&](const Elements &part, ArrayRef<Value> bytes) {
+          return bytes.empty() ? emitByInstruction(part, encode)
+                               : emitByRandomInstruction(part, encode, bytes);
+        });
 
   Value isSmall = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, encode,
                                         getF32(b, kMinFactor));
-  Value isRare = arith::OrIOp::create(b, emitHasNaN(run), isSmall);
-  SmallVector<Type> types(count / step, b.getI32Type());
+  Value largest = emitLargest(b, run);
+  Value hasNaN =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, largest, largest);
+  Value isRare = arith::OrIOp::create(b, hasNaN, isSmall);
+  int64_t step = std::min(run.size(), kCodesPerWord);
+  SmallVector<Type> types(run.size() / step, b.getI32Type());
   auto branch = scf::IfOp::create(b, types, isRare, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(
-      b, emitEach([&](ArrayRef<Value> part, ArrayRef<Value> bytes) {
-        return emitByCodec(part, encode, bytes);
-      }));
+  scf::YieldOp::create(b, emitWordsByCodec(run, encode, random));
   b.setInsertionPointToStart(branch.elseBlock());
   Value eighth = arith::MulFOp::create(b, encode, getF32(b, 0.125f));
-  scf::YieldOp::create(
-      b, emitEach([&](ArrayRef<Value> part, ArrayRef<Value> bytes) {
-        return emitByArithmetic(part, eighth, bytes);
-      }));
+  scf::YieldOp::create(b, emitWordsByArithmetic(run, eighth, random));
   b.setInsertionPointAfter(branch);
   SmallVector<Value> words(branch.getResults());
   if (step < kCodesPerWord)

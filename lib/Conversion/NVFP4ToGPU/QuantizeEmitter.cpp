@@ -28,6 +28,10 @@ static constexpr int64_t kCounterElements = 16, kWordElements = 4;
 /// Bytes of a decoded value; pairs of them in the widest store.
 static constexpr int64_t kValueBytes = 2, kPairsPerStore = 4;
 
+/// Between these global scales, and their reciprocals, products with scales of
+/// blocks and reciprocals of those are normal.
+static constexpr float kMinPlainScale = 0x1p-110f, kMaxPlainScale = 0x1p110f;
+
 //===----------------------------------------------------------------------===//
 // Small builders
 //===----------------------------------------------------------------------===//
@@ -207,14 +211,27 @@ FailureOr<EmittedFactors> QuantizeEmitter::getFactors(ValueRange index) {
                                 format.getConvention(), format.getBound());
 }
 
-Value QuantizeEmitter::emitBlockAmax(ArrayRef<Value> run, Value isColumn) {
+Value QuantizeEmitter::emitBlockAmax(const Elements &run, Value isColumn) {
   int64_t count = run.size();
   SmallVector<int32_t> lanes;
   for (int64_t lane = 1; lane * count < type.getFormat().getBlockColumns();
        lane *= 2)
     lanes.push_back(lane);
-  Value amax = encoder.emitRunAmax(run, bool(op.getState()));
-  return emitMaxOfLanes(b, emitOrZero(b, isColumn, amax), lanes);
+  return emitMaxOfLanes(b, emitOrZero(b, isColumn, emitAmax(b, run)), lanes);
+}
+
+/// The byte of a scale in e4m3, as an i16, and its value.
+static std::pair<Value, Value> emitE4M3(ImplicitLocOpBuilder &b, Value scale) {
+  Type e4m3 = Float8E4M3FNType::get(b.getContext());
+  auto bytes = VectorType::get(2, b.getI8Type());
+  Value code = NVVM::ConvertF32x2ToF8x2Op::create(
+      b, b.getI16Type(), getF32(b, 0.0f), scale, NVVM::FPRoundingMode::RN,
+      NVVM::SaturationMode::SATFINITE, /*relu=*/false, e4m3);
+  Value halves = NVVM::ConvertF8x2ToF16x2Op::create(
+      b, VectorType::get(2, b.getF16Type()),
+      LLVM::BitcastOp::create(b, bytes, code), /*relu=*/false, e4m3);
+  Value half = LLVM::ExtractElementOp::create(b, halves, getInt(b, 32, 0));
+  return {code, arith::ExtFOp::create(b, b.getF32Type(), half)};
 }
 
 EmittedBlockScale QuantizeEmitter::emitScale(Value amax,
@@ -229,28 +246,92 @@ EmittedBlockScale QuantizeEmitter::emitScale(Value amax,
       arith::MulFOp::create(b, factors.encode, getF32(b, 1.0f / 6.0f));
   Value scale = arith::MinNumFOp::create(
       b, arith::MulFOp::create(b, amax, factor), largest);
-  Type e4m3 = Float8E4M3FNType::get(b.getContext());
-  auto bytes = VectorType::get(2, b.getI8Type());
-  Value code = NVVM::ConvertF32x2ToF8x2Op::create(
-      b, b.getI16Type(), getF32(b, 0.0f), scale, NVVM::FPRoundingMode::RN,
-      NVVM::SaturationMode::SATFINITE, /*relu=*/false, e4m3);
-  Value halves = NVVM::ConvertF8x2ToF16x2Op::create(
-      b, VectorType::get(2, b.getF16Type()),
-      LLVM::BitcastOp::create(b, bytes, code), /*relu=*/false, e4m3);
-  Value half = LLVM::ExtractElementOp::create(b, halves, getInt(b, 32, 0));
-  Value decoded = arith::ExtFOp::create(b, b.getF32Type(), half);
+  auto [code, decoded] = emitE4M3(b, scale);
   Value product = arith::MulFOp::create(b, decoded, factors.decode);
   Value encode = arith::MinNumFOp::create(
       b, arith::DivFOp::create(b, getF32(b, 1.0f), product), largest);
   return {arith::TruncIOp::create(b, b.getI8Type(), code), encode};
 }
 
+/// The same with an eighth of the factor, for amax that is no NaN and global
+/// scales in whose range a reciprocal is an approximation and one step.
+EmittedBlockScale
+QuantizeEmitter::emitPlainScale(Value amax, const EmittedFactors &factors) {
+  auto mul = [&](Value lhs, Value rhs) -> Value {
+    return arith::MulFOp::create(b, lhs, rhs);
+  };
+  // The conversion makes the largest finite value of what is above it.
+  Value factor = mul(factors.encode, getF32(b, 1.0f / 6.0f));
+  auto [code, decoded] = emitE4M3(b, mul(amax, factor));
+  Value product = mul(decoded, mul(factors.decode, getF32(b, 8.0f)));
+  Value approximate =
+      NVVM::RcpApproxFtzF32Op::create(b, b.getF32Type(), product);
+  Value error = LLVM::FMAOp::create(b, arith::NegFOp::create(b, product),
+                                    approximate, getF32(b, 1.0f));
+  Value eighth = LLVM::FMAOp::create(b, approximate, error, approximate);
+  // The reciprocal of zero has become NaN.
+  eighth = arith::MinNumFOp::create(b, eighth, getF32(b, FLT_MAX / 8));
+  return {arith::TruncIOp::create(b, b.getI8Type(), code), eighth};
+}
+
 //===----------------------------------------------------------------------===//
 // Runs
 //===----------------------------------------------------------------------===//
 
+LogicalResult QuantizeEmitter::emitRow(ValueRange index, Presence presence,
+                                       const Elements &run,
+                                       const EmittedFactors &factors) {
+  FormatAttr format = type.getFormat();
+  bool isStochastic(op.getState());
+  if (!encoder.isArithmetic(isStochastic) ||
+      format.getScaleEncoding() != ScaleEncoding::E4M3 ||
+      run.size() != format.getBlockColumns())
+    return emitRun(index, presence, run, emitBlockAmax(run, presence.column),
+                   factors);
+
+  SmallVector<Value> random;
+  if (isStochastic) {
+    FailureOr<SmallVector<Value>> bytes = emitRandomBytes(index, run.size());
+    if (failed(bytes))
+      return failure();
+    random = std::move(*bytes);
+  }
+  auto compare = [&](arith::CmpFPredicate predicate, Value lhs, Value rhs) {
+    return arith::CmpFOp::create(b, predicate, lhs, rhs);
+  };
+  Value isSmall = compare(arith::CmpFPredicate::ULT, factors.decode,
+                          getF32(b, kMinPlainScale));
+  Value isLarge = compare(arith::CmpFPredicate::UGT, factors.decode,
+                          getF32(b, kMaxPlainScale));
+  Value isUnusual = arith::OrIOp::create(b, isSmall, isLarge);
+  Value largest = emitOrZero(b, presence.column, emitLargest(b, run));
+  Value isRare = arith::OrIOp::create(
+      b, compare(arith::CmpFPredicate::UNO, largest, largest), isUnusual);
+  SmallVector<Type> types(run.size() / kCodesPerWord, b.getI32Type());
+  types.push_back(b.getI8Type());
+  auto branch = scf::IfOp::create(b, types, isRare, /*withElseRegion=*/true);
+  auto yield = [&](SmallVector<Value> words, Value byte) {
+    words.push_back(byte);
+    scf::YieldOp::create(b, words);
+  };
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    EmittedBlockScale scale =
+        emitScale(emitOrZero(b, presence.column, emitAmax(b, run)), factors);
+    yield(encoder.emitWordsByCodec(run, scale.encode, random), scale.byte);
+    b.setInsertionPointToStart(branch.elseBlock());
+    EmittedBlockScale plain = emitPlainScale(largest, factors);
+    yield(encoder.emitWordsByArithmetic(run, plain.encode, random), plain.byte);
+  }
+  storeCodes(index, presence,
+             SmallVector<Value>(branch.getResults().drop_back()), run.size());
+  storeScale(index, presence, branch.getResults().back(), run.size());
+  return success();
+}
+
 LogicalResult QuantizeEmitter::emitRun(ValueRange index, Presence presence,
-                                       ArrayRef<Value> run, Value amax,
+                                       const Elements &run, Value amax,
                                        const EmittedFactors &factors) {
   int64_t count = run.size();
   EmittedBlockScale scale = emitScale(amax, factors);

@@ -100,14 +100,19 @@ public:
   /// The largest magnitude of the block of a run along its row: of the run, and
   /// of the lanes that hold the rest of the block. `isColumn` is the presence
   /// of the run's column: what is absent counts as zeros.
-  mlir::Value emitBlockAmax(llvm::ArrayRef<mlir::Value> run,
-                            mlir::Value isColumn);
+  mlir::Value emitBlockAmax(const Elements &run, mlir::Value isColumn);
 
   /// Encodes a run at `index` (lead …, row, column), which is a covered one,
   /// and stores its codes, its values and, where the run begins a block, the
   /// scale. `amax` is the block's.
   mlir::LogicalResult emitRun(mlir::ValueRange index, Presence presence,
-                              llvm::ArrayRef<mlir::Value> run, mlir::Value amax,
+                              const Elements &run, mlir::Value amax,
+                              const EmittedFactors &factors);
+
+  /// The same for a run whose block is one of a row: finds `amax`, too. A run
+  /// that is the whole block takes one branch for all that is rare.
+  mlir::LogicalResult emitRow(mlir::ValueRange index, Presence presence,
+                              const Elements &run,
                               const EmittedFactors &factors);
 
   /// Makes the scales of rows that do not exist zero, if only rows that exist
@@ -119,6 +124,8 @@ public:
 private:
   mlir::AffineExpr getExtentExpr(unsigned dim);
   EmittedBlockScale emitScale(mlir::Value amax, const EmittedFactors &factors);
+  EmittedBlockScale emitPlainScale(mlir::Value amax,
+                                   const EmittedFactors &factors);
   mlir::FailureOr<llvm::SmallVector<mlir::Value>>
   emitRandomBytes(mlir::ValueRange index, int64_t count);
   void storeCodes(mlir::ValueRange index, Presence presence,

@@ -36,12 +36,15 @@ bool nvfp4::isBlockwise(func::FuncOp body) {
   return true;
 }
 
-/// A run of a float tensor, as f32.
-static FailureOr<Run> getF32Run(ImplicitLocOpBuilder &b,
-                                ElementEvaluator &evaluator, Value tensor,
-                                ValueRange index, int64_t count) {
+/// A run of a float tensor.
+static FailureOr<Elements> getRunElements(ImplicitLocOpBuilder &b,
+                                          ElementEvaluator &evaluator,
+                                          Value tensor, ValueRange index,
+                                          int64_t count) {
   FailureOr<Run> run = evaluator.getRun(tensor, index, count);
-  return failed(run) ? run : FailureOr<Run>(emitAsF32(b, *run));
+  if (failed(run))
+    return failure();
+  return getElements(b, *run);
 }
 
 FailureOr<Value> nvfp4::emitGlobalScaleOfRow(ElementEvaluator &evaluator,
@@ -62,8 +65,8 @@ FailureOr<Value> nvfp4::emitGlobalScaleOfRow(ElementEvaluator &evaluator,
           ValueRange carried) -> FailureOr<Run> {
         Run place(index);
         place.push_back(run.clamped);
-        FailureOr<Run> values =
-            getF32Run(b, evaluator, source, place, rows.getSharing().runLength);
+        FailureOr<Elements> values = getRunElements(
+            b, evaluator, source, place, rows.getSharing().runLength);
         if (failed(values))
           return failure();
         return Run{
@@ -99,11 +102,10 @@ LogicalResult nvfp4::emitQuantizedRow(KernelBuilder &kernel,
                     ValueRange) -> FailureOr<Run> {
     Run place(index);
     place.push_back(run.clamped);
-    FailureOr<Run> values =
-        getF32Run(b, evaluator, op.getSource(), place, sharing.runLength);
+    FailureOr<Elements> values =
+        getRunElements(b, evaluator, op.getSource(), place, sharing.runLength);
     if (failed(values))
       return failure();
-    Value amax = quantize.emitBlockAmax(*values, run.isPresent);
     QuantizeEmitter::Presence presence;
     presence.column = run.isPresent;
     Value isCovered = run.isPresent;
@@ -113,7 +115,7 @@ LogicalResult nvfp4::emitQuantizedRow(KernelBuilder &kernel,
     presence.covered = rows.conjoin(rows.isRowPresent(), isCovered);
     place.back() = run.position;
     evaluator.assumeMultiple(run.position, sharing.runLength);
-    if (failed(quantize.emitRun(place, presence, *values, amax, *factors)))
+    if (failed(quantize.emitRow(place, presence, *values, *factors)))
       return failure();
     return Run();
   };

@@ -45,7 +45,8 @@ static constexpr int64_t kRowRuns = kTileRows / kRun;
 /// Runs of a row that a thread has in flight.
 static constexpr int64_t kInFlight = 2;
 /// Bytes of a word, and words that lie together in shared memory.
-static constexpr int64_t kWordBytes = 4, kVectorBytes = 16, kGroupWords = 8;
+static constexpr int64_t kWordBytes = 4, kVectorBytes = 16,
+                         kGroupWords = 32 / kRowRuns;
 static constexpr int64_t kMinThreads = 64, kMaxThreads = 256;
 
 std::optional<TwoWayQuantization> nvfp4::getTwoWays(func::FuncOp body) {
@@ -119,11 +120,11 @@ private:
   QuantizeEmitter::Presence getPresence(QuantizeEmitter &quantize, Value row,
                                         Value column);
   LogicalResult emitRun(QuantizeEmitter &quantize, Value row, Value column,
-                        ArrayRef<Value> run);
+                        const Elements &run);
   Value getAddress(Value row, Value byte);
   void keep(Value row, Value column, ArrayRef<Value> run);
   LogicalResult emitRows(Value firstItem);
-  SmallVector<Run> loadColumns(Value rowRun, Value word);
+  SmallVector<Elements> loadColumns(Value rowRun, Value word);
   LogicalResult emitColumns(Value item);
   LogicalResult emitLoop(int64_t count, int64_t step,
                          function_ref<LogicalResult(Value)> emit);
@@ -192,7 +193,7 @@ QuantizeEmitter::Presence TwoWayKernel::getPresence(QuantizeEmitter &quantize,
 }
 
 LogicalResult TwoWayKernel::emitRun(QuantizeEmitter &quantize, Value row,
-                                    Value column, ArrayRef<Value> run) {
+                                    Value column, const Elements &run) {
   QuantizeEmitter::Presence presence = getPresence(quantize, row, column);
   SmallVector<Value> index(lead);
   // Global scales of rows exist for rows that do.
@@ -204,10 +205,9 @@ LogicalResult TwoWayKernel::emitRun(QuantizeEmitter &quantize, Value row,
   FailureOr<EmittedFactors> factors = quantize.getFactors(index);
   if (failed(factors))
     return failure();
-  Value amax = quantize.emitBlockAmax(run, presence.column);
   index.back() = row;
   index.push_back(column);
-  return quantize.emitRun(index, presence, run, amax, *factors);
+  return quantize.emitRow(index, presence, run, *factors);
 }
 
 //===----------------------------------------------------------------------===//
@@ -242,10 +242,10 @@ void TwoWayKernel::keep(Value row, Value column, ArrayRef<Value> run) {
   }
 }
 
-/// Runs of the columns that share a word, as f32.
-SmallVector<Run> TwoWayKernel::loadColumns(Value rowRun, Value word) {
+/// Runs of the columns that share a word.
+SmallVector<Elements> TwoWayKernel::loadColumns(Value rowRun, Value word) {
   int64_t perWord = kWordBytes / getElementBytes();
-  SmallVector<Run> columns(perWord);
+  SmallVector<Elements> columns(perWord);
   Value first = evaluator.mul(rowRun, constant(kRun));
   Value base = getAddress(first, evaluator.mul(word, constant(kWordBytes)));
   for (int64_t row = 0; row < kRun; ++row) {
@@ -254,9 +254,8 @@ SmallVector<Run> TwoWayKernel::loadColumns(Value rowRun, Value word) {
         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(row * getRowBytes())});
     Value word = LLVM::LoadOp::create(b, b.getI32Type(), address, kWordBytes);
     if (getElementType().isBF16()) {
-      auto [lower, upper] = emitHalves(b, word);
-      columns[0].push_back(lower);
-      columns[1].push_back(upper);
+      for (bool isUpper : {false, true})
+        columns[isUpper].appendHalf(b, word, isUpper);
       continue;
     }
     auto type = VectorType::get(perWord, getElementType());
@@ -264,7 +263,7 @@ SmallVector<Run> TwoWayKernel::loadColumns(Value rowRun, Value word) {
     for (int64_t i = 0; i < perWord; ++i) {
       Value element = LLVM::ExtractElementOp::create(
           b, vector, LLVM::ConstantOp::create(b, b.getI32IntegerAttr(i)));
-      columns[i].push_back(emitAsF32(b, element).front());
+      columns[i].values.push_back(getElements(b, element).values.front());
     }
   }
   return columns;
@@ -308,7 +307,7 @@ LogicalResult TwoWayKernel::emitRows(Value firstItem) {
     Value position = evaluator.add(tileColumn, column);
     evaluator.assumeMultiple(position, kRun);
     if (failed(emitRun(*direct, evaluator.add(tileRow, row), position,
-                       emitAsF32(b, run))))
+                       getElements(b, run))))
       return failure();
   }
   return success();
@@ -317,7 +316,7 @@ LogicalResult TwoWayKernel::emitRows(Value firstItem) {
 LogicalResult TwoWayKernel::emitColumns(Value item) {
   Value rowRun = evaluator.rem(item, constant(kRowRuns));
   Value word = evaluator.div(item, constant(kRowRuns));
-  SmallVector<Run> columns = loadColumns(rowRun, word);
+  SmallVector<Elements> columns = loadColumns(rowRun, word);
   Value firstColumn =
       evaluator.add(tileColumn, evaluator.mul(word, constant(columns.size())));
   Value row = evaluator.add(tileRow, evaluator.mul(rowRun, constant(kRun)));
