@@ -125,6 +125,7 @@ struct ElementEvaluator::Implementation {
                                      Lanes &lanes);
   mlir::LogicalResult evaluateGather(mlir::tensor::ExtractOp op,
                                      const Points &points, Lanes &lanes);
+  Run divideByOne(const Run &dividends, mlir::Value divisor);
   mlir::LogicalResult cloneLanes(mlir::Operation &op, const Points &points,
                                  Lanes &lanes);
   mlir::FailureOr<mlir::Value> getLane(mlir::Value value, int64_t lane,

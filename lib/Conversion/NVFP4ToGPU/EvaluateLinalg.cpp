@@ -15,8 +15,10 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -380,6 +382,47 @@ LogicalResult Implementation::evaluateGather(tensor::ExtractOp op,
   return success();
 }
 
+/// Quotients of f32 by one divisor: its reciprocal, and a step that rounds them
+/// correctly. Only those that are subnormal may be off by one unit.
+ElementEvaluator::Run Implementation::divideByOne(const Run &dividends,
+                                                  Value divisor) {
+  auto constant = [&](float value) -> Value {
+    return arith::ConstantOp::create(builder, builder.getF32FloatAttr(value));
+  };
+  auto mul = [&](Value lhs, Value rhs) -> Value {
+    return arith::MulFOp::create(builder, lhs, rhs);
+  };
+  auto fma = [&](Value x, Value y, Value z) -> Value {
+    return math::FmaOp::create(builder, x, y, z);
+  };
+  // Keeps the reciprocal normal.
+  Value magnitude = math::AbsFOp::create(builder, divisor);
+  auto select = [&](arith::CmpFPredicate predicate, float bound, float scale,
+                    Value other) -> Value {
+    Value isBeyond =
+        arith::CmpFOp::create(builder, predicate, magnitude, constant(bound));
+    return arith::SelectOp::create(builder, isBeyond, constant(scale), other);
+  };
+  Value scale =
+      select(arith::CmpFPredicate::OLT, 0x1p-64f, 0x1p64f, constant(1.0f));
+  scale = select(arith::CmpFPredicate::OGT, 0x1p64f, 0x1p-64f, scale);
+  Value scaled = mul(divisor, scale);
+  Value reciprocal = arith::DivFOp::create(builder, constant(1.0f), scaled);
+  Run quotients;
+  for (Value dividend : dividends) {
+    Value x = mul(dividend, scale);
+    Value quotient = mul(x, reciprocal);
+    Value rest = fma(arith::NegFOp::create(builder, quotient), scaled, x);
+    Value corrected = fma(rest, reciprocal, quotient);
+    // Of infinities and zeros there is no rest.
+    Value hasRest =
+        arith::CmpFOp::create(builder, arith::CmpFPredicate::ORD, rest, rest);
+    quotients.push_back(
+        arith::SelectOp::create(builder, hasRest, corrected, quotient));
+  }
+  return quotients;
+}
+
 /// Clones an op on scalars once for all points, or once per point where its
 /// operands differ.
 LogicalResult Implementation::cloneLanes(Operation &op, const Points &points,
@@ -396,6 +439,20 @@ LogicalResult Implementation::cloneLanes(Operation &op, const Points &points,
           used, [](Value value) { return isa<TensorType>(value.getType()); }))
     return op.emitError("expected operations on scalars in the body of a "
                         "linalg op in a kernel");
+  if (auto divide = dyn_cast<arith::DivFOp>(op);
+      divide && divide.getType().isF32()) {
+    auto dividends = lanes.find(divide.getLhs());
+    FailureOr<Value> divisor = getLane(divide.getRhs(), 0, lanes);
+    if (failed(divisor))
+      return failure();
+    auto divisors = lanes.find(divide.getRhs());
+    if (dividends != lanes.end() && dividends->second.size() > 1 &&
+        (divisors == lanes.end() || divisors->second.size() == 1) &&
+        !matchPattern(*divisor, m_Constant())) {
+      lanes[divide] = divideByOne(Run(dividends->second), *divisor);
+      return success();
+    }
+  }
   int64_t count = 1;
   for (Value value : used)
     if (auto it = lanes.find(value); it != lanes.end())

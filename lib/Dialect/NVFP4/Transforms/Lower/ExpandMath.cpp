@@ -18,6 +18,8 @@
 #include "nvfp4/Dialect/NVFP4/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -72,17 +74,21 @@ struct ExpandFunction final : OpRewritePattern<OpTy> {
 /// Replaces a frequent function of an f32 by its F32Math counterpart.
 template <typename OpTy, auto Method>
 struct ExpandF32Function final : OpRewritePattern<OpTy> {
-  using OpRewritePattern<OpTy>::OpRewritePattern;
+  ExpandF32Function(MLIRContext *context, bool isOnGPU)
+      : OpRewritePattern<OpTy>(context, /*benefit=*/2), isOnGPU(isOnGPU) {}
 
   LogicalResult matchAndRewrite(OpTy op,
                                 PatternRewriter &rewriter) const override {
     if (!getElementTypeOrSelf(op.getType()).isF32())
       return rewriter.notifyMatchFailure(op, "expected f32");
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    F32Math math(builder, op.getType());
+    F32Math math(builder, op.getType(), isOnGPU);
     rewriter.replaceOp(op, (math.*Method)(op.getOperand()));
     return success();
   }
+
+private:
+  bool isOnGPU;
 };
 
 /// 1 / sqrt(x) in the type of x: two correctly rounded steps.
@@ -140,11 +146,12 @@ struct SplitSincos final : OpRewritePattern<math::SincosOp> {
 };
 } // namespace
 
-static void populateFunctionPatterns(RewritePatternSet &patterns) {
+static void populateFunctionPatterns(RewritePatternSet &patterns,
+                                     bool isOnGPU) {
   patterns.add<ExpandF32Function<math::ExpOp, &F32Math::exp>,
                ExpandF32Function<math::TanhOp, &F32Math::tanh>,
                ExpandF32Function<math::ErfOp, &F32Math::erf>>(
-      patterns.getContext(), /*benefit=*/2);
+      patterns.getContext(), isOnGPU);
   patterns.add<ExpandFunction<math::ExpOp, &F64Math::exp>,
                ExpandFunction<math::Exp2Op, &F64Math::exp2>,
                ExpandFunction<math::ExpM1Op, &F64Math::expm1>,
@@ -238,6 +245,12 @@ static bool isNative(Operation *op) {
 namespace {
 class ExpandMathPass final
     : public nvfp4::impl::ExpandMathPassBase<ExpandMathPass> {
+  void getDependentDialects(DialectRegistry &registry) const override {
+    ExpandMathPassBase::getDependentDialects(registry);
+    // Device code calls the intrinsic of an instruction.
+    registry.insert<LLVM::LLVMDialect>();
+  }
+
   void runOnOperation() override {
     // Powers with a small constant exponent become products.
     RewritePatternSet simplifications(&getContext());
@@ -245,7 +258,7 @@ class ExpandMathPass final
     math::populateExpansionPatterns(simplifications,
                                     {"ipowi", "fpowi", "clampf"});
     RewritePatternSet functions(&getContext());
-    populateFunctionPatterns(functions);
+    populateFunctionPatterns(functions, isa<gpu::GPUModuleOp>(getOperation()));
     if (failed(rewriteFunctions(std::move(simplifications))) ||
         failed(rewriteFunctions(std::move(functions))))
       return signalPassFailure();

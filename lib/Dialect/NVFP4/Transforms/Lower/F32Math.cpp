@@ -9,9 +9,22 @@
 
 #include "F32Math.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 
 namespace nvfp4 {
+
+/// 1.5 * 2^23: a sum with it is an integer, which its low bits are.
+static constexpr double kMagic = 12582912.0;
+
+/// Relative error 2^-22.5; subnormal results become 0.
+Value F32Math::approximateExp2(Value x) {
+  return LLVM::CallIntrinsicOp::create(
+             b, type, b.getStringAttr("llvm.nvvm.ex2.approx.ftz"),
+             ValueRange{x})
+      .getResult(0);
+}
 
 /// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2: relative error of e^r 3e-9.
 static constexpr double kExp[] = {1.0,
@@ -22,11 +35,28 @@ static constexpr double kExp[] = {1.0,
                                   0.008368797600269318,
                                   0.0013814427657052875};
 
+/// 2^n 2^r with a power of the unit for r, which goes beyond 1 where n ends.
+Value F32Math::expByExp2(Value x) {
+  // The low bits of the sum are n and the bias of exponents. NaN becomes a
+  // number here, but not in r.
+  constexpr double kBiased = kMagic + 127;
+  constexpr double kLog2E = 0x1.715476p0, kLog2ERest = 0x1.4ae0cp-26;
+  Value sum = fma(x, constant(kLog2E), constant(kBiased));
+  sum = arith::MaxNumFOp::create(b, sum, constant(kBiased - 126));
+  sum = arith::MinNumFOp::create(b, sum, constant(kBiased + 127));
+  Value n = sub(sum, constant(kBiased));
+  Value r = fma(x, constant(kLog2E), neg(n));
+  r = fma(x, constant(kLog2ERest), r);
+  Value power =
+      fromBits(arith::ShLIOp::create(b, toBits(sum), bitsConstant(23)));
+  return mul(approximateExp2(r), power);
+}
+
 Value F32Math::exp(Value x) {
+  if (hasExp2)
+    return expByExp2(x);
   // Beyond, the result is 0 or infinity, which the two factors below give.
   Value limited = clamp(x, -104.0, 89.0);
-  // Adding 1.5 * 2^23 leaves no bits for a fraction; the sum's low bits are n.
-  constexpr double kMagic = 12582912.0;
   Value sum = fma(limited, constant(1.4426950408889634), constant(kMagic));
   Value n = sub(sum, constant(kMagic));
   // ln 2 in two parts; the first has 9 trailing zeros, so n times it is exact.
@@ -74,7 +104,25 @@ static constexpr double kErfc[] = {
     0.00032992757041938603, 3.362127608852461e-05, -4.841466943616979e-05,
     9.12324230739614e-06};
 
+/// erf(x) / x - 1 in x^2 for |x| <= 0.9: error 1.2e-8.
+static constexpr double kShortErf[] = {
+    0.12837915122509003,  -0.3761252462863922, 0.11282140761613846,
+    -0.02677890844643116, 0.00501196226105094, -0.0006090357783250511};
+/// log2(erfc(x)) for x >= 0.9, where the result is 1 - erfc: error 2.8e-8.
+static constexpr double kLogErfc[] = {
+    -0.00262892316095531, -1.6163924932479858,  -0.9384061694145203,
+    -0.1317511647939682,  0.022581959143280983, -0.0018198038451373577};
+
+Value F32Math::erfByExp2(Value x) {
+  Value m = abs(x);
+  Value small = fma(polynomial(mul(m, m), kShortErf), m, m);
+  Value large = sub(constant(1.0), approximateExp2(polynomial(m, kLogErfc)));
+  return withSign(select(compare(Predicate::OLT, m, 0.9), small, large), x);
+}
+
 Value F32Math::erf(Value x) {
+  if (hasExp2)
+    return erfByExp2(x);
   Value m = abs(x);
   Value small = fma(polynomial(mul(m, m), kErf), m, m);
   constexpr double kEnd = 3.875, kCenter = 2.25;
