@@ -275,4 +275,5 @@ def main() -> None:
         sys.exit(f"off by more than rounding to bf16: {', '.join(wrong)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -131,6 +131,10 @@ COPY(read_8, 8, 0, false)
 COPY(copy_1_1, 1, 1, false)
 COPY(copy_2_2, 2, 2, false)
 COPY(copy_4_4, 4, 4, false)
+// Two tensors read for one written.
+COPY(copy_2_1, 2, 1, false)
+COPY(copy_4_2, 4, 2, false)
+COPY(copy_8_4, 8, 4, false)
 COPY(copy_4_1, 4, 1, false)
 COPY(copy_8_2, 8, 2, false)
 // 2 bytes read for 0.5625 written; twice 2 bytes; and for twice 0.5625.
