@@ -21,23 +21,23 @@ SIZE = 8192
 CODES, SCALES = f"tensor<{SIZE}x{SIZE // 2}xi8>", f"tensor<{SIZE}x{SIZE // 16}xi8>"
 
 
-def function(name: str, arguments: dict[str, str], results: list[str], schedule: str, body: str) -> str:
+def function(name: str, arguments: dict[str, str], results: list[str], schedule: str, body: str, threads: int = 128) -> str:
     text = ", ".join(f"%{argument}: {type_}" for argument, type_ in arguments.items())
     types = ", ".join(results)
     return f"""func.func @{name}({text}) -> ({types})
-      attributes {{nvfp4.kernel = [#nvfp4.kernel<{schedule}, threads = 128>]}} {{
+      attributes {{nvfp4.kernel = [#nvfp4.kernel<{schedule}, threads = {threads}>]}} {{
     {body} : {types}
   }}"""
 
 
-def quantize(name: str, source: str, ins: str, types: str, outs: tuple[str, str], form: str) -> str:
+def quantize(name: str, source: str, ins: str, types: str, outs: tuple[str, str], form: str, scales: str = SCALES) -> str:
     return (
         f"%{name}:2 = nvfp4.quantize_into as !nvfp4.tensor<{SIZE}x{SIZE}, {form}>{'' if 'state' not in ins else ' rounding<stochastic>'}\n"
-        f"        ins({source}, {ins} : {types}) outs({outs[0]}, {outs[1]} : {CODES}, {SCALES}) -> {CODES}, {SCALES}\n    "
+        f"        ins({source}, {ins} : {types}) outs({outs[0]}, {outs[1]} : {CODES}, {scales}) -> {CODES}, {scales}\n    "
     )
 
 
-def blocks(name: str, element: str = "bf16", stochastic: bool = False) -> str:
+def blocks(name: str, element: str = "bf16", stochastic: bool = False, form: str = "nvfp4") -> str:
     """One pass over blocks along rows; the global scale is given."""
     source = f"tensor<{SIZE}x{SIZE}x{element}>"
     arguments = {"x": source, "g": "tensor<f32>"}
@@ -45,8 +45,23 @@ def blocks(name: str, element: str = "bf16", stochastic: bool = False) -> str:
         arguments["state"] = "tensor<2xi64>"
     types = ", ".join(arguments.values())
     names = ", ".join(f"%{name}" for name in list(arguments)[1:])
-    body = quantize("q", "%x", names, types, ("%c", "%s"), "nvfp4")
-    return function(name, arguments | {"c": CODES, "s": SCALES}, [CODES, SCALES], "block", body + "return %q#0, %q#1")
+    scales = f"tensor<{SIZE // 16}x{SIZE // 16}xi8>" if "16x16" in form else SCALES
+    body = quantize("q", "%x", names, types, ("%c", "%s"), form, scales)
+    return function(name, arguments | {"c": CODES, "s": scales}, [CODES, scales], "block", body + "return %q#0, %q#1")
+
+
+SIGNS = "signs<0xD7E8>"
+
+
+def hadamard(name: str) -> str:
+    """One pass over the random Hadamard transform."""
+    source = f"tensor<{SIZE}x{SIZE}xbf16>"
+    body = f"""%e = tensor.empty() : {source}
+    %h = nvfp4.hadamard_into {SIGNS} ins(%x : {source}) outs(%e : {source}) -> {source}
+    """
+    body += quantize("q", "%h", "%g", f"{source}, tensor<f32>", ("%c", "%s"), "nvfp4")
+    arguments = {"x": source, "g": "tensor<f32>", "c": CODES, "s": SCALES}
+    return function(name, arguments, [CODES, SCALES], "block", body + "return %q#0, %q#1")
 
 
 def both_ways(name: str) -> str:
@@ -62,12 +77,16 @@ def both_ways(name: str) -> str:
     return function(name, arguments, [CODES, SCALES] * 2, "block", body + "return %q#0, %q#1, %r#0, %r#1")
 
 
-def amax(name: str, rows: int, element: str) -> str:
+def amax(name: str, rows: int, element: str, is_transformed: bool = False) -> str:
     """The largest magnitude of each row."""
     source, result = f"tensor<{rows}x{SIZE}x{element}>", f"tensor<{rows}xf32>"
-    body = (
-        f"%q = nvfp4.global_scale_into format <nvfp4<global = row>> ins(%x : {source}) outs(%a : {result}) -> {result}\n    return %q"
-    )
+    body = ""
+    if is_transformed:
+        body = f"""%e = tensor.empty() : {source}
+    %h = nvfp4.hadamard_into {SIGNS} ins(%x : {source}) outs(%e : {source}) -> {source}
+    """
+    operand = "%h" if is_transformed else "%x"
+    body += f"%q = nvfp4.global_scale_into format <nvfp4<global = row>> ins({operand} : {source}) outs(%a : {result}) -> {result}\n    return %q"
     return function(name, {"x": source, "a": result}, [result], "row", body)
 
 
@@ -75,8 +94,11 @@ KERNELS = {
     "bf16": blocks,
     "f32": lambda name: blocks(name, "f32"),
     "stochastic": lambda name: blocks(name, stochastic=True),
+    "square": lambda name: blocks(name, form="nvfp4<block = 16x16>"),
+    "hadamard": hadamard,
     "both_ways": both_ways,
     "amax_rows": lambda name: amax(name, SIZE, "bf16"),
+    "amax_hadamard": lambda name: amax(name, SIZE, "bf16", is_transformed=True),
     "amax_all": lambda name: amax(name, 1, "f32"),
 }
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from golden import F32, MXFP4, Format, Quantized, decode_e2m1, global_scale, pack_codes, quantize, tile_scales
+from golden import F32, MXFP4, Format, Quantized, decode_e2m1, global_scale, hadamard, pack_codes, quantize, tile_scales
 from harness import expect_bytes, finish, from_bf16, to_bf16
 from kernel_harness import Kernels
 
 UE5M3 = Format("nvfp4_ue5m3", bound=61440)
 THREADS = 128
 STATE = (0x123456789ABCDEF0, 0xFFFFFFFFFFFFFFFE)
+SIGNS = 0xD7E8
 
 
 def dims(*extents: int | str) -> str:
@@ -35,6 +36,7 @@ class Case:
         tiled: bool = False,
         stochastic: bool = False,
         transposed: bool = False,
+        transformed: bool = False,
         threads: int = THREADS,
         sizes: list[tuple[int, ...]] | None = None,
         chip: str = "sm_120a",
@@ -42,9 +44,9 @@ class Case:
     ) -> None:
         """`decoded`: values are stored `instead` of bytes, or `beside` them."""
         self.form, self.element, self.tiled = form, element, tiled
-        self.stochastic, self.transposed, self.decoded = stochastic, transposed, decoded
+        self.stochastic, self.transposed, self.transformed, self.decoded = stochastic, transposed, transformed, decoded
         self.sizes = sizes or [shape]
-        self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed} {decoded} {chip}"
+        self.what = f"{form.text()} {element} {shape}{' tiled' * tiled}{' stochastic' * stochastic}{' transposed' * transposed}{' transformed' * transformed} {decoded} {chip}"
         *lead, rows, columns = shape
         blocks = lambda extent, size: extent if extent == "?" else -(-extent // size)  # noqa: E731
         source = f"tensor<{dims(*shape)}{element}>"
@@ -73,9 +75,15 @@ class Case:
             body = f"""
     %empty = tensor.empty() : {source}
     %turned = linalg.transpose ins(%x : {stored}) outs(%empty : {source}) permutation = {permutation}"""
+        operand = "%turned" if transposed else "%x"
+        if transformed:
+            body += f"""
+    %other = tensor.empty() : {source}
+    %transformed = nvfp4.hadamard_into signs<{SIGNS}> ins({operand} : {source}) outs(%other : {source}) -> {source}"""
+            operand = "%transformed"
         layout = ", layout = tiled" if tiled else ""
         rounding = " rounding<stochastic>" if stochastic else ""
-        names = ["%turned" if transposed else "%x", *(f"%{name}" for name in list(operands)[1:])]
+        names = [operand, *(f"%{name}" for name in list(operands)[1:])]
         # Codes and scales that nobody reads have no memory.
         if decoded == "instead":
             body += self.write_empty(codes, "codes") + self.write_empty(scales, "scales")
@@ -118,6 +126,9 @@ class Case:
                 stored = x.astype(np.float16)
             x = stored.astype(F32)
         inputs = [np.ascontiguousarray(np.swapaxes(stored, -1, -2)) if self.transposed else stored]
+        if self.transformed:
+            x = hadamard(x, SIGNS)
+            x = from_bf16(to_bf16(x)) if self.element == "bf16" else x
         g = None
         if self.form.has_global_scale:
             g = np.asarray(global_scale(x, self.form), F32)
@@ -160,6 +171,34 @@ def inputs(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.nda
         "not normal": finite,
         "zeros": np.full(shape, -0.0, F32),
     }
+
+
+def check_transformed(rng: np.random.Generator) -> None:
+    """The transform of groups whose sums are exact, and of others, and its largest magnitudes."""
+    shape = (7, 80)
+    sources = {"near": rng.standard_normal(shape), "far": rng.standard_normal(shape) * 10.0 ** rng.uniform(-9, 3, shape)}
+    sources["few"] = np.where(rng.random(shape) < 0.7, -0.0, sources["near"])
+    sources["zeros"] = np.full(shape, -0.0)
+    sources["small"] = sources["near"] * 1e-38
+    for chip in ["sm_90a", "sm_120a"]:
+        for element, transposed in [("bf16", False), ("bf16", True), ("f32", False)]:
+            case = Case(Format(), shape, element, transposed=transposed, transformed=True, chip=chip)
+            for what, x in sources.items():
+                case.check(what, x.astype(F32))
+    source = f"tensor<{dims(*shape)}bf16>"
+    kernels = Kernels(f"""
+  func.func @largest(%x: {source}, %g: tensor<7xf32>) -> tensor<7xf32>
+      attributes {{nvfp4.kernel = [#nvfp4.kernel<row, threads = 128>]}} {{
+    %e = tensor.empty() : {source}
+    %h = nvfp4.hadamard_into signs<{SIGNS}> ins(%x : {source}) outs(%e : {source}) -> {source}
+    %r = nvfp4.global_scale_into format <nvfp4<global = row>> ins(%h : {source}) outs(%g : tensor<7xf32>) -> tensor<7xf32>
+    return %r : tensor<7xf32>
+  }}""", "sm_90a")
+    for what, x in sources.items():
+        stored = to_bf16(x.astype(F32))
+        golden = global_scale(from_bf16(to_bf16(hadamard(from_bf16(stored), SIGNS))), Format(granularity="row"))
+        (got,) = kernels.run("largest", [stored], [((7,), F32)])
+        expect_bytes(f"largest of the transform, {what}", got, np.asarray(golden, F32))
 
 
 def main() -> None:
@@ -216,6 +255,7 @@ def main() -> None:
         ]:
             for chip in ["sm_90a", "sm_120a"][: 1 + (decoded == "beside")]:
                 add(form, shape, decoded=decoded, chip=chip, **options)
+    check_transformed(rng)
     every = from_bf16(np.arange(1 << 16, dtype=np.uint16).reshape(256, 256))
     for x in [every, np.nan_to_num(every, posinf=1, neginf=-1) % 6]:
         Case(Format(), (256, 256), "bf16", chip="sm_90a").check("every bf16", x)

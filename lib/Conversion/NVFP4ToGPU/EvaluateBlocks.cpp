@@ -9,9 +9,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "EvaluateBlocks.h"
+#include "HadamardEmitter.h"
 
 #include "nvfp4/Conversion/RegisterWords.h"
 #include "nvfp4/Conversion/ScalarCodecs.h"
+#include "nvfp4/Support/Hadamard.h"
 #include "nvfp4/Support/RegisterLayout.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
@@ -20,7 +22,6 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <map>
 #include <numeric>
 
 using namespace mlir;
@@ -29,8 +30,7 @@ using namespace nvfp4;
 using Run = ElementEvaluator::Run;
 using Result = FailureOr<Run>;
 
-/// Elements of the Hadamard matrix's side, and its scale: H16 / 4.
-static constexpr int64_t kHadamardSize = 16;
+/// Of the Hadamard matrix: H16 / 4.
 static constexpr float kHadamardScale = 0.25f;
 
 namespace {
@@ -296,6 +296,10 @@ Result BlockEvaluator::hadamardPiece(HadamardIntoOp op, ValueRange index,
     return failure();
 
   Type elementType = getElementTypeOrSelf(source.getType());
+  if (count == kHadamardSize)
+    return emitFromF32(
+        b, emitHadamardGroup(b, getElements(b, *inputs), op.getSigns()),
+        elementType);
   Value first32 = arith::IndexCastUIOp::create(b, b.getI32Type(), first);
   Run terms;
   for (auto [i, input] : llvm::enumerate(*inputs)) {
@@ -321,26 +325,8 @@ Result BlockEvaluator::hadamardPiece(HadamardIntoOp op, ValueRange index,
     terms.push_back(arith::MulFOp::create(b, value, scale));
   }
 
-  // Outputs whose signs begin alike share the beginning of their sums.
-  std::map<std::pair<size_t, uint32_t>, Value> sums;
-  Run run;
-  for (int64_t j = 0; j < count; ++j) {
-    Value sum = arith::ConstantOp::create(b, b.getF32FloatAttr(0.0f));
-    uint32_t signs = 0;
-    for (auto [i, term] : llvm::enumerate(terms)) {
-      uint32_t isNegative =
-          (llvm::popcount(i & static_cast<size_t>(j)) ^ (op.getSigns() >> i)) &
-          1;
-      signs |= isNegative << i;
-      Value &next = sums[{i, signs}];
-      if (!next)
-        next = isNegative ? arith::SubFOp::create(b, sum, term).getResult()
-                          : arith::AddFOp::create(b, sum, term).getResult();
-      sum = next;
-    }
-    run.push_back(convertFromF32(b, sum, elementType));
-  }
-  return run;
+  return emitFromF32(b, emitHadamardSums(b, terms, count, op.getSigns()),
+                     elementType);
 }
 
 //===----------------------------------------------------------------------===//

@@ -324,9 +324,8 @@ LogicalResult QuantizeEmitter::emitRow(ValueRange index, Presence presence,
     EmittedBlockScale plain = emitPlainScale(largest, factors);
     yield(encoder.emitWordsByArithmetic(run, plain.encode, random), plain.byte);
   }
-  storeCodes(index, presence,
-             SmallVector<Value>(branch.getResults().drop_back()), run.size());
-  storeScale(index, presence, branch.getResults().back(), run.size());
+  storeRun(index, presence, SmallVector<Value>(branch.getResults().drop_back()),
+           branch.getResults().back(), run.size());
   return success();
 }
 
@@ -343,12 +342,7 @@ LogicalResult QuantizeEmitter::emitRun(ValueRange index, Presence presence,
     random = std::move(*bytes);
   }
   SmallVector<Value> words = encoder.emitWords(run, scale.encode, random);
-  if (targets.codes)
-    storeCodes(index, presence, words, count);
-  if (targets.scales)
-    storeScale(index, presence, scale.byte, count);
-  if (targets.values)
-    storeValues(index, presence, words, scale.byte, count);
+  storeRun(index, presence, words, scale.byte, count);
   return success();
 }
 
@@ -408,6 +402,17 @@ void QuantizeEmitter::store(Value value, BlockArgument argument, Value offset,
   Value address = LLVM::GEPOp::create(b, base.getType(), b.getI8Type(), base,
                                       ArrayRef<LLVM::GEPArg>{offset64});
   LLVM::StoreOp::create(b, value, address, alignment);
+}
+
+void QuantizeEmitter::storeRun(ValueRange index, Presence presence,
+                               ArrayRef<Value> words, Value byte,
+                               int64_t count) {
+  if (targets.codes)
+    storeCodes(index, presence, words, count);
+  if (targets.scales)
+    storeScale(index, presence, byte, count);
+  if (targets.values)
+    storeValues(index, presence, words, byte, count);
 }
 
 void QuantizeEmitter::storeCodes(ValueRange index, Presence presence,

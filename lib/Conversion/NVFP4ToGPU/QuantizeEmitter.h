@@ -93,6 +93,12 @@ public:
   // Emitting
   //===--------------------------------------------------------------------===//
 
+  /// Whether all rows have the same global scale.
+  bool hasOneGlobalScale() {
+    mlir::Value scale = op.getGlobalScale();
+    return scale &&
+           mlir::cast<mlir::ShapedType>(scale.getType()).getRank() == 0;
+  }
   /// What the global scale of the row at `index` (lead …, row) makes of it;
   /// null values in formats without one.
   mlir::FailureOr<EmittedFactors> getFactors(mlir::ValueRange index);
@@ -128,6 +134,9 @@ private:
                                    const EmittedFactors &factors);
   mlir::FailureOr<llvm::SmallVector<mlir::Value>>
   emitRandomBytes(mlir::ValueRange index, int64_t count);
+  void storeRun(mlir::ValueRange index, Presence presence,
+                llvm::ArrayRef<mlir::Value> words, mlir::Value byte,
+                int64_t count);
   void storeCodes(mlir::ValueRange index, Presence presence,
                   llvm::ArrayRef<mlir::Value> words, int64_t count);
   void storeValues(mlir::ValueRange index, Presence presence,

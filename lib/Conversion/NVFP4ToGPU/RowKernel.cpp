@@ -299,7 +299,10 @@ LogicalResult RowGenerator::planSharing() {
           bytes, llvm::divideCeil(element.getIntOrFloatBitWidth(), 8));
   }
   int64_t load = std::clamp<int64_t>(kLoadBytes / bytes, 1, 8);
-  int64_t length = quantizations.empty() ? load : kMaxQuantizedRun;
+  // Threads that have whole groups of a transform compute it once.
+  bool isTransformed = !body.getOps<HadamardIntoOp>().empty();
+  int64_t length =
+      quantizations.empty() && !isTransformed ? load : kMaxQuantizedRun;
   auto fit = [&](int64_t extent) {
     while (ShapedType::isDynamic(extent) ? length > 1 : extent % length != 0)
       length /= 2;
@@ -317,8 +320,9 @@ LogicalResult RowGenerator::planSharing() {
                 (!isStatic || shape.columns.factor <= kMaxWarpColumns);
   sharing.threadsPerRow = isWarp ? kWarp : threads;
   // Whole blocks spare threads the exchange, if none of them is idle.
-  if (!isStatic ||
-      shape.columns.factor % (sharing.threadsPerRow * kMaxQuantizedRun) != 0)
+  if (!isTransformed &&
+      (!isStatic ||
+       shape.columns.factor % (sharing.threadsPerRow * kMaxQuantizedRun) != 0))
     length = std::min(length, load);
   // Columns of blocks are multiples of 16, even if they are dynamic.
   if (!quantizations.empty() &&

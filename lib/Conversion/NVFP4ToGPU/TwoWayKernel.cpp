@@ -2,17 +2,21 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A CTA reads a tile of 64 rows once. Threads quantize runs of 16 columns from
-// registers, and leave them in shared memory; behind a barrier they quantize
-// runs of 16 rows from there. Four neighbouring lanes have four such runs of a
-// column, so that their codes fill a sector of memory:
+// A CTA copies a tile of 64 rows to shared memory, all of it in flight at once.
+// Threads quantize runs of 16 columns from there, then runs of 16 rows. Four
+// neighbouring lanes have four such runs of a column, so that their codes fill
+// a sector of memory:
 //
 //   lane        0        1        2        3     |  4 …
 //   rows      0-15    16-31    32-47    48-63    |  0-15 …
 //   columns   those of word 0 of a row           |  word 1 …
 //
 // A warp reads eight words of a row at four rows at a time. Words of rows
-// 16 n … lie exclusive-or 8 n, which makes these 32 different banks.
+// 16 n … lie exclusive-or 8 n, which makes these 32 different banks; vectors of
+// every fourth run change places, so that eight lanes read eight runs of a row
+// from different banks, too.
+//
+// What is no argument is computed in registers, run by run, and stored.
 //
 // Expects: a body whose results are those of two quantize_into, in blocks of
 //          one row, one of a transpose of the other one's source; or of the
@@ -45,8 +49,8 @@ static constexpr int64_t kRowRuns = kTileRows / kRun;
 /// Runs of a row that a thread has in flight.
 static constexpr int64_t kInFlight = 2;
 /// Bytes of a word, and words that lie together in shared memory.
-static constexpr int64_t kWordBytes = 4, kVectorBytes = 16,
-                         kGroupWords = 32 / kRowRuns;
+static constexpr int64_t kWordBytes = 4, kVectorBytes = 16, kBankBytes = 128,
+                         kGroupWords = kBankBytes / kWordBytes / kRowRuns;
 static constexpr int64_t kMinThreads = 64, kMaxThreads = 256;
 
 std::optional<TwoWayQuantization> nvfp4::getTwoWays(func::FuncOp body) {
@@ -103,6 +107,7 @@ private:
   /// Of the source.
   Value getRows() { return turned.getColumns(); }
   Value getColumns() { return turned.getRows(); }
+  bool isCopied() const { return isa<BlockArgument>(source); }
   bool isDirectTiled() const { return direct && direct->isTiled(); }
   int64_t getElementBytes() {
     return getElementType().getIntOrFloatBitWidth() / 8;
@@ -121,12 +126,17 @@ private:
                                         Value column);
   LogicalResult emitRun(QuantizeEmitter &quantize, Value row, Value column,
                         const Elements &run);
-  Value getAddress(Value row, Value byte);
-  void keep(Value row, Value column, ArrayRef<Value> run);
-  LogicalResult emitRows(Value firstItem);
+  Value getAddress(Value row, Value rowRun, Value byte);
+  Value clampTo(Value position, Value extent, int64_t count);
+  LogicalResult copyTile();
+  void keep(Value row, Value rowRun, Value column, ArrayRef<Value> run);
+  FailureOr<Run> loadSource(Value row, Value column);
+  Elements loadRow(Value row, Value rowRun, Value column);
+  LogicalResult emitRows(Value step);
   SmallVector<Elements> loadColumns(Value rowRun, Value word);
-  LogicalResult emitColumns(Value item);
-  LogicalResult emitLoop(int64_t count, int64_t step,
+  LogicalResult emitColumns(Value step);
+  LogicalResult prepareFactors();
+  LogicalResult emitLoop(int64_t count, int64_t stride,
                          function_ref<LogicalResult(Value)> emit);
 
   TwoWayQuantization ops;
@@ -214,12 +224,15 @@ LogicalResult TwoWayKernel::emitRun(QuantizeEmitter &quantize, Value row,
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-/// Of a byte of a row of the tile.
-Value TwoWayKernel::getAddress(Value row, Value byte) {
-  Value swizzle = evaluator.mul(
-      evaluator.rem(evaluator.div(row, constant(kRun)), constant(kRowRuns)),
-      constant(kGroupWords * kWordBytes));
-  Value place = arith::XOrIOp::create(b, byte, swizzle);
+/// Of a byte of a row of the tile, which is one of the rows 16 `rowRun` ….
+Value TwoWayKernel::getAddress(Value row, Value rowRun, Value byte) {
+  Value swizzle = evaluator.mul(rowRun, constant(kGroupWords * kWordBytes));
+  Value exchange = evaluator.mul(
+      evaluator.rem(evaluator.div(byte, constant(kBankBytes)),
+                    constant(kGroupWords * kWordBytes / kVectorBytes)),
+      constant(kVectorBytes));
+  Value place = arith::XOrIOp::create(
+      b, arith::XOrIOp::create(b, byte, exchange), swizzle);
   Value offset =
       evaluator.add(evaluator.mul(row, constant(getRowBytes())), place);
   return LLVM::GEPOp::create(
@@ -227,7 +240,8 @@ Value TwoWayKernel::getAddress(Value row, Value byte) {
       ValueRange{arith::IndexCastOp::create(b, b.getI64Type(), offset)});
 }
 
-void TwoWayKernel::keep(Value row, Value column, ArrayRef<Value> run) {
+void TwoWayKernel::keep(Value row, Value rowRun, Value column,
+                        ArrayRef<Value> run) {
   int64_t length = kVectorBytes / getElementBytes();
   for (int64_t first = 0; first < kRun; first += length) {
     Value vector =
@@ -238,7 +252,8 @@ void TwoWayKernel::keep(Value row, Value column, ArrayRef<Value> run) {
           LLVM::ConstantOp::create(b, b.getI32IntegerAttr(i)));
     Value byte = evaluator.mul(evaluator.add(column, constant(first)),
                                constant(getElementBytes()));
-    LLVM::StoreOp::create(b, vector, getAddress(row, byte), kVectorBytes);
+    LLVM::StoreOp::create(b, vector, getAddress(row, rowRun, byte),
+                          kVectorBytes);
   }
 }
 
@@ -247,7 +262,8 @@ SmallVector<Elements> TwoWayKernel::loadColumns(Value rowRun, Value word) {
   int64_t perWord = kWordBytes / getElementBytes();
   SmallVector<Elements> columns(perWord);
   Value first = evaluator.mul(rowRun, constant(kRun));
-  Value base = getAddress(first, evaluator.mul(word, constant(kWordBytes)));
+  Value base =
+      getAddress(first, rowRun, evaluator.mul(word, constant(kWordBytes)));
   for (int64_t row = 0; row < kRun; ++row) {
     Value address = LLVM::GEPOp::create(
         b, base.getType(), b.getI8Type(), base,
@@ -273,49 +289,119 @@ SmallVector<Elements> TwoWayKernel::loadColumns(Value rowRun, Value word) {
 // Both ways
 //===----------------------------------------------------------------------===//
 
-/// Loads of several runs come before the first is used.
-LogicalResult TwoWayKernel::emitRows(Value firstItem) {
-  Value perRow = constant(threads / kRun);
-  SmallVector<Run> held;
-  SmallVector<std::pair<Value, Value>> places;
-  for (int64_t i = 0; i < kInFlight; ++i) {
-    Value item = evaluator.add(firstItem, constant(i * threads));
-    Value row = evaluator.div(item, perRow);
-    Value column = evaluator.mul(evaluator.rem(item, perRow), constant(kRun));
-    places.push_back({row, column});
-    Value sourceRow = evaluator.add(tileRow, row),
-          sourceColumn = evaluator.add(tileColumn, column);
-    if (isBelow(sourceRow, getRows()))
-      sourceRow =
-          evaluator.min(sourceRow, evaluator.sub(getRows(), constant(1)));
-    if (isBelow(sourceColumn, getColumns()))
-      sourceColumn = evaluator.min(sourceColumn,
-                                   evaluator.sub(getColumns(), constant(kRun)));
-    evaluator.assumeMultiple(sourceColumn, kRun);
+/// The last `count` elements where those at `position` may not exist.
+Value TwoWayKernel::clampTo(Value position, Value extent, int64_t count) {
+  if (!isBelow(position, extent))
+    return position;
+  return evaluator.min(position, evaluator.sub(extent, constant(count)));
+}
+
+/// By all threads, vector by vector.
+LogicalResult TwoWayKernel::copyTile() {
+  FailureOr<Run> extents = evaluator.getExtents(source);
+  if (failed(extents))
+    return failure();
+  int64_t perRow = getRowBytes() / kVectorBytes;
+  int64_t length = kVectorBytes / getElementBytes();
+  Value vector = evaluator.rem(thread, constant(perRow));
+  Value firstRow = evaluator.div(thread, constant(perRow));
+  Value column = clampTo(
+      evaluator.add(tileColumn, evaluator.mul(vector, constant(length))),
+      getColumns(), length);
+  Value base = kernel.getPointer(cast<BlockArgument>(source));
+  // Rows of a step are a part of a run.
+  int64_t rowsPerStep = threads / perRow;
+  for (int64_t rows = 0; rows < kTileRows; rows += rowsPerStep) {
+    Value row = evaluator.add(firstRow, constant(rows));
     SmallVector<Value> index(lead);
-    llvm::append_values(index, sourceRow, sourceColumn);
-    FailureOr<Run> run = evaluator.getRun(source, index, kRun);
-    if (failed(run))
-      return failure();
-    held.push_back(std::move(*run));
+    llvm::append_values(
+        index, clampTo(evaluator.add(tileRow, row), getRows(), 1), column);
+    Value offset = evaluator.mul(evaluator.linearize(index, *extents),
+                                 constant(getElementBytes()));
+    Value from = LLVM::GEPOp::create(
+        b, base.getType(), b.getI8Type(), base,
+        ValueRange{arith::IndexCastOp::create(b, b.getI64Type(), offset)});
+    Value to = getAddress(row, constant(rows / kRun),
+                          evaluator.mul(vector, constant(kVectorBytes)));
+    NVVM::CpAsyncOp::create(b, to, from, kVectorBytes,
+                            NVVM::LoadCacheModifierKind::CG, Value());
   }
-  for (auto [run, place] : llvm::zip_equal(held, places)) {
-    auto [row, column] = place;
-    keep(row, column, run);
-    if (!direct)
-      continue;
-    Value position = evaluator.add(tileColumn, column);
-    evaluator.assumeMultiple(position, kRun);
-    if (failed(emitRun(*direct, evaluator.add(tileRow, row), position,
-                       getElements(b, run))))
-      return failure();
-  }
+  NVVM::CpAsyncCommitGroupOp::create(b);
   return success();
 }
 
-LogicalResult TwoWayKernel::emitColumns(Value item) {
-  Value rowRun = evaluator.rem(item, constant(kRowRuns));
-  Value word = evaluator.div(item, constant(kRowRuns));
+/// A run of the source that is no argument.
+FailureOr<Run> TwoWayKernel::loadSource(Value row, Value column) {
+  Value sourceColumn =
+      clampTo(evaluator.add(tileColumn, column), getColumns(), kRun);
+  evaluator.assumeMultiple(sourceColumn, kRun);
+  SmallVector<Value> index(lead);
+  llvm::append_values(index, clampTo(evaluator.add(tileRow, row), getRows(), 1),
+                      sourceColumn);
+  return evaluator.getRun(source, index, kRun);
+}
+
+/// A run of a row that the tile has.
+Elements TwoWayKernel::loadRow(Value row, Value rowRun, Value column) {
+  Elements elements;
+  int64_t length = kVectorBytes / getElementBytes();
+  bool isBF16 = getElementType().isBF16();
+  auto type = isBF16
+                  ? VectorType::get(kVectorBytes / kWordBytes, b.getI32Type())
+                  : VectorType::get(length, getElementType());
+  for (int64_t first = 0; first < kRun; first += length) {
+    Value byte = evaluator.mul(evaluator.add(column, constant(first)),
+                               constant(getElementBytes()));
+    Value vector = LLVM::LoadOp::create(b, type, getAddress(row, rowRun, byte),
+                                        kVectorBytes);
+    for (int64_t i = 0; i < type.getNumElements(); ++i) {
+      Value element = LLVM::ExtractElementOp::create(
+          b, vector, LLVM::ConstantOp::create(b, b.getI32IntegerAttr(i)));
+      if (isBF16)
+        elements.appendBoth(b, element);
+      else
+        elements.values.push_back(getElements(b, element).values.front());
+    }
+  }
+  return elements;
+}
+
+/// Loads of several runs come before the first is used.
+LogicalResult TwoWayKernel::emitRows(Value step) {
+  // A step of all threads is 16 rows.
+  Value perRow = constant(threads / kRun);
+  Value firstRow = evaluator.div(thread, perRow);
+  Value column = evaluator.mul(evaluator.rem(thread, perRow), constant(kRun));
+  SmallVector<Value> rows;
+  SmallVector<Elements> held;
+  for (int64_t i = 0; i < kInFlight; ++i) {
+    Value rowRun = evaluator.add(step, constant(i));
+    Value row = evaluator.add(firstRow, evaluator.mul(rowRun, constant(kRun)));
+    rows.push_back(row);
+    if (isCopied()) {
+      held.push_back(loadRow(row, rowRun, column));
+      continue;
+    }
+    FailureOr<Run> run = loadSource(row, column);
+    if (failed(run))
+      return failure();
+    keep(row, rowRun, column, *run);
+    held.push_back(getElements(b, *run));
+  }
+  if (!direct)
+    return success();
+  Value position = evaluator.add(tileColumn, column);
+  evaluator.assumeMultiple(position, kRun);
+  for (auto [run, row] : llvm::zip_equal(held, rows))
+    if (failed(emitRun(*direct, evaluator.add(tileRow, row), position, run)))
+      return failure();
+  return success();
+}
+
+LogicalResult TwoWayKernel::emitColumns(Value step) {
+  Value rowRun = evaluator.rem(thread, constant(kRowRuns));
+  Value word = evaluator.add(evaluator.div(thread, constant(kRowRuns)),
+                             evaluator.mul(step, constant(threads / kRowRuns)));
   SmallVector<Elements> columns = loadColumns(rowRun, word);
   Value firstColumn =
       evaluator.add(tileColumn, evaluator.mul(word, constant(columns.size())));
@@ -328,28 +414,48 @@ LogicalResult TwoWayKernel::emitColumns(Value item) {
   return success();
 }
 
-/// Items of this thread among `count` of the CTA, `step` at a time.
-LogicalResult TwoWayKernel::emitLoop(int64_t count, int64_t step,
+/// Steps 0 … count - 1, `stride` of them at a time.
+LogicalResult TwoWayKernel::emitLoop(int64_t count, int64_t stride,
                                      function_ref<LogicalResult(Value)> emit) {
-  auto loop = scf::ForOp::create(b, constant(0), constant(count / threads),
-                                 constant(step));
+  auto loop =
+      scf::ForOp::create(b, constant(0), constant(count), constant(stride));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   ElementEvaluator::Scope scope(evaluator);
-  return emit(evaluator.add(
-      evaluator.mul(loop.getInductionVar(), constant(threads)), thread));
+  return emit(loop.getInductionVar());
+}
+
+/// Divides by global scales of tensors while copies are in flight: later, these
+/// are the same values.
+LogicalResult TwoWayKernel::prepareFactors() {
+  for (QuantizeEmitter *quantize : {direct ? &*direct : nullptr, &turned})
+    if (quantize && quantize->hasOneGlobalScale() &&
+        failed(quantize->getFactors({})))
+      return failure();
+  return success();
 }
 
 LogicalResult TwoWayKernel::generate() {
   placeTile();
-  int64_t runs = kTileRows * threads / kRun;
-  if (failed(emitLoop(runs, kInFlight,
-                      [&](Value item) { return emitRows(item); })))
-    return failure();
-  NVVM::BarrierOp::create(b);
+  auto emitAllRows = [&]() {
+    return emitLoop(kRowRuns, kInFlight,
+                    [&](Value step) { return emitRows(step); });
+  };
+  if (isCopied()) {
+    if (failed(copyTile()) || failed(prepareFactors()))
+      return failure();
+    NVVM::CpAsyncWaitGroupOp::create(b, /*n=*/0);
+    NVVM::BarrierOp::create(b);
+    if (direct && failed(emitAllRows()))
+      return failure();
+  } else {
+    if (failed(emitAllRows()))
+      return failure();
+    NVVM::BarrierOp::create(b);
+  }
   int64_t words = threads * getElementBytes() / kWordBytes;
-  return emitLoop(words * kRowRuns, 1,
-                  [&](Value item) { return emitColumns(item); });
+  return emitLoop(words * kRowRuns / threads, 1,
+                  [&](Value step) { return emitColumns(step); });
 }
 
 LogicalResult TwoWayKernel::checkLimits() {

@@ -125,6 +125,19 @@ static Role getLinalgRole(linalg::LinalgOp op) {
   return readsRows ? Role::Row : Role::Reduction;
 }
 
+/// Whether only quantizers of rows read a transform: each computes it again
+/// from what it reads anyway, which costs less than to write and read it.
+static bool isOnlyQuantized(HadamardIntoOp op) {
+  return !op->use_empty() && llvm::all_of(op->getUses(), [](OpOperand &use) {
+    Operation *user = use.getOwner();
+    auto quantize = dyn_cast<QuantizeIntoOp>(user);
+    bool readsRows =
+        quantize ? quantize.getBlockType().getFormat().getBlockRows() == 1
+                 : isa<GlobalScaleIntoOp>(user);
+    return readsRows && use.getOperandNumber() == 0;
+  });
+}
+
 Role nvfp4::getRole(Operation *op) {
   if (op->getNumResults() == 0 ||
       llvm::none_of(op->getResultTypes(),
@@ -151,6 +164,9 @@ Role nvfp4::getRole(Operation *op) {
                : Role::Block;
   if (auto dequantize = dyn_cast<DequantizeIntoOp>(op))
     return getDecodedQuantization(dequantize) ? Role::Decode : Role::Alone;
+  if (auto transform = dyn_cast<HadamardIntoOp>(op);
+      transform && isOnlyQuantized(transform))
+    return Role::Mover;
   if (isa<HadamardIntoOp, RelayoutIntoOp, TransposeIntoOp>(op))
     return Role::Alone;
   return Role::Unknown;

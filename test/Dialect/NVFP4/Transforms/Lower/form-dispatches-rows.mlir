@@ -153,3 +153,40 @@ func.func @one_row(%x: tensor<1x4096xf32>) -> tensor<1xf32> {
   } -> tensor<1xf32>
   return %sum : tensor<1xf32>
 }
+
+// -----
+
+/// Quantizers compute a transform that nobody else reads.
+// CHECK-LABEL: func.func @row_32(
+//       CHECK:   nvfp4.hadamard_into
+//       CHECK:   nvfp4.global_scale_into
+// CHECK-LABEL: func.func @row_32_1(
+//       CHECK:   nvfp4.hadamard_into
+//       CHECK:   nvfp4.quantize_into
+// CHECK-LABEL: func.func @transformed(
+// CHECK-COUNT-2: nvfp4.dispatch
+//   CHECK-NOT:   nvfp4.dispatch
+func.func @transformed(%x: tensor<16x32xbf16>) -> (tensor<16xf32>, tensor<16x16xi8>, tensor<16x2xi8>) {
+  %g = arith.constant dense<1.0> : tensor<f32>
+  %eh = tensor.empty() : tensor<16x32xbf16>
+  %h = nvfp4.hadamard_into signs<0xD7E8> ins(%x : tensor<16x32xbf16>) outs(%eh : tensor<16x32xbf16>) -> tensor<16x32xbf16>
+  %ea = tensor.empty() : tensor<16xf32>
+  %a = nvfp4.global_scale_into format <nvfp4<global = row>> ins(%h : tensor<16x32xbf16>) outs(%ea : tensor<16xf32>) -> tensor<16xf32>
+  %ec = tensor.empty() : tensor<16x16xi8>
+  %es = tensor.empty() : tensor<16x2xi8>
+  %q:2 = nvfp4.quantize_into as !nvfp4.tensor<16x32, nvfp4> ins(%h, %g : tensor<16x32xbf16>, tensor<f32>)
+      outs(%ec, %es : tensor<16x16xi8>, tensor<16x2xi8>) -> tensor<16x16xi8>, tensor<16x2xi8>
+  return %a, %q#0, %q#1 : tensor<16xf32>, tensor<16x16xi8>, tensor<16x2xi8>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @read_by_others(
+// CHECK-COUNT-2: nvfp4.dispatch
+func.func @read_by_others(%x: tensor<16x32xbf16>) -> (tensor<16x32xbf16>, tensor<16xf32>) {
+  %eh = tensor.empty() : tensor<16x32xbf16>
+  %h = nvfp4.hadamard_into signs<0xD7E8> ins(%x : tensor<16x32xbf16>) outs(%eh : tensor<16x32xbf16>) -> tensor<16x32xbf16>
+  %ea = tensor.empty() : tensor<16xf32>
+  %a = nvfp4.global_scale_into format <nvfp4<global = row>> ins(%h : tensor<16x32xbf16>) outs(%ea : tensor<16xf32>) -> tensor<16xf32>
+  return %h, %a : tensor<16x32xbf16>, tensor<16xf32>
+}
