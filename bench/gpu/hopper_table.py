@@ -42,12 +42,21 @@ WHAT = {
     "quantize, one pass": ("copy", {SQUARE: (0.88, 0.92)}),
     "quantize, two passes": ("copy", {SQUARE: (0.88, 0.92)}),
     "quantize, rows and columns": ("copy", {SQUARE: (0.75, 0.85)}),
+    "quantize, 16x16": ("copy", {SQUARE: (None, None)}),
+    "quantize, stochastic": ("copy", {SQUARE: (None, None)}),
+    "quantize, Hadamard": ("copy", {SQUARE: (None, None)}),
+    "quantize, Hadamard, two passes": ("copy", {SQUARE: (None, None)}),
 }
+ONE_PASS, TWO_PASSES = (2, ("quantize_4_1", "quantize_8_2")), (4, ("quantize_two_passes_8_1",))
 # Bytes read per element, and the kernels that read and write as much as quantizers do.
 QUANTIZE_COPIES = {
-    "quantize, one pass": (2, ("quantize_4_1", "quantize_8_2")),
-    "quantize, two passes": (4, ("quantize_two_passes_8_1",)),
+    "quantize, one pass": ONE_PASS,
+    "quantize, two passes": TWO_PASSES,
     "quantize, rows and columns": (2, ("quantize_two_ways_4_2", "quantize_two_ways_2_1")),
+    "quantize, 16x16": ONE_PASS,
+    "quantize, stochastic": ONE_PASS,
+    "quantize, Hadamard": ONE_PASS,
+    "quantize, Hadamard, two passes": TWO_PASSES,
 }
 MULTIPROCESSORS = 132
 
@@ -165,6 +174,32 @@ def triton_us(n: int, k: int, m: int) -> tuple[float, str]:
     )
 
 
+def triton_quantize_us(what: str, rows: int, columns: int) -> float | None:
+    """The fastest naive quantizer of the kind; None where there is none."""
+    count = rotation(2 * rows * columns)
+    sources = [torch.randn(rows, columns, device="cuda").to(torch.bfloat16) for _ in range(count)]
+    amax, of_rows = torch.tensor([4.5], device="cuda"), torch.empty(rows, device="cuda")
+    codes, scales = (torch.empty(rows * columns // share, dtype=torch.uint8, device="cuda") for share in (2, 16))
+
+    def one_pass(x, config):
+        peers.triton_quantize(x, amax, codes, scales, config)
+
+    def two_passes(x, config):
+        peers.triton_amax(x, of_rows, amax)
+        one_pass(x, config)
+
+    def both_ways(x, config):
+        one_pass(x, config)
+        one_pass(x.t(), turned)
+
+    launches = {"one pass": one_pass, "two passes": two_passes, "rows and columns": both_ways}
+    launch = launches.get(what.removeprefix("quantize, "))
+    if not launch:
+        return None
+    _, turned = min((time_launches([lambda x=x, c=c: one_pass(x.t(), c) for x in sources]), c) for c in peers.QUANTIZE_CONFIGS)
+    return best({str(c): [lambda x=x, c=c: launch(x, c) for x in sources] for c in peers.QUANTIZE_CONFIGS})[0]
+
+
 def dequantize_us(n: int, k: int, m: int) -> float:
     """Dequantize, then cuBLAS."""
     sets = [peers.make_weights(n, k) for _ in range(rotation(weights_bytes(n, k)))]
@@ -220,6 +255,8 @@ def rows_of(only: str, cases: dict, with_peers: bool):
             if what.startswith("W4A16") and with_peers:
                 row["triton_us"] = triton_us(n, k, m)[0]
                 row["dequantize_us"] = dequantize_us(n, k, m)
+            if what in QUANTIZE_COPIES and with_peers:
+                row["triton_us"] = triton_quantize_us(what, n, k)
             for case in cases.get((what, shape), []):
                 launchers, check = case["make"](n, k, m)
                 row["error"] = check() if check else None
@@ -228,6 +265,8 @@ def rows_of(only: str, cases: dict, with_peers: bool):
                 del launchers, check
             if "ours_us" in row:
                 row["figure"] = floor / row["ours_us"]
+                if row.get("triton_us"):
+                    row["ahead"] = row["triton_us"] / row["ours_us"]
             yield row
             torch.cuda.empty_cache()
 
@@ -237,11 +276,11 @@ def text_of(row: dict) -> str:
     share = lambda key: f"{row[key]:6.3f}" if row.get(key) else " " * 6  # noqa: E731
     return (
         f"{row['what']:28}{row['shape']:>12} {time('ours_us')} {time('floor_us')} {share('figure')} {share('reach')} {share('then')}"
-        f" {time('cublas_us')} {time('triton_us')} {time('dequantize_us')} {share('error')}  {row['floor']}"
+        f" {time('cublas_us')} {time('triton_us')} {share('ahead')} {time('dequantize_us')} {share('error')}  {row['floor']}"
     )
 
 
-COLUMNS = ["what", "shape", "ours_us", "floor_us", "figure", "reach", "then", "cublas_us", "triton_us", "dequantize_us", "unit", "floor", "error"]
+COLUMNS = ["what", "shape", "ours_us", "floor_us", "figure", "reach", "then", "cublas_us", "triton_us", "ahead", "dequantize_us", "unit", "floor", "error"]
 
 
 def main() -> None:
@@ -254,7 +293,7 @@ def main() -> None:
     torch.manual_seed(1)
     cases = load_cases(arguments.ours)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; microseconds")
-    print(f"{'':28}{'':>12} {'ours':>9} {'floor':>9} {'share':>6} {'reach':>6} {'then':>6} {'cuBLAS':>9} {'Triton':>9} {'deq+mm':>9} {'error':>6}")
+    print(f"{'':28}{'':>12} {'ours':>9} {'floor':>9} {'share':>6} {'reach':>6} {'then':>6} {'cuBLAS':>9} {'Triton':>9} {'ahead':>6} {'deq+mm':>9} {'error':>6}")
     rows = []
     for row in rows_of(arguments.only, cases, not arguments.no_peers):
         print(text_of(row), flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What anybody can write in an afternoon: NVFP4 matmuls in Triton and PyTorch, as peers.
+"""What anybody can write in an afternoon: NVFP4 matmuls and quantizers in Triton and PyTorch, as peers.
 
 Weights are N x K/2 bytes of codes (the first element of a pair in the low half), N x K/16 scales in
 e4m3, and a global scale. Results are X Wt, X of bf16.
@@ -58,6 +58,35 @@ def _dequantize_kernel(codes_ptr, scales_ptr, out_ptr, K, BLOCK: tl.constexpr):
     tl.store(out_ptr + row * K + start + tl.arange(0, BLOCK), tl.reshape(both, (BLOCK,)))
 
 
+@triton.jit
+def _amax_kernel(x_ptr, out_ptr, COLUMNS: tl.constexpr):
+    row = tl.program_id(0)
+    x = tl.load(x_ptr + row * COLUMNS + tl.arange(0, COLUMNS)).to(tl.float32)
+    tl.store(out_ptr + row, tl.max(tl.abs(x), 0))
+
+
+@triton.jit
+def _quantize_kernel(x_ptr, amax_ptr, codes_ptr, scales_ptr, row_stride, column_stride, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]
+    first = tl.program_id(1) * COLUMNS
+    x = tl.load(x_ptr + row * row_stride + (first + tl.arange(0, COLUMNS)[None, :]) * column_stride).to(tl.float32)
+    encode = 2688.0 / tl.load(amax_ptr)
+    blocks = tl.reshape(x, (ROWS, COLUMNS // 16, 16))
+    scale = tl.minimum(tl.max(tl.abs(blocks), 2) * (encode / 6.0), 448.0).to(tl.float8e4nv)
+    factor = tl.minimum(1.0 / (scale.to(tl.float32) * (1.0 / encode)), 3.4e38)
+    y = blocks * factor[:, :, None]
+    a = tl.abs(y)
+    code = (a > 0.25).to(tl.uint8) + (a >= 0.75).to(tl.uint8) + (a > 1.25).to(tl.uint8) + (a >= 1.75).to(tl.uint8)
+    code += (a > 2.5).to(tl.uint8) + (a >= 3.5).to(tl.uint8) + (a > 5.0).to(tl.uint8)
+    code |= (y.to(tl.int32, bitcast=True) < 0).to(tl.uint8) << 3
+    low, high = tl.split(tl.reshape(code, (ROWS, COLUMNS // 2, 2)))
+    tl.store(codes_ptr + row * (columns // 2) + first // 2 + tl.arange(0, COLUMNS // 2)[None, :], low | (high << 4))
+    place = scales_ptr + row * (columns // 16) + first // 16 + tl.arange(0, COLUMNS // 16)[None, :]
+    tl.store(place, scale.to(tl.uint8, bitcast=True))
+
+
+# ROWS, COLUMNS, warps
+QUANTIZE_CONFIGS = [(1, 2048, 4), (4, 512, 4), (16, 128, 4), (64, 64, 4), (64, 64, 8)]
 # BLOCK_M, BLOCK_N, BLOCK_K, SPLIT_K, warps, stages
 CONFIGS = {
     16: [(16, 64, 128, 1, 4, 4), (16, 32, 256, 1, 4, 3), (16, 128, 128, 1, 8, 3)],
@@ -81,6 +110,19 @@ def triton_matmul(x, codes, scales, out, global_scale: float, config) -> None:
     _matmul_kernel[(triton.cdiv(m, block_m), n // block_n, split)](
         x, codes, scales, out, global_scale, m, n, k, split, block_m, block_n, block_k, num_warps=warps, num_stages=stages
     )  # fmt: skip
+
+
+def triton_quantize(x, amax, codes, scales, config) -> None:
+    """`x` may be the view of a transpose."""
+    rows, columns = x.shape
+    block_rows, block_columns, warps = config
+    grid = (rows // block_rows, columns // block_columns)
+    _quantize_kernel[grid](x, amax, codes, scales, *x.stride(), columns, block_rows, block_columns, num_warps=warps)
+
+
+def triton_amax(x, of_rows, amax) -> None:
+    _amax_kernel[(x.shape[0],)](x, of_rows, x.shape[1], num_warps=8)
+    _amax_kernel[(1,)](of_rows, amax, x.shape[0], num_warps=8)
 
 
 def dequantize(codes, scales, out) -> None:

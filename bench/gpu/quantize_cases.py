@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from gpubench import Module, rotation
 
 FOLDER = Path(os.environ.get("QUANTIZE_KERNELS", Path(__file__).resolve().parent / "quantize_kernels"))
 SQUARE = (8192, 8192)
+SIGNS = 0xD7E8
 FLT_MAX = torch.finfo(torch.float32).max
 
 
@@ -56,20 +58,43 @@ class Buffers:
         self.amax = torch.tensor([4.5], device="cuda")
 
 
-def one_pass(rows: int, columns: int, _):
-    buffers, kernel = Buffers(rows, columns, 1), load("bf16")
+def unchanged(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+def transformed(x: torch.Tensor) -> torch.Tensor:
+    """The random Hadamard transform of groups of 16, summed in order."""
+    matrix = torch.ones(1, 1)
+    while len(matrix) < 16:
+        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
+    signs = torch.tensor([-0.25 if SIGNS >> j & 1 else 0.25 for j in range(16)])
+    matrix = (signs[:, None] * matrix).to(x.device)
+    groups = x.float().view(-1, 16)
+    total = torch.zeros_like(groups)
+    for j in range(16):
+        total += groups[:, j : j + 1] * matrix[j]
+    return total.to(x.dtype).view(x.shape)
+
+
+def one_pass(rows: int, columns: int, _, name: str = "bf16", change=unchanged):
+    buffers, kernel = Buffers(rows, columns, 1), load(name)
     launchers = [lambda x=x, r=r: kernel(x, buffers.amax, *r) for x, r in zip(buffers.x, buffers.results, strict=True)]
 
     def check() -> float:
         launchers[0]()
-        return differing(buffers.results[0], reference(buffers.x[0], buffers.amax))
+        return differing(buffers.results[0], reference(change(buffers.x[0]), buffers.amax))
 
     return launchers, check
 
 
-def two_passes(rows: int, columns: int, _):
-    buffers, kernel = Buffers(rows, columns, 1), load("bf16")
-    of_rows, of_all = load("amax_rows"), load("amax_all")
+def unchecked(rows: int, columns: int, _, name: str, *extra):
+    buffers, kernel = Buffers(rows, columns, 1), load(name)
+    return [lambda x=x, r=r: kernel(x, buffers.amax, *extra, *r) for x, r in zip(buffers.x, buffers.results, strict=True)], None
+
+
+def two_passes(rows: int, columns: int, _, name: str = "bf16", amax: str = "amax_rows", change=unchanged):
+    buffers, kernel = Buffers(rows, columns, 1), load(name)
+    of_rows, of_all = load(amax), load("amax_all")
     row_amax = torch.empty(rows, device="cuda")
 
     def launch(x, results) -> None:
@@ -81,7 +106,7 @@ def two_passes(rows: int, columns: int, _):
 
     def check() -> float:
         launchers[0]()
-        return differing(buffers.results[0], reference(buffers.x[0], buffers.x[0].float().abs().max()))
+        return differing(buffers.results[0], reference(change(buffers.x[0]), change(buffers.x[0]).float().abs().max()))
 
     return launchers, check
 
@@ -102,5 +127,13 @@ def both_ways(rows: int, columns: int, _):
 
 
 def cases() -> list[dict]:
-    makers = {"one pass": one_pass, "two passes": two_passes, "rows and columns": both_ways}
+    makers = {
+        "one pass": one_pass,
+        "two passes": two_passes,
+        "rows and columns": both_ways,
+        "16x16": partial(unchecked, name="square"),
+        "stochastic": lambda *shape: unchecked(*shape, "stochastic", torch.zeros(2, dtype=torch.int64, device="cuda")),
+        "Hadamard": partial(one_pass, name="hadamard", change=transformed),
+        "Hadamard, two passes": partial(two_passes, name="hadamard", amax="amax_hadamard", change=transformed),
+    }
     return [{"what": f"quantize, {name}", "shape": SQUARE, "make": make} for name, make in makers.items()]

@@ -132,6 +132,7 @@ private:
   EmittedBlockScale emitScale(mlir::Value amax, const EmittedFactors &factors);
   EmittedBlockScale emitPlainScale(mlir::Value amax,
                                    const EmittedFactors &factors);
+  /// A byte of each element, as i32.
   mlir::FailureOr<llvm::SmallVector<mlir::Value>>
   emitRandomBytes(mlir::ValueRange index, int64_t count);
   void storeRun(mlir::ValueRange index, Presence presence,
