@@ -292,7 +292,7 @@ static bool execArrival(Warp &warp, const Inst &inst, const MbarrierPlan &plan,
     if (plan.qualifiers.order != MemoryOrder::Relaxed)
       barrier.current->release(order);
     else
-      barrier.current->publishTensorMemory(order.getNow());
+      barrier.current->publishRelaxed(order);
     if (barrier.cta != &warp.getCta()) {
       ordering::Publisher publisher;
       publisher.cluster = uint32_t(warp.getCluster().getLinearId());
@@ -393,6 +393,12 @@ static void observe(Warp &warp, const Inst &inst, const MbarrierPlan &plan,
     return;
   if (plan.qualifiers.order == MemoryOrder::Relaxed) {
     barrier.completed->acquireTensorMemory(*order);
+    // A fence behind it acquires.
+    ordering::Publisher publisher;
+    publisher.cluster = order->getNow().cluster;
+    publisher.cta = order->getCta();
+    order->addPending(*barrier.completed, publisher, lane,
+                      plan.qualifiers.scope);
     return;
   }
   barrier.completed->acquire(*order, 1u << lane);

@@ -166,6 +166,8 @@ Outcome ClusterBarrier::arrive(Warp &warp, const Inst &inst, uint32_t mask,
     else if (order->getFenced() &&
              order->getFencedScope() >= ordering::Scope::Cluster)
       current->publish(*order->getFenced());
+    if (!isRelease)
+      current->publishTensorMemory(order->getNow());
   }
   arrived += uint32_t(__builtin_popcount(mask));
   arrivedLanes[index] |= mask;

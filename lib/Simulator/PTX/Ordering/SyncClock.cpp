@@ -35,6 +35,12 @@ void SyncClock::publish(const Snapshot &snapshot) {
     publishView(snapshot, v);
 }
 
+void SyncClock::publishRelaxed(const WarpOrder &warp) {
+  if (const Snapshot *fenced = warp.getFenced())
+    publish(*fenced);
+  publishTensorMemory(warp.getNow());
+}
+
 void SyncClock::publishTensorMemory(const Snapshot &snapshot) {
   publishView(snapshot, unsigned(View::TensorMemory));
 }

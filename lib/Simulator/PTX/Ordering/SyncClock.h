@@ -34,7 +34,9 @@ public:
   /// Publishes that an asynchronous component has reached `clock`; `isFenced`:
   /// to tensor memory, too.
   void include(uint32_t component, uint32_t clock, bool isFenced = false);
-  /// What relaxed operations carry: the view of tensor memory alone.
+  /// What a relaxed operation of a warp carries: what a fence before it
+  /// publishes, and the view of tensor memory.
+  void publishRelaxed(const WarpOrder &warp);
   void publishTensorMemory(const Snapshot &snapshot);
   void acquireTensorMemory(WarpOrder &warp) const;
   /// Publishes what another object has.
