@@ -2,17 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A CTA copies a tile of 64 rows to shared memory, all of it in flight at once.
-// Threads quantize runs of 16 columns from there, then runs of 16 rows. Four
-// neighbouring lanes have four such runs of a column, so that their codes fill
-// a sector of memory:
+// A CTA copies a tile of 128 rows to shared memory, all of it in flight at
+// once. Threads quantize runs of 16 columns from there, then runs of 16 rows.
+// Eight neighbouring lanes have eight such runs of a column, so that their
+// codes fill two sectors of memory:
 //
-//   lane        0        1        2        3     |  4 …
-//   rows      0-15    16-31    32-47    48-63    |  0-15 …
-//   columns   those of word 0 of a row           |  word 1 …
+//   lane        0        1     …     7      |  8 …
+//   rows      0-15    16-31    …  112-127   |  0-15 …
+//   columns   those of word 0 of a row      |  word 1 …
 //
-// A warp reads eight words of a row at four rows at a time. Words of rows
-// 16 n … lie exclusive-or 8 n, which makes these 32 different banks; vectors of
+// A warp reads four words of a row at eight rows at a time. Words of rows
+// 16 n … lie exclusive-or 4 n, which makes these 32 different banks; vectors of
 // every fourth run change places, so that eight lanes read eight runs of a row
 // from different banks, too.
 //
@@ -44,13 +44,19 @@ using Run = ElementEvaluator::Run;
 
 /// Elements of a run, and rows of a tile, which has as many columns as the CTA
 /// has threads.
-static constexpr int64_t kRun = 16, kTileRows = 64;
+static constexpr int64_t kRun = 16, kTileRows = 128;
 static constexpr int64_t kRowRuns = kTileRows / kRun;
 /// Runs of a row that a thread has in flight.
 static constexpr int64_t kInFlight = 2;
 /// Bytes of a word, and words that lie together in shared memory.
 static constexpr int64_t kWordBytes = 4, kVectorBytes = 16, kBankBytes = 128,
                          kGroupWords = kBankBytes / kWordBytes / kRowRuns;
+/// Vectors of a row that change places.
+static constexpr int64_t kExchanges = 4;
+/// Registers that a thread needs not to be slower.
+static constexpr int64_t kRegisters = 64, kAllRegisters = 65536;
+/// Of shared memory, by the system, for a CTA.
+static constexpr int64_t kReservedBytes = 1024;
 static constexpr int64_t kMinThreads = 64, kMaxThreads = 256;
 
 std::optional<TwoWayQuantization> nvfp4::getTwoWays(func::FuncOp body) {
@@ -135,6 +141,7 @@ private:
   LogicalResult emitRows(Value step);
   SmallVector<Elements> loadColumns(Value rowRun, Value word);
   LogicalResult emitColumns(Value step);
+  void limitRegisters();
   LogicalResult prepareFactors();
   LogicalResult emitLoop(int64_t count, int64_t stride,
                          function_ref<LogicalResult(Value)> emit);
@@ -227,10 +234,10 @@ LogicalResult TwoWayKernel::emitRun(QuantizeEmitter &quantize, Value row,
 /// Of a byte of a row of the tile, which is one of the rows 16 `rowRun` ….
 Value TwoWayKernel::getAddress(Value row, Value rowRun, Value byte) {
   Value swizzle = evaluator.mul(rowRun, constant(kGroupWords * kWordBytes));
-  Value exchange = evaluator.mul(
-      evaluator.rem(evaluator.div(byte, constant(kBankBytes)),
-                    constant(kGroupWords * kWordBytes / kVectorBytes)),
-      constant(kVectorBytes));
+  Value exchange =
+      evaluator.mul(evaluator.rem(evaluator.div(byte, constant(kBankBytes)),
+                                  constant(kExchanges)),
+                    constant(kVectorBytes));
   Value place = arith::XOrIOp::create(
       b, arith::XOrIOp::create(b, byte, exchange), swizzle);
   Value offset =
@@ -435,7 +442,19 @@ LogicalResult TwoWayKernel::prepareFactors() {
   return success();
 }
 
+/// As many CTAs as shared memory has room for, if registers have, too: ptxas
+/// would take more of them to hold more loads.
+void TwoWayKernel::limitRegisters() {
+  int64_t byMemory = kernel.getChip().sharedBytes /
+                     (kTileRows * getRowBytes() + kReservedBytes);
+  int64_t least = std::min(byMemory, kAllRegisters / (kRegisters * threads));
+  kernel.getFunction()->setAttr(
+      NVVM::NVVMDialect::getMinctasmAttrName(),
+      b.getI32IntegerAttr(std::max<int64_t>(least, 1)));
+}
+
 LogicalResult TwoWayKernel::generate() {
+  limitRegisters();
   placeTile();
   auto emitAllRows = [&]() {
     return emitLoop(kRowRuns, kInFlight,
@@ -469,6 +488,12 @@ LogicalResult TwoWayKernel::checkLimits() {
     return ops.turned.emitError("expected a source of f32, bf16 or f16 to "
                                 "quantize a transpose, but got ")
            << element;
+  int64_t tileBytes = kTileRows * getRowBytes();
+  if (tileBytes > kernel.getChip().sharedBytes)
+    return ops.turned.emitError("expected threads whose tile fits into ")
+           << kernel.getChip().sharedBytes
+           << " bytes of shared memory, but got " << threads << " threads and "
+           << tileBytes << " bytes";
   return success();
 }
 
