@@ -74,8 +74,7 @@ struct TensorDescriptor {
 /// scalesPerLine. Fails, naming what is legal, where there is no such product.
 Status decodeTensorDescriptor(uint32_t bits, TensorDescriptor &descriptor);
 
-/// Bytes of an element of A or B in shared memory, if it is not transposed;
-/// elements of less than a byte count as one.
+/// Bytes of an element of A or B; elements of less than a byte count as one.
 int getElementBytes(ElementType type);
 
 /// Sixteen elements of 4 or 6 bits, packed from the first byte of a chunk, in a
