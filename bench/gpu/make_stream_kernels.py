@@ -72,7 +72,9 @@ def main() -> None:
             name = f"{n}_{rows}"
             (folder / f"{name}.ptx").write_text(kernels.ptx)
             cluster = int((re.search(r"clusters = (\d+)", kernel) or [0, 1])[1])
-            launches[name] = {"entry": entry, "grid": grid, "threads": threads, "shared": shared, "cluster": cluster}
+            # Rows of the boxes in which activations come; 0 where threads bring them.
+            box = int(re.search(r"tile = (\d+)x", kernel)[1]) if ".param .align 64" in kernels.ptx else 0
+            launches[name] = {"entry": entry, "grid": grid, "threads": threads, "shared": shared, "cluster": cluster, "box": box}
             print(f"{n}x{k}, {rows} rows: {kernel}, grid {grid}")
     (folder / "kernels.json").write_text(json.dumps(launches, indent=1))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from gpubench import Module
-from matmul_cases import decode, draw_weights, error
+from matmul_cases import decode, draw_weights, error, lines
 
 FOLDER = Path(os.environ.get("STREAM_KERNELS", Path(__file__).resolve().parent / "stream_kernels"))
 
@@ -28,7 +28,8 @@ def stream(n: int, k: int, m: int):
     scale = torch.tensor([2688.0], device="cuda")
 
     def run(i: int) -> None:
-        arguments = (a, codes[i], scales[i], scale, d)
+        maps = [lines(a, launch["box"])] if launch["box"] else []
+        arguments = (a, codes[i], scales[i], scale, d, *maps)
         kernel(launch["grid"], launch["threads"], arguments, cluster=(launch["cluster"], 1, 1), programmatic=True)
 
     def check() -> float:

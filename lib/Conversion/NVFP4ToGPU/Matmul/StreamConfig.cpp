@@ -208,6 +208,10 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
     return root.emitOpError("expected tiles of more than ")
            << kOctet << " rows for several groups of warps along N, but got "
            << attr;
+  // A group knows that it has read a stage when it is at the next.
+  if (config.isStaged && config.stages < 2 * config.groups)
+    return root.emitOpError("expected two stages for each of ")
+           << config.groups << " groups of warps along K, but got " << attr;
   if (config.isStaged && config.stageTiles > 1 && !config.hasWholeStages())
     return root.emitOpError("expected a K of whole stages for each of ")
            << config.clusters << " CTAs, but got " << config.k << " for "

@@ -53,9 +53,9 @@ static MatmulConfig getFillConfig(const StreamConfig &config) {
           kRegisterTileRows,
           kImageDepth,
           /*warpsM=*/1,
-          /*warpsN=*/kWarpsPerGroup,
+          /*warpsN=*/1,
           /*warpsK=*/1,
-          kGroupThreads + 32,
+          /*threads=*/32,
           config.stages,
           /*swapped=*/true,
           config.maxRows};

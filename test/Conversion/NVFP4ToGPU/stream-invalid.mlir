@@ -1,0 +1,79 @@
+// RUN: nvfp4-opt %s --convert-nvfp4-kernels-to-gpu=chip=sm_90a --split-input-file --verify-diagnostics
+
+!a = tensor<16x512xbf16>
+!c = tensor<32768xi8>
+!s = tensor<4096xi8>
+!d = tensor<16x128xbf16>
+
+module @kernels {
+  func.func @alone(%a: !a, %bc: !c, %bs: !s, %bg: tensor<f32>, %d: !d) -> !d
+      attributes {nvfp4.kernel = [#nvfp4.kernel<stream, threads = 320, tile = 16x64x256, warps = 1x4x2, stages = 4, swapped = true, max_rows = 16>]} {
+    // expected-error @+1 {{expected clusters of 2, 4 or 8, but got 1}}
+    %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<128x512, nvfp4, layout = registers> ins(%a, %bc, %bs, %bg : !a, !c, !s, tensor<f32>) outs(%d : !d) -> !d
+    return %r : !d
+  }
+}
+func.func @main(%a: memref<16x512xbf16>, %bc: memref<32768xi8>, %bs: memref<4096xi8>, %bg: memref<f32>, %d: memref<16x128xbf16>) {
+  nvfp4.dispatch @kernels::@alone ins(%a, %bc, %bs, %bg : memref<16x512xbf16>, memref<32768xi8>, memref<4096xi8>, memref<f32>) outs(%d : memref<16x128xbf16>)
+  return
+}
+
+// -----
+
+!a = tensor<16x512xbf16>
+!c = tensor<32768xi8>
+!s = tensor<4096xi8>
+!d = tensor<16x128xbf16>
+
+module @kernels {
+  func.func @shallow(%a: !a, %bc: !c, %bs: !s, %bg: tensor<f32>, %d: !d) -> !d
+      attributes {nvfp4.kernel = [#nvfp4.kernel<stream, threads = 576, tile = 16x128x128, warps = 1x8x2, stages = 2, swapped = true, max_rows = 16, clusters = 2>]} {
+    // expected-error @+1 {{expected two stages for each of 2 groups of warps along K}}
+    %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<128x512, nvfp4, layout = registers> ins(%a, %bc, %bs, %bg : !a, !c, !s, tensor<f32>) outs(%d : !d) -> !d
+    return %r : !d
+  }
+}
+func.func @main(%a: memref<16x512xbf16>, %bc: memref<32768xi8>, %bs: memref<4096xi8>, %bg: memref<f32>, %d: memref<16x128xbf16>) {
+  nvfp4.dispatch @kernels::@shallow ins(%a, %bc, %bs, %bg : memref<16x512xbf16>, memref<32768xi8>, memref<4096xi8>, memref<f32>) outs(%d : memref<16x128xbf16>)
+  return
+}
+
+// -----
+
+!a = tensor<16x384xbf16>
+!c = tensor<24576xi8>
+!s = tensor<3072xi8>
+!d = tensor<16x128xbf16>
+
+module @kernels {
+  func.func @parts(%a: !a, %bc: !c, %bs: !s, %bg: tensor<f32>, %d: !d) -> !d
+      attributes {nvfp4.kernel = [#nvfp4.kernel<stream, threads = 320, tile = 16x128x256, warps = 1x8x1, stages = 2, swapped = true, max_rows = 16, clusters = 2>]} {
+    // expected-error @+1 {{expected a K of whole stages for each of 2 CTAs, but got 384}}
+    %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<128x384, nvfp4, layout = registers> ins(%a, %bc, %bs, %bg : !a, !c, !s, tensor<f32>) outs(%d : !d) -> !d
+    return %r : !d
+  }
+}
+func.func @main(%a: memref<16x384xbf16>, %bc: memref<24576xi8>, %bs: memref<3072xi8>, %bg: memref<f32>, %d: memref<16x128xbf16>) {
+  nvfp4.dispatch @kernels::@parts ins(%a, %bc, %bs, %bg : memref<16x384xbf16>, memref<24576xi8>, memref<3072xi8>, memref<f32>) outs(%d : memref<16x128xbf16>)
+  return
+}
+
+// -----
+
+!a = tensor<8x512xbf16>
+!c = tensor<32768xi8>
+!s = tensor<4096xi8>
+!d = tensor<8x128xbf16>
+
+module @kernels {
+  func.func @octet(%a: !a, %bc: !c, %bs: !s, %bg: tensor<f32>, %d: !d) -> !d
+      attributes {nvfp4.kernel = [#nvfp4.kernel<stream, threads = 320, tile = 8x128x256, warps = 1x8x1, stages = 2, swapped = true, max_rows = 8, clusters = 2>]} {
+    // expected-error @+1 {{expected tiles of more than 8 rows for several groups of warps along N}}
+    %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<128x512, nvfp4, layout = registers> ins(%a, %bc, %bs, %bg : !a, !c, !s, tensor<f32>) outs(%d : !d) -> !d
+    return %r : !d
+  }
+}
+func.func @main(%a: memref<8x512xbf16>, %bc: memref<32768xi8>, %bs: memref<4096xi8>, %bg: memref<f32>, %d: memref<8x128xbf16>) {
+  nvfp4.dispatch @kernels::@octet ins(%a, %bc, %bs, %bg : memref<8x512xbf16>, memref<32768xi8>, memref<4096xi8>, memref<f32>) outs(%d : memref<8x128xbf16>)
+  return
+}
