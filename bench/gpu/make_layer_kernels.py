@@ -132,6 +132,7 @@ KINDS = {
     "rms": rms_norm,
     "norm": layer_norm,
 }
+ROW_KINDS = ("softmax", "rms", "norm")
 SHAPES = {
     "add": [(2048, 4096), (1, 4096)],
     "gelu": [(2048, 4096), (256, 1536)],
@@ -145,15 +146,15 @@ SHAPES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--threads", type=int, nargs="+", default=[128])
+    parser.add_argument("--threads", type=int, nargs="+", default=[], help="instead of what dispatches choose")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     launches = {}
     for kind, make in KINDS.items():
         for rows, columns in SHAPES[kind]:
             for element in ("bf16", "f32"):
-                for threads in arguments.threads:
-                    name = f"{kind}_{rows}x{columns}_{element}" + (f"_{threads}" if len(arguments.threads) > 1 else "")
+                for threads in arguments.threads or [512 if kind in ROW_KINDS and rows == 1 else 128]:
+                    name = f"{kind}_{rows}x{columns}_{element}" + (f"_{threads}" if arguments.threads else "")
                     kernels = Kernels(make(name, rows, columns, element, threads), "sm_90a")
                     types = kernels.types(name)
                     shapes = [tuple(int(extent) for extent in type_.split("x")[:-1]) for type_ in types]

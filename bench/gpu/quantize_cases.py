@@ -32,7 +32,8 @@ def reference(x: torch.Tensor, amax: torch.Tensor) -> tuple[torch.Tensor, torch.
     """Codes and scales of blocks along rows, by the golden rule in f32."""
     x = x.float()
     sixth = torch.tensor(1 / 6, dtype=torch.float32, device=x.device)
-    encode = (2688 / amax).clamp(max=FLT_MAX)
+    # `2688 / amax` would multiply by a reciprocal.
+    encode = (torch.full_like(amax, 2688) / amax).clamp(max=FLT_MAX)
     decode = 1 / encode
     block = x.view(x.shape[0], -1, 16)
     scale = (block.abs().amax(-1) * (encode * sixth)).clamp(max=448).to(torch.float8_e4m3fn)
