@@ -37,8 +37,8 @@ namespace {
 
 class BlockEvaluator {
 public:
-  BlockEvaluator(ElementEvaluator &evaluator, ImplicitLocOpBuilder &b)
-      : evaluator(evaluator), b(b) {}
+  BlockEvaluator(ElementEvaluator &evaluator, KernelBuilder &kernel)
+      : evaluator(evaluator), b(kernel.getBuilder()), chip(kernel.getChip()) {}
 
   Result dequantize(DequantizeIntoOp op, ValueRange index, int64_t count);
   Result hadamard(HadamardIntoOp op, ValueRange index, int64_t count);
@@ -66,6 +66,7 @@ private:
                   function_ref<Result(ValueRange, int64_t)> evaluate);
 
   Value decodeScale(ScaleEncoding encoding, Value byte);
+  Run decodePair(Value byte);
   Result decodeCodes(Value codes, ValueRange index, int64_t count);
   /// The scale byte of the block with row `row` of the matrix and `column` of
   /// the matrix of blocks.
@@ -93,6 +94,7 @@ private:
 
   ElementEvaluator &evaluator;
   ImplicitLocOpBuilder &b;
+  const ChipModel &chip;
 };
 
 Result
@@ -161,6 +163,39 @@ Value BlockEvaluator::decodeScale(ScaleEncoding encoding, Value byte) {
   llvm_unreachable("covered switch");
 }
 
+/// f32 of the two codes of a byte. Where the chip has no conversion, sign,
+/// exponent and mantissa go to their places in an f16, whose exponent has
+/// another bias.
+Run BlockEvaluator::decodePair(Value byte) {
+  Run run;
+  if (chip.hasE2M1Conversion) {
+    Value halves = NVVM::ConvertF4x2ToF16x2Op::create(
+        b, VectorType::get(2, b.getF16Type()), byte, /*relu=*/false,
+        b.getType<Float4E2M1FNType>());
+    for (int64_t i : {0, 1})
+      run.push_back(arith::ExtFOp::create(
+          b, b.getF32Type(),
+          LLVM::ExtractElementOp::create(b, halves, i32(i)).getResult()));
+    return run;
+  }
+  Value bits = arith::ExtUIOp::create(b, b.getI32Type(), byte);
+  Value factor = arith::ConstantOp::create(b, b.getF32FloatAttr(0x1p14f));
+  for (int64_t i : {0, 1}) {
+    auto place = [&](int64_t shift, int64_t mask) -> Value {
+      Value moved = arith::ShLIOp::create(b, bits, i32(shift));
+      return arith::AndIOp::create(b, moved, i32(mask));
+    };
+    // Of the upper code, four less.
+    Value half = arith::OrIOp::create(b, place(12 - 4 * i, 0x8000),
+                                      place(9 - 4 * i, 0x0E00));
+    half = arith::TruncIOp::create(b, b.getI16Type(), half);
+    half = arith::BitcastOp::create(b, b.getF16Type(), half);
+    run.push_back(arith::MulFOp::create(
+        b, arith::ExtFOp::create(b, b.getF32Type(), half), factor));
+  }
+  return run;
+}
+
 /// f32 of codes that lie in one byte or in whole bytes.
 Result BlockEvaluator::decodeCodes(Value codes, ValueRange index,
                                    int64_t count) {
@@ -170,7 +205,6 @@ Result BlockEvaluator::decodeCodes(Value codes, ValueRange index,
       evaluator.getRun(codes, place, std::max<int64_t>(count / 2, 1));
   if (failed(bytes))
     return failure();
-  Type e2m1 = Float4E2M1FNType::get(b.getContext());
   Run run;
   for (Value byte : *bytes) {
     if (count == 1) {
@@ -180,12 +214,8 @@ Result BlockEvaluator::decodeCodes(Value codes, ValueRange index,
       Value upper = arith::ShRUIOp::create(b, byte, four);
       byte = arith::SelectOp::create(b, isOdd, upper, byte);
     }
-    Value halves = NVVM::ConvertF4x2ToF16x2Op::create(
-        b, VectorType::get(2, b.getF16Type()), byte, /*relu=*/false, e2m1);
-    for (int64_t i = 0; i < std::min<int64_t>(count, 2); ++i)
-      run.push_back(arith::ExtFOp::create(
-          b, b.getF32Type(),
-          LLVM::ExtractElementOp::create(b, halves, i32(i)).getResult()));
+    Run pair = decodePair(byte);
+    run.append(pair.begin(), pair.begin() + std::min<int64_t>(count, 2));
   }
   return run;
 }
@@ -518,10 +548,10 @@ Result BlockEvaluator::transpose(TransposeIntoOp op, unsigned result,
 } // namespace
 
 Result nvfp4::evaluateBlockOp(ElementEvaluator &evaluator,
-                              ImplicitLocOpBuilder &b, Operation *op,
+                              KernelBuilder &kernel, Operation *op,
                               unsigned result, ValueRange index,
                               int64_t count) {
-  BlockEvaluator blocks(evaluator, b);
+  BlockEvaluator blocks(evaluator, kernel);
   return TypeSwitch<Operation *, Result>(op)
       .Case([&](DequantizeIntoOp decode) {
         return blocks.dequantize(decode, index, count);

@@ -18,7 +18,7 @@ namespace nvfp4 {
 /// A run of the result `result` of dequantize_into, hadamard_into,
 /// relayout_into or transpose_into; an error at any other op.
 mlir::FailureOr<ElementEvaluator::Run>
-evaluateBlockOp(ElementEvaluator &evaluator, mlir::ImplicitLocOpBuilder &b,
+evaluateBlockOp(ElementEvaluator &evaluator, KernelBuilder &kernel,
                 mlir::Operation *op, unsigned result, mlir::ValueRange index,
                 int64_t count);
 

@@ -355,7 +355,7 @@ FailureOr<ElementEvaluator::Run> Implementation::evaluateOp(Operation *op,
       })
       .Case<DequantizeIntoOp, HadamardIntoOp, RelayoutIntoOp, TransposeIntoOp>(
           [&](Operation *blocks) {
-            return evaluateBlockOp(self, builder, blocks,
+            return evaluateBlockOp(self, kernel, blocks,
                                    cast<OpResult>(tensor).getResultNumber(),
                                    index, count);
           })
