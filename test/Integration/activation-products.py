@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Products of two activations, both quantized in the run, on simulated chips: right within f32 rounding.
+"""Products of two activations, both quantized in the run, on simulated chips: right within f32 rounding. Codes and
+scales that somebody else reads, too, are the CPU's, and so is what they are decoded to.
 
 RUN: %python %s
 REQUIRES: numpy
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from golden import MXFP4, Format, global_scale, quantize
 from gpu_layers import make_values
-from harness import compile_module, expect, finish, group, run
+from harness import compile_module, expect, expect_bytes, finish, group, run
 
 ROW = Format(granularity="row")
 
@@ -62,6 +63,31 @@ def check(chip: str, left: Format, right: Format, shapes: tuple[tuple, tuple], s
         expect(what, got.shape == exact.shape and error <= 1, f"error {error} times the bound")
 
 
+def check_other_readers() -> None:
+    """One tensor as both sides of a product, and its codes, scales and dequantized values as results."""
+    t = f"!nvfp4.tensor<?x64, {ROW.text()}>"
+    text = f"""
+func.func @main(%x: tensor<?x64xf32> {{nvfp4.name = "x", nvfp4.shape = ["m", 64]}})
+    -> (tensor<?x?xf32> {{nvfp4.name = "y"}}, tensor<?x32xi8> {{nvfp4.name = "codes"}}, tensor<?x4xi8> {{nvfp4.name = "scales"}},
+        tensor<?x64xf32> {{nvfp4.name = "values"}}) {{
+  %g = nvfp4.global_scale %x format <{ROW.text()}> : tensor<?x64xf32> -> tensor<?xf32>
+  %q = nvfp4.quantize %x global_scale %g : tensor<?x64xf32>, tensor<?xf32> -> {t}
+  %y = nvfp4.matmul %q, %q : {t}, {t} -> tensor<?x?xf32>
+  %c, %s, %k = nvfp4.disassemble %q : {t} -> tensor<?x32xi8>, tensor<?x4xi8>, tensor<?xf32>
+  %v = nvfp4.dequantize %q : {t} -> tensor<?x64xf32>
+  return %y, %c, %s, %v : tensor<?x?xf32>, tensor<?x32xi8>, tensor<?x4xi8>, tensor<?x64xf32>
+}}
+"""
+    with group("other readers"):
+        inputs = {"x": make_values(np.random.default_rng(4), (5, 64))}
+        expected = run(compile_module(text), inputs)
+        got = run(compile_module(text, "--target=sm_90a"), inputs, options=["--device=sim", "--accumulate=exact"])
+        for name in ("codes", "scales", "values"):
+            expect_bytes(f"other readers: {name}", got[name], expected[name])
+        size = np.abs(expected["values"]) @ np.abs(expected["values"].T)
+        expect("other readers: y", bool((np.abs(got["y"] - expected["y"]) <= 2.0**-17 * size).all()))
+
+
 def main() -> None:
     cases = [
         (ROW, ROW, (("m", 64), ("n", 64)), {"m": 5, "n": 7}),
@@ -73,6 +99,7 @@ def main() -> None:
     for left, right, shapes, sizes in cases:
         check("sm_90a", left, right, shapes, sizes)
     check("sm_120a", *cases[0])
+    check_other_readers()
     finish()
 
 
