@@ -426,8 +426,9 @@ def ExpandMathPass : Pass<"nvfp4-expand-math"> {
     Needs: `math` on f32 and f64 (see `math-extend-to-supported-types`). Leaves:
     of `math`, only ops for which LLVM has instructions; `arith.remf` expanded.
     exp, tanh and erf of f32 are computed in f32, within 1.5 units in the last
-    place of the exact value; other f32 functions in f64 and rounded once, within
-    0.52 units. f64 functions have relative errors near 1e-14.
+    place of the exact value, or in a `gpu.module`, by the instruction for powers
+    of two, within 4; other f32 functions in f64 and rounded once, within 0.52
+    units. f64 functions have relative errors near 1e-14.
 
     Integer divisions become total, because on x86 a zero divisor ends the
     process: x / 0 = x, x % 0 = 0, and the least integer divided by -1 is itself.
