@@ -176,8 +176,6 @@ std::unique_ptr<OperandPath>
 createTensorMapPath(FloatContext context, UnitSide side,
                     const MatmulConfig &config, const FloatOperand &operand,
                     BlockArgument buffer, ValueRange batch) {
-  if (buffer.getOwner()->getParentOp()->hasAttr(kSharesParametersName))
-    return nullptr;
   std::optional<TensorMapFields> fields =
       getMapFields(context, side, config, operand, buffer);
   if (!fields)

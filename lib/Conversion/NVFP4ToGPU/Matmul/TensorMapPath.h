@@ -41,8 +41,8 @@ mlir::Value addTensorMap(mlir::gpu::GPUFuncOp function,
 
 /// The path of `operand`, whose elements are those of the argument `buffer`, in
 /// order; null where a tensor map cannot describe it: pitches that are no
-/// multiples of 16 bytes, more than five dimensions, extents that are no affine
-/// expressions of the arguments', or kernels that have no maps of their own.
+/// multiples of 16 bytes, more than five dimensions, or extents that are no
+/// affine expressions of the arguments'.
 std::unique_ptr<OperandPath>
 createTensorMapPath(FloatContext context, UnitSide side,
                     const MatmulConfig &config, const FloatOperand &operand,
