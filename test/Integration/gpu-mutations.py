@@ -27,10 +27,10 @@ from harness import CommandError, expect, finish, group, run, temporary
 VALUES = "values"
 # Kernels of a layer, by what only they contain, and the rows that they are run with.
 QUANTIZE, FEW_ROWS, MANY_ROWS = "quantize", "few rows", "many rows"
-STREAM, WARPGROUPS = "stream", "warpgroups"
+STREAM, WIDE_STREAM, WARPGROUPS = "stream", "wide stream", "warpgroups"
 SUBJECTS = [
     ("sm_120a", Layer("nvfp4-row", 100, 1040, bias=True), {QUANTIZE: 129, FEW_ROWS: 5, MANY_ROWS: 129}),
-    ("sm_90a", Layer("nvfp4-weight-only", 100, 1040, element="bf16", bias=True), {STREAM: 5, WARPGROUPS: 129}),
+    ("sm_90a", Layer("nvfp4-weight-only", 100, 1040, element="bf16", bias=True), {STREAM: 5, WIDE_STREAM: 49, WARPGROUPS: 129}),
 ]
 
 
@@ -104,6 +104,10 @@ MUTATIONS = [
     Mutation("rows beyond the last one sent", STREAM, r"@%p\d+ (st\.async[^;]*;)", r"\1", ("bounds", *WAITS), 1),
     Mutation("scales of another step", STREAM, r"(shfl\.sync\.idx\.b32[^,]*, [^,]*, )%r\d+,", r"\g<1>0,", (VALUES,), 1),
     Mutation("half of K left out", STREAM, r"(mma\.sync[^;]*;)", "", (VALUES, *TELLS)),
+    Mutation("no wait for sums", WIDE_STREAM, TRY_WAIT, NO_WAIT, WAITS, None),
+    Mutation("fewer bytes of a stage expected", WIDE_STREAM, r"(arrive\.expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>16;", WAITS),
+    Mutation("sums of the other CTA", WIDE_STREAM, r"(mapa\.shared::cluster\.u32 %r\d+, %r\d+, )%r\d+;", r"\g<1>0;", WAITS, 1),
+    Mutation("scales of another step", WIDE_STREAM, r"(shfl\.sync\.idx\.b32[^,]*, [^,]*, )%r\d+,", r"\g<1>0,", (VALUES,), 1),
     Mutation("no wait for a full stage", WARPGROUPS, TRY_WAIT, NO_WAIT, WAITS, -1),
     Mutation("no wait for an empty stage", WARPGROUPS, TRY_WAIT, NO_WAIT, WAITS, 0),
     Mutation("stages never given back", WARPGROUPS, ARRIVE, "", WAITS, None),
@@ -119,9 +123,10 @@ def find_entries(program: bytes) -> dict[str, tuple[int, int]]:
     """Where the kernels of @main begin and end in a program. The one for few rows has fewer instructions of the unit."""
     entries = {match.span(): match[0].count(b"mma.sync.aligned") for match in ENTRY.finditer(program)}
     having = lambda word: [span for span in entries if word in program[slice(*span)]]
-    if groups := having(b"wgmma.mma_async"):
-        # The first stream is for one or two rows.
-        return {STREAM: having(b"st.async")[1], WARPGROUPS: groups[0]}
+    if streams := having(b"st.async"):
+        # The first stream is for one or two rows, the last one for up to 64.
+        groups = [span for span in having(b"wgmma.mma_async") if span not in streams]
+        return {STREAM: streams[1], WIDE_STREAM: streams[-1], WARPGROUPS: groups[0]}
     products = sorted((span for span in entries if entries[span]), key=entries.get)
     quantize = [span for span in having(b"e2m1x2") if not entries[span]]
     return dict(zip((FEW_ROWS, MANY_ROWS, QUANTIZE), [*products, quantize[0]]))
