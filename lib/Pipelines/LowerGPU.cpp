@@ -42,7 +42,7 @@ static void addDeviceConversion(OpPassManager &pm, const std::string &chip) {
       {/*sourceTypeStrs=*/{"bf16", "f16"}, /*targetTypeStr=*/"f32"}));
   // …with every rounding, whatever shares a loop…
   pm.addPass(nvfp4::createKeepRoundingPass());
-  // …and functions become the same polynomials: no libdevice.
+  // …and functions become arithmetic, and one instruction: no libdevice.
   pm.addPass(nvfp4::createExpandMathPass());
   // Index arithmetic leaves loops while they are loops.
   pm.addPass(createLowerAffinePass());

@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Upstream's conversions, less those that call libdevice. Arithmetic keeps the
-// values of the CPU: no flag permits LLVM to contract or to approximate.
+// Upstream's conversions, less those that call libdevice. Arithmetic keeps its
+// values: no flag permits LLVM to contract or to approximate.
 //
 // Expects: a device module; functions of math that have instructions.
 // Leaves:  functions of the LLVM dialect, kernels marked for NVPTX.
