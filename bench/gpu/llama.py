@@ -15,6 +15,7 @@ PyTorch's side appends to a cache that is there, and attends with scaled_dot_pro
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import statistics
@@ -144,18 +145,20 @@ def main() -> None:
     options = parser.parse_args()
     rows = sorted(compare(path, options) for path in options.packages)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; microseconds")
-    table = [(f"{layers} layers and head", ours, theirs) for layers, ours, theirs in rows]
+    table = [(f"{layers} layers, BF16 head", ours, theirs) for layers, ours, theirs in rows]
     for (fewer, ours0, theirs0), (more, ours1, theirs1) in zip(rows, rows[1:]):
         count = more - fewer
         table.append((f"a layer ({fewer} to {more})", (ours1 - ours0) / count, (theirs1 - theirs0) / count))
     for what, ours, theirs in table:
         print(f"{what:20} {ours:9.1f}  PyTorch {theirs:9.1f}  {theirs / ours:5.2f} x")
     if options.csv:
-        header = "" if options.csv.exists() else "model,what,ours_us,pytorch_us,ratio\n"
-        with options.csv.open("a") as file:
-            file.write(header)
+        is_new = not options.csv.exists()
+        with options.csv.open("a", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if is_new:
+                writer.writerow(("model", "what", "ours_us", "pytorch_us", "ratio"))
             for what, ours, theirs in table:
-                file.write(f"{options.name},{what},{ours:.1f},{theirs:.1f},{theirs / ours:.2f}\n")
+                writer.writerow((options.name, what, f"{ours:.1f}", f"{theirs:.1f}", f"{theirs / ours:.2f}"))
 
 
 main()

@@ -151,7 +151,7 @@ def main() -> None:
     layers = {
         Layer(2, 1, 128, 128): ((1, 1), (2, 7), (1, 300)),
         Layer(3, 4, 64, 32, scaled=True): ((1, 5), (2, 131)),
-        Layer(1, 2, 8, 16, "f32"): ((3, 40), (0, 5), (1, 17000)),
+        Layer(1, 2, 8, 16, "f32"): ((3, 40), (0, 5), (1, 33000)),
     }
     for number, (layer, sizes) in enumerate(layers.items()):
         for chip in ("sm_120a", "sm_90a"):

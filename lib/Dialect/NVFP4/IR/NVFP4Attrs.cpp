@@ -377,11 +377,12 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   int64_t workers = 32 * warps[0] * warps[1] * warps[2];
   if (threads != workers && threads != workers + 128 &&
       threads != workers + 128 + 32)
-    return emitError() << "expected 32 threads for each of "
-                       << warps[0] * warps[1] * warps[2]
-                       << " warps, 128 more if a warpgroup copies for them, and "
-                          "32 more if a warp multiplies for them, but got "
-                       << threads;
+    return emitError()
+           << "expected 32 threads for each of "
+           << warps[0] * warps[1] * warps[2]
+           << " warps, 128 more if a warpgroup copies for them, and "
+              "32 more if a warp multiplies for them, but got "
+           << threads;
   return success();
 }
 

@@ -45,7 +45,7 @@ constexpr int64_t kMaxAttentionRows = 8;
 constexpr int64_t kAttentionRun = 8;
 constexpr int64_t kAttentionThreads = 256;
 /// CTAs of a cluster, which share the keys of a row, and scores of each.
-constexpr int64_t kAttentionCtas = 8, kAttentionKeys = 2048;
+constexpr int64_t kAttentionCtas = 8, kAttentionKeys = 4096;
 
 remark::RemarkOpts getRemarkOpts() {
   return remark::RemarkOpts::name("SelectKernels").category("nvfp4");
