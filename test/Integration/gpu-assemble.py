@@ -26,8 +26,13 @@ CHIPS = {
     "sm_103a": ("inference",),
     "sm_110a": ("inference",),
 }
-# Other instructions for each product, by the copies of scales among them.
-MOST_OTHERS = {1: 12, 2: 12, 3: 14}
+# Products in tensor memory, and other instructions for each, by the copies of scales among them.
+PRODUCTS = ("UTCOMMA", "UTCHMMA")
+MOST_OTHERS = {0: 8, 1: 12, 2: 12, 3: 14}
+
+
+def is_product(text: str) -> bool:
+    return any(product in text for product in PRODUCTS)
 
 
 def find_loops(code: str) -> list[list[str]]:
@@ -41,7 +46,7 @@ def find_loops(code: str) -> list[list[str]]:
             target = re.search(r"BRA.*\((\.L\w+)\)", instruction[1])
             if target and target[1] in labels:
                 loops.append((labels[target[1]], len(body)))
-    products = [(begin, end) for begin, end in loops if any("UTCOMMA" in text for text in body[begin:end])]
+    products = [(begin, end) for begin, end in loops if any(map(is_product, body[begin:end]))]
     inner = [a for a in products if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in products)]
     return [body[begin:end] for begin, end in inner]
 
@@ -52,12 +57,13 @@ def check_loops(what: str, cubin: Path) -> None:
     for function in re.split(r"\n//-+ \.text\.", code)[1:]:
         name = f"{what}: {function.split()[0]}"
         # A loop in which threads take turns, because an operand might differ.
-        expect(f"{name}: operands", "UTCOMMA" not in function or "BRA.U.ANY" not in function, "taken in turns")
+        in_turns = any(product in function for product in PRODUCTS) and "BRA.U.ANY" in function
+        expect(f"{name}: operands", not in_turns, "taken in turns")
         for loop in find_loops(function):
-            products = sum("UTCOMMA" in text for text in loop)
+            products = sum(map(is_product, loop))
             copies = sum("UTCCP" in text for text in loop) / products
             others = (len(loop) - products) / products
-            expect(f"{name}: loop", others <= MOST_OTHERS[max(1, round(copies))], f"{others} others, {copies} copies")
+            expect(f"{name}: loop", others <= MOST_OTHERS[round(copies)], f"{others} others, {copies} copies")
             expect(f"{name}: registers", not any("R2UR" in text for text in loop), "R2UR")
 
 

@@ -3,6 +3,7 @@
 
 RUN: %python %s
 RUN: env NVFP4_TEST_TARGET=sm_120a %python %s
+RUN: env NVFP4_TEST_TARGET=sm_100a %python %s
 REQUIRES: numpy
 """
 

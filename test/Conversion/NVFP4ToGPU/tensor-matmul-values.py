@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+from float_cases import FloatMatmul
 from matmul_cases import OVERLAPPED, SEPARATE, SWAPPED, Matmul, Runner
 
 CASES = [
@@ -26,12 +27,24 @@ CASES = [
     (Matmul(300, 1296, schedule=SWAPPED, chip="sm_100a", epilogue="bias", blocks=1), [1, 16]),
     (Matmul(257, 48, "mxfp4", schedule=SWAPPED, chip="sm_100a", element="bf16", batch=2, blocks=2), [7]),
 ]
+# Operands of 16 bits, by tensor maps and by copies of threads, with K and with rows contiguous. The number of blocks is that
+# of tiles.
+WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
+FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
+PLAIN = [
+    (FloatMatmul(264, 384, schedule=WIDE, chip="sm_100a"), [130]),
+    (FloatMatmul(136, 80, schedule=WIDE, chip="sm_100a", element="f16", rhs="kn", batch=3), [33]),
+    (FloatMatmul(384, 48, schedule=WIDE, chip="sm_100a", lhs="km", rhs="kn", dynamic="mk", has_init=True), [128]),
+    (FloatMatmul(130, 130, schedule=WIDE, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
+    (FloatMatmul(200, 336, schedule=FEW, chip="sm_100a", result="bf16"), [1, 64]),
+    (FloatMatmul(72, 72, schedule=FEW, chip="sm_100a", lhs="km", batch=2), [64]),
+]
 
 
 def main() -> int:
     runner = Runner()
     rng = np.random.default_rng(20261123)
-    for i, (matmul, rows) in enumerate(CASES):
+    for i, (matmul, rows) in enumerate([*CASES, *PLAIN]):
         runner.options = ["--accumulate=exact"] if i % 2 else []
         runner.order = ["late", "early", "random:7"][i % 3]
         runner.run(matmul, rows, rng)

@@ -49,6 +49,9 @@ struct Arithmetic {
   mlir::Value min(mlir::Value x, mlir::Value y) {
     return b.createOrFold<mlir::arith::MinUIOp>(x, y);
   }
+  mlir::Value max(mlir::Value x, int64_t y) {
+    return b.createOrFold<mlir::arith::MaxUIOp>(x, like(x, y));
+  }
   mlir::Value add(mlir::Value x, int64_t y) { return add(x, like(x, y)); }
   mlir::Value sub(mlir::Value x, int64_t y) { return sub(x, like(x, y)); }
   mlir::Value mul(mlir::Value x, int64_t y) { return mul(x, like(x, y)); }

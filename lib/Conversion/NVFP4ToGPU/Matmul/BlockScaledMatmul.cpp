@@ -149,9 +149,9 @@ composeInTensorMemory(KernelBuilder &kernel, const KernelRequest &request,
   form.rows = getScaledImage(UnitSide::Rows, config, /*offset=*/0);
   form.cols = getScaledImage(UnitSide::Columns, config,
                              getColumnsOffset(config, parts));
-  TensorMemoryAtom atom(form);
+  parts.tensorAtom = std::make_unique<TensorMemoryAtom>(form);
   return composeTensorMatmul(kernel, request.chip, config, epilogue, parts,
-                             atom, evaluator);
+                             evaluator);
 }
 
 FailureOr<KernelVariant>

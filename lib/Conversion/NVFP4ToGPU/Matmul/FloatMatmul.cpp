@@ -19,6 +19,7 @@
 
 #include "Arithmetic.h"
 #include "GlobalScales.h"
+#include "StageFiller.h"
 #include "WgmmaAtom.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -293,6 +294,28 @@ static std::unique_ptr<MmaAtom> createAtom(const FloatProduct &product,
   return createWgmma(form, rows, columns);
 }
 
+/// Of an operand whose image begins at byte `offset` of a stage.
+static TensorImage getTensorImage(const FloatOperand &operand,
+                                  const MatmulConfig &config, int64_t offset) {
+  WgmmaImage image = getSharedImage(operand, config);
+  return {offset, /*scales=*/0, image.isKContiguous, image.panelBytes};
+}
+
+/// `parts` has the paths.
+static std::unique_ptr<TensorMemoryAtom>
+createTensorAtom(const FloatProduct &product, const MatmulConfig &config,
+                 const MatmulParts &parts) {
+  TensorForm form;
+  form.kind =
+      product.element.isBF16() ? TensorMmaKind::BF16 : TensorMmaKind::F16;
+  form.columns = config.getExtent(UnitSide::Columns);
+  form.rows =
+      getTensorImage(config.swapped ? product.rhs : product.lhs, config, 0);
+  form.cols = getTensorImage(config.swapped ? product.lhs : product.rhs, config,
+                             getColumnsOffset(config, parts));
+  return std::make_unique<TensorMemoryAtom>(form);
+}
+
 FailureOr<MatmulParts> getFloatParts(FloatContext context,
                                      const FloatProduct &product,
                                      const MatmulConfig &config) {
@@ -312,7 +335,10 @@ FailureOr<MatmulParts> getFloatParts(FloatContext context,
                               product.element, order, parts.extents.batch);
   // Paths leave out the dimensions that they do not have.
   parts.rhsIsBatched = !parts.extents.batch.empty();
-  parts.atom = createAtom(product, config);
+  if (config.hasIssuer())
+    parts.tensorAtom = createTensorAtom(product, config, parts);
+  else
+    parts.atom = createAtom(product, config);
   parts.finish = std::make_unique<FloatFinish>(
       context.evaluator,
       product.hasInit ? linalg::LinalgOp(product.op).getDpsInitOperand(0)->get()
@@ -330,7 +356,10 @@ FailureOr<KernelVariant> composeFloatMatmul(
   ElementEvaluator evaluator(kernel);
   FailureOr<MatmulParts> parts = getParts({kernel, evaluator});
   FailureOr<KernelVariant> variant;
-  if (succeeded(parts))
+  if (succeeded(parts) && config.hasIssuer())
+    variant = composeTensorMatmul(kernel, request.chip, config, *epilogue,
+                                  *parts, evaluator);
+  else if (succeeded(parts))
     variant = config.hasCopiers()
                   ? composeWarpgroupMatmul(kernel, request.chip, config,
                                            *epilogue, *parts, evaluator)

@@ -55,7 +55,10 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
   bool isOneTile = config.swapped && config.maxRows != 0 &&
                    config.maxRows <= columns && llvm::isPowerOf2_64(columns) &&
                    columns >= kUnitRows;
-  if (columns % kScaleTileRows != 0 ? !isOneTile : columns > 256)
+  // Operands of 16 bits have no scales.
+  bool isPlain = stepK == kUnitRows && columns % 64 == 0;
+  if ((columns % kScaleTileRows != 0 && !isOneTile && !isPlain) ||
+      columns > 256)
     return root->emitError("expected 128 or 256 of the unit's columns in "
                            "tensor memory, or a power of two from 16 that "
                            "holds all rows of a swapped product, but got ")

@@ -21,6 +21,7 @@
 #include "MmaAtom.h"
 #include "OperandPath.h"
 #include "StageRing.h"
+#include "TensorMemoryAtom.h"
 #include "TileScheduler.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -35,7 +36,9 @@ struct MatmulParts {
   /// Of A and B, and whether B has the batch dimensions.
   std::unique_ptr<OperandPath> lhs, rhs;
   bool rhsIsBatched = false;
+  /// One of both.
   std::unique_ptr<MmaAtom> atom;
+  std::unique_ptr<TensorMemoryAtom> tensorAtom;
   std::unique_ptr<ProductFinish> finish;
 };
 
@@ -54,12 +57,10 @@ composeWarpgroupMatmul(KernelBuilder &kernel, const ChipModel &chip,
 
 /// The same for a config with a warp that multiplies in tensor memory
 /// (TensorMatmul.cpp).
-class TensorMemoryAtom;
 mlir::FailureOr<KernelVariant>
 composeTensorMatmul(KernelBuilder &kernel, const ChipModel &chip,
                     const MatmulConfig &config, Epilogue &epilogue,
-                    MatmulParts &parts, TensorMemoryAtom &atom,
-                    ElementEvaluator &evaluator);
+                    MatmulParts &parts, ElementEvaluator &evaluator);
 
 /// Rows that a kernel with `max_rows` serves; null: any.
 mlir::IntegerSet getServedSet(KernelBuilder &kernel, const MatmulConfig &config,

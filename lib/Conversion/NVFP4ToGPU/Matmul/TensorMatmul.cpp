@@ -26,7 +26,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "StageFiller.h"
-#include "TensorMemoryAtom.h"
 #include "TensorMemoryPTX.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -50,11 +49,11 @@ namespace {
 class TensorKernel {
 public:
   TensorKernel(KernelBuilder &kernel, const MatmulConfig &config,
-               Epilogue &epilogue, MatmulParts &parts, TensorMemoryAtom &atom,
+               Epilogue &epilogue, MatmulParts &parts,
                ElementEvaluator &evaluator, Value shared)
       : kernel(kernel), b(kernel.getBuilder()), a(b), ptx(b), tensor(b),
-        config(config), epilogue(epilogue), parts(parts), atom(atom),
-        evaluator(evaluator), shared(shared),
+        config(config), epilogue(epilogue), parts(parts),
+        atom(*parts.tensorAtom), evaluator(evaluator), shared(shared),
         stageBytes(getStageBytes(config, parts)),
         scheduler(config, parts.extents),
         ring(b, shared, config.stages, stageBytes),
@@ -163,7 +162,7 @@ SmallVector<Value> TensorKernel::multiplyTile(ValueRange scales, Value image,
   int64_t lastSteps = 0;
   Value numStages = numTilesOfK;
   if (std::optional<int64_t> k = getConstantIntValue(parts.extents.k)) {
-    lastSteps = llvm::divideCeil(*k % config.tileK, parts.stepK);
+    lastSteps = llvm::divideCeil(*k % config.tileK, atom.getForm().getStepK());
     numStages = a.i32(*k / config.tileK);
   }
   SmallVector<Value> stage(state.begin(), state.begin() + 2);
@@ -265,7 +264,8 @@ LogicalResult TensorKernel::emit() {
   Value thread = kernel.getThreadId();
   Value warp = tensor.getUniformWarp(thread);
   tiles.begin();
-  numTilesOfK = a.toI32(a.ceilDiv(parts.extents.k, config.tileK));
+  // Sums of nothing are begun, too: what lies beyond K is zero.
+  numTilesOfK = a.max(a.toI32(a.ceilDiv(parts.extents.k, config.tileK)), 1);
   emitSetup(warp);
   OpBuilder::InsertionGuard guard(b);
   Block *others = enterIf(a.less(warp, kFirstWorker));
@@ -299,9 +299,8 @@ LogicalResult TensorKernel::emit() {
 FailureOr<KernelVariant>
 nvfp4::composeTensorMatmul(KernelBuilder &kernel, const ChipModel &chip,
                            const MatmulConfig &config, Epilogue &epilogue,
-                           MatmulParts &parts, TensorMemoryAtom &atom,
-                           ElementEvaluator &evaluator) {
-  TensorKernel composition(kernel, config, epilogue, parts, atom, evaluator,
+                           MatmulParts &parts, ElementEvaluator &evaluator) {
+  TensorKernel composition(kernel, config, epilogue, parts, evaluator,
                            kernel.getSharedMemory());
   if (failed(composition.emit()))
     return failure();

@@ -43,14 +43,29 @@ namespace {
 struct TensorMma {
   TensorMmaKind kind;
   StringLiteral instruction;
+  int64_t stepK;
+  /// Of scales in a stage.
+  int64_t scaleTiles;
   bool hasE8M0Scales;
 };
 } // namespace
 
 constexpr TensorMma kMmas[] = {
-    {TensorMmaKind::NVFP4, "mxf4nvf4.block_scale.block16", false},
-    {TensorMmaKind::MXFP4, "mxf4nvf4.block_scale.block32", true},
+    {TensorMmaKind::NVFP4, "mxf4nvf4.block_scale.block16", 64, kTensorSteps,
+     false},
+    {TensorMmaKind::MXFP4, "mxf4nvf4.block_scale.block32", 64, kTensorSteps / 2,
+     true},
+    {TensorMmaKind::BF16, "f16", 16, 0, false},
+    {TensorMmaKind::F16, "f16", 16, 0, false},
 };
+
+static const TensorMma &getMma(TensorMmaKind kind) {
+  return kMmas[static_cast<size_t>(kind)];
+}
+
+int64_t TensorForm::getStepK() const { return getMma(kind).stepK; }
+
+int64_t TensorForm::getScaleTiles() const { return getMma(kind).scaleTiles; }
 
 //===----------------------------------------------------------------------===//
 // Columns
@@ -111,6 +126,7 @@ public:
 
 private:
   void emitBases();
+  void emitLines(StringRef name, const TensorImage &image);
   void emitCopies(int64_t tile);
   void emitProduct(int64_t step);
   /// `target` = `source` plus so many bytes.
@@ -118,6 +134,7 @@ private:
     os << llvm::formatv("add.s64 {0}, {1}, {2};\n\t", target, source,
                         getDescriptorDistance(bytes));
   }
+  bool hasScales() const { return form.getScaleTiles() != 0; }
   int64_t getStepsPerTile() const {
     return kTensorSteps / form.getScaleTiles();
   }
@@ -129,21 +146,35 @@ private:
 };
 } // namespace
 
-/// Of each operand's lines and scales. The columns' differ from the rows' in
-/// the address alone.
-void StageText::emitBases() {
-  SharedMatrixDescriptor lines{.address = uint32_t(form.rows.lines),
-                               .leadingBytes = 1 << descriptor::kUnitShift,
-                               .strideBytes =
-                                   uint32_t(kPeriodLines * kTensorLineBytes),
-                               .swizzle = MatrixSwizzle::Bytes128};
-  SharedMatrixDescriptor scales{.address = uint32_t(form.rows.scales),
-                                .strideBytes = uint32_t(kScaleStrideBytes)};
-  os << "cvt.u64.u32 base, $0;\n\t"
-     << "add.s64 rows, base, " << *encodeForTensorMemory(lines) << ";\n\t"
-     << "add.s64 rowScales, base, " << *encodeForTensorMemory(scales)
+/// Between chunks of 16 bytes lies nothing; panels have a distance.
+void StageText::emitLines(StringRef name, const TensorImage &image) {
+  SharedMatrixDescriptor lines;
+  lines.address = image.lines;
+  lines.leadingBytes = image.isKContiguous
+                           ? int64_t(1) << descriptor::kUnitShift
+                           : image.panelBytes;
+  lines.strideBytes = kPeriodLines * kTensorLineBytes;
+  lines.swizzle = MatrixSwizzle::Bytes128;
+  os << "add.s64 " << name << ", base, " << *encodeForTensorMemory(lines)
      << ";\n\t";
-  emitDescriptor("cols", "rows", form.cols.lines - form.rows.lines);
+}
+
+/// Of each operand's lines and scales. Where the columns' differ from the rows'
+/// in the address alone, they are a distance away.
+void StageText::emitBases() {
+  os << "cvt.u64.u32 base, $0;\n\t";
+  emitLines("rows", form.rows);
+  if (form.rows.isKContiguous && form.cols.isKContiguous)
+    emitDescriptor("cols", "rows", form.cols.lines - form.rows.lines);
+  else
+    emitLines("cols", form.cols);
+  if (!hasScales())
+    return;
+  SharedMatrixDescriptor scales;
+  scales.address = form.rows.scales;
+  scales.strideBytes = kScaleStrideBytes;
+  os << "add.s64 rowScales, base, " << *encodeForTensorMemory(scales)
+     << ";\n\t";
   emitDescriptor("colScales", "rowScales", form.cols.scales - form.rows.scales);
 }
 
@@ -162,21 +193,40 @@ void StageText::emitCopies(int64_t tile) {
          getScaleColumnOfB(form, tile) + panel * kScaleTileColumns);
 }
 
+/// The instruction descriptor of a step.
+static uint32_t getProduct(const TensorForm &form, int64_t scaleId) {
+  if (form.getScaleTiles() == 0) {
+    HalfProductDescriptor product;
+    product.columns = form.columns;
+    product.isBF16 = form.kind == TensorMmaKind::BF16;
+    product.transposesA = !form.rows.isKContiguous;
+    product.transposesB = !form.cols.isKContiguous;
+    return *encodeProduct(product);
+  }
+  ScaledProductDescriptor product;
+  product.columns = form.columns;
+  product.hasE8M0Scales = getMma(form.kind).hasE8M0Scales;
+  product.scaleIdA = product.scaleIdB = scaleId;
+  return *encodeProduct(product);
+}
+
+/// From one step to the next in an image: bytes of a line, or lines.
+static int64_t getStepBytes(const TensorForm &form, const TensorImage &image) {
+  return image.isKContiguous ? kStepBytes : form.getStepK() * kTensorLineBytes;
+}
+
 void StageText::emitProduct(int64_t step) {
-  const TensorMma &mma = kMmas[static_cast<size_t>(form.kind)];
-  int64_t tile = step / getStepsPerTile();
-  // Of two steps that share a tile, each has two bytes of a cell.
-  uint32_t scaleId = step % getStepsPerTile() * 2;
-  ScaledProductDescriptor product{.columns = uint32_t(form.columns),
-                                  .hasE8M0Scales = mma.hasE8M0Scales,
-                                  .scaleIdA = scaleId,
-                                  .scaleIdB = scaleId};
-  emitDescriptor("x", "rows", step * kStepBytes);
-  emitDescriptor("y", "cols", step * kStepBytes);
-  os << llvm::formatv("tcgen05.mma.cta_group::1.kind::{0} [$1], x, y, {1}, "
-                      "[${2}], [${3}], {4};\n\t",
-                      mma.instruction, *encodeProduct(product), 3 + 2 * tile,
-                      4 + 2 * tile, step == 0 ? "$2" : "yes");
+  emitDescriptor("x", "rows", step * getStepBytes(form, form.rows));
+  emitDescriptor("y", "cols", step * getStepBytes(form, form.cols));
+  // Of two steps that share a tile of scales, each has two bytes of a cell.
+  int64_t scaleId = hasScales() ? step % getStepsPerTile() * 2 : 0;
+  os << llvm::formatv("tcgen05.mma.cta_group::1.kind::{0} [$1], x, y, {1}, ",
+                      getMma(form.kind).instruction, getProduct(form, scaleId));
+  if (hasScales()) {
+    int64_t tile = step / getStepsPerTile();
+    os << llvm::formatv("[${0}], [${1}], ", 3 + 2 * tile, 4 + 2 * tile);
+  }
+  os << (step == 0 ? "$2" : "yes") << ";\n\t";
 }
 
 std::string StageText::get(int64_t steps) {
@@ -184,7 +234,7 @@ std::string StageText::get(int64_t steps) {
      << ".reg .pred yes;\n\tsetp.eq.u32 yes, 0, 0;\n\t";
   emitBases();
   for (int64_t step = 0; step < steps; ++step) {
-    if (step % getStepsPerTile() == 0)
+    if (hasScales() && step % getStepsPerTile() == 0)
       emitCopies(step / getStepsPerTile());
     emitProduct(step);
   }

@@ -35,17 +35,23 @@ namespace nvfp4 {
 enum class TensorMmaKind {
   NVFP4, ///< k64, e2m1, an e4m3 scale per 16.
   MXFP4, ///< k64, e2m1, an e8m0 scale per 32.
+  BF16,  ///< k16.
+  F16,   ///< k16.
 };
 
-/// K of an instruction, and steps in a stage.
-constexpr int64_t kTensorStepK = 64;
+/// Steps in a stage.
 constexpr int64_t kTensorSteps = 4;
 /// Bytes of a line of an operand: all steps of a stage.
 constexpr int64_t kTensorLineBytes = 128;
 
-/// Where an operand's lines and scales lie in a stage, in bytes.
+/// Where an operand's lines and scales, if it has any, lie in a stage, in
+/// bytes.
 struct TensorImage {
-  int64_t lines, scales;
+  int64_t lines = 0, scales = 0;
+  /// Whether a line holds neighbours along K, those of all steps. Otherwise it
+  /// holds 64 rows of one K, and panels of 64 rows follow each other.
+  bool isKContiguous = true;
+  int64_t panelBytes = 0;
 };
 
 struct TensorForm {
@@ -54,11 +60,11 @@ struct TensorForm {
   int64_t columns;
   TensorImage rows, cols;
 
+  /// K of an instruction.
+  int64_t getStepK() const;
   /// Of scales in a stage: tiles along K (512 bytes for 128 rows each), and
   /// columns of tensor memory.
-  int64_t getScaleTiles() const {
-    return kind == TensorMmaKind::NVFP4 ? kTensorSteps : kTensorSteps / 2;
-  }
+  int64_t getScaleTiles() const;
   int64_t getScaleColumns() const;
   /// The column of the second sums; those of the first that it overlaps.
   int64_t getSecondColumn() const;

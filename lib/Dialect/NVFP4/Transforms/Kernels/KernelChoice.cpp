@@ -260,10 +260,12 @@ SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
     if (KernelAttr kernel = chooseForFewRows(context, product, chip))
       kernels.push_back(kernel);
   bool isPlain = !product.lhs.blockColumns && !product.rhs.blockColumns;
-  if (chip.mmaUnit == MmaUnit::WarpgroupAsync && isPlain && mayBeMany &&
-      fillsWarpgroups(product)) {
-    SmallVector<Attribute> many =
-        chooseWarpgroups(context, product, kSmallRows, chip);
+  if (isPlain && mayBeMany && fillsWarpgroups(product)) {
+    SmallVector<Attribute> many;
+    if (chip.mmaUnit == MmaUnit::WarpgroupAsync)
+      many = chooseWarpgroups(context, product, kSmallRows, chip);
+    else if (chip.mmaUnit == MmaUnit::TensorMemory)
+      many = chooseTensorMemory(context, product, chip);
     if (!many.empty()) {
       llvm::append_range(kernels, many);
       return kernels;

@@ -14,9 +14,11 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// The unit's rows, the fewest of its columns here, and bytes of K in a stage:
-/// one line of shared memory.
-static constexpr int64_t kUnitRows = 128, kLeastColumns = 16, kLineBytes = 128;
+/// The unit's rows, and bytes of K in a stage: one line of shared memory.
+static constexpr int64_t kUnitRows = 128, kLineBytes = 128;
+/// The fewest of the unit's columns here: with scales, and with lines that may
+/// run along rows.
+static constexpr int64_t kLeastColumns = 16, kLeastPlainColumns = 64;
 /// Rows up to which a product is swapped: half of the unit's rows.
 static constexpr int64_t kMaxSwapped = 64;
 /// Warps that give out results, those that copy, and the one that multiplies.
@@ -76,7 +78,9 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
 static KernelAttr chooseFor(MLIRContext *context, const Product &product,
                             int64_t rows, const ChipModel &chip) {
   if (rows <= kMaxSwapped) {
-    int64_t covered = llvm::PowerOf2Ceil(std::max(rows, kLeastColumns));
+    int64_t least =
+        product.lhs.blockColumns ? kLeastColumns : kLeastPlainColumns;
+    int64_t covered = llvm::PowerOf2Ceil(std::max(rows, least));
     KernelAttr kernel = getKernel(context, product, covered, kUnitRows,
                                   /*isSwapped=*/true, chip);
     return kernel ? withMaxRows(kernel, covered) : kernel;
@@ -93,7 +97,7 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
 SmallVector<Attribute> nvfp4::chooseTensorMemory(MLIRContext *context,
                                                  const Product &product,
                                                  const ChipModel &chip) {
-  SmallVector<int64_t> bounds = {16, kMaxSwapped, 256, kManyRows};
+  SmallVector<int64_t> bounds = {kLeastColumns, kMaxSwapped, 256, kManyRows};
   if (!ShapedType::isDynamic(product.rows))
     bounds = {product.rows};
   SmallVector<Attribute> kernels;
