@@ -22,7 +22,7 @@ CHIPS = {
     "sm_120a": POLICIES,
     "sm_121a": POLICIES,
     "sm_90a": POLICIES,
-    "sm_100a": POLICIES,
+    "sm_100a": ("inference", "none"),
     "sm_103a": ("inference",),
     "sm_110a": ("inference",),
 }
