@@ -124,6 +124,12 @@ static bool storeLane(Warp &warp, const Region &region, uint64_t offset,
 
 static Outcome execAsyncStore(Warp &warp, const Inst &inst, uint32_t mask) {
   auto &plan = static_cast<const AsyncStorePlan &>(*inst.plan);
+  if (mask != 0 && warp.getCluster().getCtas().size() < 2) {
+    warp.trap(inst, "cluster", unsigned(__builtin_ctz(mask)),
+              "expected a cluster of at least 2 CTAs, without which it is an "
+              "illegal instruction of an H200");
+    return Outcome::Stop;
+  }
   uint64_t to[kLanes], barrier[kLanes];
   if (!warp.readAddresses(inst, plan.target, plan.targetOffset, mask, to) ||
       !warp.readAddresses(inst, plan.barrier, plan.barrierOffset, mask,
