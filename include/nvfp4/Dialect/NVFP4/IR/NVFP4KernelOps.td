@@ -147,14 +147,17 @@ def NVFP4_ScaledMatmulOp : NVFP4_KernelOp<"scaled_matmul"> {
   let summary = "multiplies block-scaled matrices into a float buffer";
   let description = [{
     `ins(lhs components, rhs components) outs(result)`. `lhs` and `rhs` give the
-    tensor-level types; an operand without one is a plain float buffer. The init
-    is overwritten, not accumulated into. See `nvfp4.matmul`.
+    tensor-level types; an operand without one is a plain float buffer. In place
+    of codes and scales, an operand with a type may be decoded: its values without
+    the global scale, in bf16. The init is overwritten, not accumulated into. See
+    `nvfp4.matmul`.
 
     Constraints:
 
       * (C1) at least one of `lhs` and `rhs` is given.
       * (C2) the inputs have the types of the operands' components, one float
-        buffer for a plain operand.
+        buffer for a plain operand, values in bf16 and the global scale, if there
+        is one, for a decoded operand.
       * (C3) shapes fit as in `nvfp4.matmul`.
 
     Example:
