@@ -49,16 +49,12 @@ static std::unique_ptr<MmaAtom> createUnit(const StreamConfig &config) {
 /// What the path of activations takes for a kernel: images of 64 of K, and, if
 /// threads fill them, one warp that does.
 static MatmulConfig getFillConfig(const StreamConfig &config) {
-  return {config.tileM,
-          kRegisterTileRows,
-          kImageDepth,
+  return {config.tileM,     kRegisterTileRows, kImageDepth,
           /*warpsM=*/1,
           /*warpsN=*/1,
           /*warpsK=*/1,
-          /*threads=*/32,
-          config.stages,
-          /*swapped=*/true,
-          config.maxRows};
+          /*threads=*/32,   config.stages,
+          /*swapped=*/true, config.maxRows};
 }
 
 namespace {
