@@ -74,7 +74,9 @@ REPRESENTATIVE["sm_100a"] = [
     (Layer("nvfp4-row", 100, 48, batch=3, bias=True), (32, 70)),
     (Layer("nvfp4-tensor", 300, 16, view="strided"), (257,)),
     (Layer("mxfp4", 100, 80, bias=True), (16, 128)),
-    (Layer("nvfp4-weight-only", 136, 80, bias=True), (129,)),
+    (Layer("nvfp4-weight-only", 136, 80, bias=True), (5, 129)),
+    (Layer("nvfp4-weight-only", 100, 48, batch=3, bias=True), (5, 33)),
+    (Layer("mxfp4-weight-only", 136, 384, element="bf16"), (33, 257)),
     (Layer("bf16", 100, 64, batch=3), (33,)),
 ]
 

@@ -261,6 +261,7 @@ func.func @main({signature.replace("tensor", "memref")}) {{
         args = [*inputs, "d", np.int64(m), np.int64(m)]
         tile_m, tile_n, _ = self.tile
         grid = -(-m // tile_m) * -(-self.n // tile_n) * slices
+        grid = min(grid, self.blocks or grid)
         return corpus.Case(f"M={m}", "mm", (grid,), (self.threads,), args, inputs, {"d": expected})
 
 

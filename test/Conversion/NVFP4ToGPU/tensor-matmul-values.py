@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from float_cases import FloatMatmul
+from float_cases import FloatMatmul, WeightOnly
 from matmul_cases import OVERLAPPED, SEPARATE, SWAPPED, Matmul, Runner
 
 CASES = [
@@ -39,12 +39,27 @@ PLAIN = [
     (FloatMatmul(200, 336, schedule=FEW, chip="sm_100a", result="bf16"), [1, 64]),
     (FloatMatmul(72, 72, schedule=FEW, chip="sm_100a", lhs="km", batch=2), [64]),
 ]
+# Weights that are decoded to shared memory: on the unit's rows, and on its columns. Activations by tensor maps, rounded by
+# threads, and with a batch.
+DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
+DECODED_FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 3, swapped = true"
+DECODED_COLUMNS = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 2"
+WEIGHTS = [
+    (WeightOnly(264, 592, schedule=DECODED, chip="sm_100a", activations="bf16", blocks=1), [1, 257]),
+    (WeightOnly(136, 336, "mxfp4", schedule=DECODED, chip="sm_103a", activations="bf16", batch=2, blocks=2), [130]),
+    (WeightOnly(200, 80, schedule=DECODED, chip="sm_100a", any_scale=True), [65]),
+    (WeightOnly(100, 1040, "mxfp4", schedule=DECODED_FEW, chip="sm_100a", activations="bf16", batch=2, rhs_batched=False), [64]),
+    (WeightOnly(7, 16, schedule=DECODED_FEW, chip="sm_110a", activations="f16", element="bf16"), [33]),
+    (WeightOnly(300, 272, schedule=DECODED_COLUMNS, chip="sm_100a", activations="bf16", blocks=2), [129]),
+    (WeightOnly(256, 256, schedule=DECODED, chip="sm_100a", activations="bf16", every_scale=True, one_hot=True), [256]),
+    (WeightOnly(256, 256, "mxfp4", schedule=DECODED, chip="sm_100a", activations="bf16", every_scale=True, one_hot=True), [256]),
+]
 
 
 def main() -> int:
     runner = Runner()
     rng = np.random.default_rng(20261123)
-    for i, (matmul, rows) in enumerate([*CASES, *PLAIN]):
+    for i, (matmul, rows) in enumerate([*CASES, *PLAIN, *WEIGHTS]):
         runner.options = ["--accumulate=exact"] if i % 2 else []
         runner.order = ["late", "early", "random:7"][i % 3]
         runner.run(matmul, rows, rng)

@@ -48,6 +48,11 @@ public:
   virtual void copy(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
                     mlir::Value tile) {}
   virtual bool copiesAnyTile() const { return false; }
+  /// What a thread makes of its own copies of a tile when they are complete,
+  /// before the stage is full: of kernels with copying warpgroups.
+  virtual bool completesCopies() const { return false; }
+  virtual void complete(mlir::ImplicitLocOpBuilder &b, mlir::Value image,
+                        mlir::Value tile) {}
   /// Whether handles are values that were loaded, not addresses of them.
   virtual bool stagesRegisters() const { return true; }
   /// Whether `copy` copies anything.

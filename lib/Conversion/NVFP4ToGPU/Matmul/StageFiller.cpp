@@ -100,6 +100,17 @@ void StageFiller::copyBulk(ValueRange state, Value tile) {
   columns.copyBulk(b, getColumns(state), tile, barrier);
 }
 
+/// What paths make of their copies of `tile`, unless there are none yet.
+void StageFiller::complete(ValueRange state, Value tile, Value isLate) {
+  if (!rows.completesCopies() && !columns.completesCopies())
+    return;
+  auto branch = scf::IfOp::create(b, isLate, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.elseBlock());
+  rows.complete(b, ring.getImage(state), tile);
+  columns.complete(b, getColumns(state), tile);
+}
+
 /// Copies of a tile are complete some tiles later; then their writers make them
 /// visible to the unit, and each warp arrives.
 SmallVector<Value> StageFiller::fillByThreads(const CtaContext &cta,
@@ -135,9 +146,10 @@ SmallVector<Value> StageFiller::fillByThreads(const CtaContext &cta,
   }
   NVVM::CpAsyncCommitGroupOp::create(b);
   NVVM::CpAsyncWaitGroupOp::create(b, pending);
+  Value isLate = a.less(t, pending);
+  complete(full, a.sub(t, pending), isLate);
   ptx.fenceAsyncProxy();
   ptx.syncWarp();
-  Value isLate = a.less(t, pending);
   Value arrives = a.select(isLate, a.constant(b.getI1Type(), 0), isFirstLane);
   ptx.arriveIf(ring.getFullBarrier(full), arrives);
   SmallVector<Value> nextFilled = ring.next(filled), nextFull = ring.next(full);

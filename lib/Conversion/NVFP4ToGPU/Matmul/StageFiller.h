@@ -71,6 +71,7 @@ public:
 
 private:
   void copyBulk(mlir::ValueRange state, mlir::Value tile);
+  void complete(mlir::ValueRange state, mlir::Value tile, mlir::Value isLate);
   llvm::SmallVector<mlir::Value>
   fillInBulk(llvm::SmallVector<mlir::Value> state);
   llvm::SmallVector<mlir::Value>

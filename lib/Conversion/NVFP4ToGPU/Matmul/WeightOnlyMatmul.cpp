@@ -17,6 +17,8 @@
 #include "FloatMatmul.h"
 #include "GlobalScales.h"
 #include "RegisterOperandPath.h"
+#include "StageFiller.h"
+#include "StoringDecodePath.h"
 #include "WeightDecode.h"
 #include "WgmmaAtom.h"
 
@@ -88,7 +90,8 @@ getExtents(FloatContext context, ScaledMatmulOp root, const FloatOperand &lhs) {
   return extents;
 }
 
-/// Weights decoded to registers of a unit of warps, or of warpgroups.
+/// Weights decoded to registers of a unit of warps, or of warpgroups, or to
+/// shared memory.
 static void createPaths(FloatContext context, ScaledMatmulOp root,
                         const MatmulConfig &config, const FloatOperand &lhs,
                         MatmulParts &parts) {
@@ -106,6 +109,15 @@ static void createPaths(FloatContext context, ScaledMatmulOp root,
     return context.kernel.getPointer(cast<BlockArgument>(component));
   };
   Value codes = getPointer(components[0]), scales = getPointer(components[1]);
+  if (config.hasIssuer()) {
+    parts.rhs = createStoringDecodePath(rhsSide, config, rhs, codes, scales);
+    TensorForm form;
+    form.kind = TensorMmaKind::BF16;
+    form.columns = config.getExtent(UnitSide::Columns);
+    form.cols.lines = getColumnsOffset(config, parts);
+    parts.tensorAtom = std::make_unique<TensorMemoryAtom>(form);
+    return;
+  }
   OctetMap rows = getOctetsOfPlain(UnitSide::Rows, config);
   OctetMap columns = getOctetsOfPlain(UnitSide::Columns, config);
   if (config.hasCopiers()) {
@@ -142,9 +154,17 @@ static FailureOr<MatmulParts> getParts(FloatContext context,
   return parts;
 }
 
-/// What only the schedule of warps, or of warpgroups, asks of a tile.
+/// What only the schedule of warps, of warpgroups, or of tensor memory asks of
+/// a tile.
 static LogicalResult verifyTile(ScaledMatmulOp root,
                                 const MatmulConfig &config) {
+  if (config.hasIssuer()) {
+    if (config.tileN % kStoredRows != 0)
+      return root.emitOpError("expected a tile whose N is a multiple of ")
+             << kStoredRows << " where weights are decoded for tensor memory, "
+             << "but got " << config.tileN;
+    return success();
+  }
   if (config.hasCopiers()) {
     if (!config.swapped)
       return root.emitOpError("expected swapped sides where warpgroups decode "
@@ -161,14 +181,25 @@ static LogicalResult verifyTile(ScaledMatmulOp root,
   return success();
 }
 
+/// K of an instruction, or of the instructions that a warp's step has.
+static int64_t getUnitDepth(const KernelRequest &request) {
+  ArrayRef<int64_t> warps = request.attr.getWarps();
+  bool hasCopiers =
+      request.attr.getThreads() != 32 * warps[0] * warps[1] * warps[2];
+  return getStepK(request.chip.mmaUnit == MmaUnit::TensorMemory && hasCopiers
+                      ? FragmentOrder::Natural
+                      : FragmentOrder::Blocks);
+}
+
 FailureOr<KernelVariant> generateWeightOnlyMatmul(const KernelRequest &request,
                                                   ScaledMatmulOp root) {
   FailureOr<MatmulConfig> config =
-      MatmulConfig::get(root, request.attr, getStepK(FragmentOrder::Blocks));
-  if (failed(config) ||
-      failed(verifyDecodedWeights(root, config->hasCopiers()
-                                            ? BlockLayout::Registers
-                                            : BlockLayout::Tiled)) ||
+      MatmulConfig::get(root, request.attr, getUnitDepth(request));
+  if (failed(config))
+    return failure();
+  bool isInRegisters = config->hasCopiers() && !config->hasIssuer();
+  if (failed(verifyDecodedWeights(root, isInRegisters ? BlockLayout::Registers
+                                                      : BlockLayout::Tiled)) ||
       failed(verifyTile(root, *config)))
     return failure();
   return composeFloatMatmul(

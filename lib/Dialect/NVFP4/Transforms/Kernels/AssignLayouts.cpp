@@ -7,7 +7,7 @@
 // the packing functions of weights. That is the tiled layout, but for weights
 // of a unit that multiplies 16-bit operands the one of its registers, and for
 // its activations, which are decoded before the product, the linear one. Plain
-// activations of such a unit become bf16.
+// activations of such a unit, and of one with tensor memory, become bf16.
 //
 // Expects: quantized IR; arguments with `nvfp4.packed` name packing functions.
 // Leaves:  no linear operand of an `nvfp4.matmul`, unless it is to be decoded.
@@ -244,12 +244,14 @@ void AssignLayoutsPass::runOnOperation() {
   }
   readsRegisters = model && model->mmaUnit == MmaUnit::WarpgroupAsync;
   readsBlocks = !model || model->hasBlockScaledMma;
+  bool copiesByMap =
+      readsRegisters || (model && model->mmaUnit == MmaUnit::TensorMemory);
   SmallVector<MatmulOp> matmuls;
   getOperation()->walk([&](MatmulOp op) { matmuls.push_back(op); });
   for (MatmulOp op : matmuls)
     if (failed(verify(op)))
       return signalPassFailure();
-  if (readsRegisters)
+  if (copiesByMap)
     llvm::for_each(matmuls, roundActivations);
   // Linear ones last: a value that others read tiled is then not linear.
   for (bool isLinear : {false, true})

@@ -259,8 +259,10 @@ SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
   if (mayBeFew)
     if (KernelAttr kernel = chooseForFewRows(context, product, chip))
       kernels.push_back(kernel);
+  // Units of warpgroups have decoded weights in registers.
   bool isPlain = !product.lhs.blockColumns && !product.rhs.blockColumns;
-  if (isPlain && mayBeMany && fillsWarpgroups(product)) {
+  bool isDecoded = chip.mmaUnit == MmaUnit::TensorMemory && !isScaled;
+  if ((isPlain || isDecoded) && mayBeMany && fillsWarpgroups(product)) {
     SmallVector<Attribute> many;
     if (chip.mmaUnit == MmaUnit::WarpgroupAsync)
       many = chooseWarpgroups(context, product, kSmallRows, chip);

@@ -4,6 +4,8 @@
 //
 // The unit has 128 rows and 16 to 256 columns. Few rows of a product stand in
 // the unit's columns, so that all its rows have work: those of the weights.
+// Weights that are decoded always stand in the rows: a tile of 256 rows of the
+// product then decodes 128 of weights.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,6 +55,12 @@ static double getCost(const TensorTile &tile, int64_t rows, int64_t columns,
   return tile.cost * ceilDiv(tiles, chip.multiprocessors) * tile.m * tile.n;
 }
 
+/// Whether codes are decoded in shared memory, beside which a stage then has
+/// them.
+static bool decodesWeights(const Product &product) {
+  return !product.lhs.blockColumns && product.rhs.blockColumns;
+}
+
 /// The kernel of that tile; null if there is no room for two stages.
 static KernelAttr getKernel(MLIRContext *context, const Product &product,
                             int64_t m, int64_t n, bool isSwapped,
@@ -62,8 +70,9 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
   int64_t slice =
       4 * (isSwapped ? std::min(m, kSliceColumns) * (n + kSlicePad)
                      : m * (std::min(n, kSliceColumns) + kSlicePad));
-  int64_t room = (chip.sharedBytes - kBarrierBytes - slice) /
-                 getStageBytes(product, m, n, k);
+  int64_t stage = getStageBytes(product, m, n, k) +
+                  (decodesWeights(product) ? n * kLineBytes : 0);
+  int64_t room = (chip.sharedBytes - kBarrierBytes - slice) / stage;
   if (room < 2)
     return {};
   SmallVector<int64_t> warps = {isSwapped ? 1 : kWorkers,
@@ -87,11 +96,16 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
   }
   int64_t columns =
       ShapedType::isDynamic(product.columns) ? kManyRows : product.columns;
+  bool isSwapped = decodesWeights(product);
+  if (isSwapped)
+    std::swap(rows, columns);
   const TensorTile &tile = *llvm::min_element(kTiles, [&](const TensorTile &a,
                                                           const TensorTile &b) {
     return getCost(a, rows, columns, chip) < getCost(b, rows, columns, chip);
   });
-  return getKernel(context, product, tile.m, tile.n, /*isSwapped=*/false, chip);
+  if (isSwapped)
+    return getKernel(context, product, tile.n, tile.m, isSwapped, chip);
+  return getKernel(context, product, tile.m, tile.n, isSwapped, chip);
 }
 
 SmallVector<Attribute> nvfp4::chooseTensorMemory(MLIRContext *context,
