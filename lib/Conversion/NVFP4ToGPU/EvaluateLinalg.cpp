@@ -383,7 +383,8 @@ LogicalResult Implementation::evaluateGather(tensor::ExtractOp op,
 }
 
 /// Quotients of f32 by one divisor: its reciprocal, and a step that rounds them
-/// correctly. Only those that are subnormal may be off by one unit.
+/// correctly while what is left of the dividend is exact. Where quotient or
+/// dividend is below 2^-100 they may be off by one unit.
 ElementEvaluator::Run Implementation::divideByOne(const Run &dividends,
                                                   Value divisor) {
   auto constant = [&](float value) -> Value {
@@ -414,9 +415,9 @@ ElementEvaluator::Run Implementation::divideByOne(const Run &dividends,
     Value quotient = mul(x, reciprocal);
     Value rest = fma(arith::NegFOp::create(builder, quotient), scaled, x);
     Value corrected = fma(rest, reciprocal, quotient);
-    // Of infinities and zeros there is no rest.
-    Value hasRest =
-        arith::CmpFOp::create(builder, arith::CmpFPredicate::ORD, rest, rest);
+    // Of infinities there is no rest, and adding nothing would make -0 +0.
+    Value hasRest = arith::CmpFOp::create(builder, arith::CmpFPredicate::ONE,
+                                          rest, constant(0.0f));
     quotients.push_back(
         arith::SelectOp::create(builder, hasRest, corrected, quotient));
   }

@@ -1,5 +1,4 @@
-//===- StageFiller.h - Warps that copy, and the tiles of a block -*- C++
-//-*-===//
+//===- StageFiller.h - Warps that copy, and a block's tiles -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -3,22 +3,24 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The composition of a matmul whose sums are in tensor memory. Three roles walk
-// through the same tiles of the result:
+// through the same tiles of the result.
 //
-//   warpgroup 0, copies        warp 8, multiplies         warps 4 to 7, give
-//   out for each tile of K:        wait until the sums are    wait until the
-//   sums are
-//     wait until the stage       free                       complete
-//     is empty, fill it        for each tile of K:        slice by slice: to
-//                                wait until the stage is    registers, to
-//                                shared full, copy its scales,     memory, to
-//                                results; multiply; the stage is     free are
-//                                the sums as empty when that is done    soon as
-//                                the next but
-//                              the sums are complete when   one tile (where
-//                              sums that is done                 overlap: the
-//                              next
-//                                                           one) can be written
+//   Warpgroup 0 copies. For each tile of K it
+//     - waits until the stage is empty,
+//     - fills it.
+//
+//   Warp 8 multiplies. It waits until the sums are free, for each tile of K
+//     - waits until the stage is full,
+//     - copies its scales and multiplies,
+//     - has the stage empty when that is done,
+//   and has the sums complete when the last tile is done.
+//
+//   Warps 4 to 7 give out. They wait until the sums are complete, for each
+//   slice
+//     - load it to registers, and from there to shared memory,
+//     - compute results,
+//   and free the sums as soon as the next but one tile can be written (where
+//   sums overlap: the next one).
 //
 // There are two sums, so that results of a tile are given out while the next
 // one is multiplied.
@@ -161,7 +163,8 @@ SmallVector<Value> TensorKernel::multiplyTile(ValueRange scales, Value image,
   // With a known K, the last stage has the steps that there are.
   int64_t lastSteps = 0;
   Value numStages = numTilesOfK;
-  if (std::optional<int64_t> k = getConstantIntValue(parts.extents.k)) {
+  std::optional<int64_t> k = getConstantIntValue(parts.extents.k);
+  if (k && *k > 0) {
     lastSteps = llvm::divideCeil(*k % config.tileK, atom.getForm().getStepK());
     numStages = a.i32(*k / config.tileK);
   }

@@ -10,9 +10,7 @@
 // Scales of 128 rows are 512 bytes, 32 lines of 16, which one `tcgen05.cp` puts
 // into four columns, for all four quarters of the lanes.
 //
-// Source: PTX ISA 9.0, 9.7.16.4 (descriptors), 9.7.16.9 (cp), 9.7.16.10 (mma
-// and
-//         its scales).
+// Source: PTX ISA 9.0, 9.7.16.4 (descriptors), 9.7.16.9 (cp), 9.7.16.10 (mma).
 //
 //===----------------------------------------------------------------------===//
 

@@ -12,11 +12,10 @@
 // products before. The next stage's are copied to the same columns, because
 // copies and products of a thread happen in order.
 //
-//   columns of tensor memory     0 …           sums of even tiles
-//                                second …      sums of odd tiles
-//                                … 512         scales: of A, then of B, for
-//                                each
-//                                              tile of scales in a stage
+//   columns     hold
+//   0 ...       sums of even tiles
+//   second ...  sums of odd tiles
+//   ... 512     scales: of A, then of B, for each tile of scales in a stage
 //
 // Where both sums and the scales do not fit, the sums overlap: the second ones
 // end where scales begin.

@@ -5,13 +5,12 @@
 // The composition of a matmul whose CTA has a warpgroup that copies and one or
 // more that multiply. Each runs through the same tiles of the result and of K:
 //
-//   copying                          multiplying
-//   for each tile of the result:     for each tile of the result:
-//     for each tile of K:              for each tile of K:
-//       wait until the stage is          wait until the stage is full
-//       empty, fill it,                  multiply, while the next tile is
-//       staged say that an earlier one          say that the stage before is
-//       empty is full                        compute results
+//   The first waits, for each tile of K, until the stage is empty, fills it,
+//   and says that an earlier one is full.
+//
+//   The others wait, for each tile of K, until the stage is full, multiply
+//   while the next tile is staged, and say that the stage before is empty.
+//   After the last tile of K they compute results.
 //
 // Copies for the next tile of the result go on while results are computed.
 //

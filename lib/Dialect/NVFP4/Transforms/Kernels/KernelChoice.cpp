@@ -227,7 +227,7 @@ SmallVector<Attribute> nvfp4::chooseWarpgroups(MLIRContext *context,
     bounds = {product.rows};
   SmallVector<Attribute> kernels;
   for (int64_t bound : bounds) {
-    if (bound <= least)
+    if (least != 0 && bound <= least)
       continue;
     KernelAttr kernel = chooseForWarpgroups(context, product, bound, chip);
     if (!kernel)

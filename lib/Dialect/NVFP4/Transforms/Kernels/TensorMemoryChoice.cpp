@@ -116,8 +116,8 @@ SmallVector<Attribute> nvfp4::chooseTensorMemory(MLIRContext *context,
     bounds = {product.rows};
   SmallVector<Attribute> kernels;
   for (int64_t bound : bounds) {
-    // Fewer rows than that there are never.
-    if (bounds.size() > 1 && bound < product.rowMultiple)
+    // Fewer rows than that there are never; the last one serves all.
+    if (bound != bounds.back() && bound < product.rowMultiple)
       continue;
     KernelAttr kernel = chooseFor(context, product, bound, chip);
     if (!kernel)

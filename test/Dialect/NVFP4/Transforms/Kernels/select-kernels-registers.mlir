@@ -26,6 +26,15 @@ func.func @five(%x: tensor<5x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> ten
   return %d : tensor<5x384xbf16>
 }
 
+// Without rows there is a kernel too, which nobody launches.
+
+// CHECK-LABEL: func @none
+// CHECK: nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 384, {{.*}} swapped = true>]}
+func.func @none(%x: tensor<0x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> tensor<0x384xbf16> {
+  %d = nvfp4.matmul %x, %w : tensor<0x384xbf16>, !w -> tensor<0x384xbf16>
+  return %d : tensor<0x384xbf16>
+}
+
 // K of a tile of weights leaves no part for a second CTA of a cluster.
 
 // CHECK-LABEL: func @short
