@@ -43,7 +43,9 @@ PRECISIONS = {
     "nvfp4_weight_only": 2,
     "mxfp4_weight_only": 2,
 }
-# By level: computed element by element; with sums; rounded to 16 bits after a sum; to 4 bits after a sum.
+# Functions that use a device's instruction for powers of two.
+APPROXIMATE = ("math.exp", "math.tanh", "math.erf")
+# By level: computed element by element; with sums or such functions; rounded to 16 bits after a sum; to 4 bits after a sum.
 EXACT, SUM, ROUNDED, FLIPPED = range(4)
 TOLERANCES = (0, 2e-4, 6e-2, None)
 
@@ -137,6 +139,8 @@ class Program:
         x = operands[0]
         dims = [f"d{i}" for i in range(len(x.shape))]
         dtype, level = dtype or x.dtype, max(t.level for t in operands)
+        if any(function in body for function in APPROXIMATE):
+            level = max(level, SUM)
         if level == SUM and dtype != "f32":
             level = ROUNDED
         return self.generic(operands, maps or [dims] * len(operands), self.empty(x.shape, dtype), dims, body, level)
