@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Attention of few rows in one kernel, in the simulator against NumPy: heads and keys of every size, a mask, computed
-queries, another layout of the result, rows whose keys are all masked but one, more keys than scores have room for.
+queries, another layout of the result, rows whose keys are all masked but one, more keys than scores have room for; and
+scores that move between the products, which the kernel does not compute.
 
 RUN: %python %s
 REQUIRES: numpy
@@ -147,7 +148,114 @@ def check(layer: Layer, chip: str, batch: int, keys: int, order: str, package) -
     expect(f"{layer}, {chip}, {batch} x {keys} keys, {order}", got.shape == want.shape and error <= limit, error)
 
 
+# For scores [3, 2, 32] of h, m, n: what gives %t, its shape, and the dimensions of %t and of the result.
+MOVES = {
+    "transpose": (
+        """%et = tensor.empty() : tensor<2x3x32xf32>
+  %t = linalg.transpose ins(%s : tensor<3x2x32xf32>) outs(%et : tensor<2x3x32xf32>) permutation = [1, 0, 2]""",
+        (2, 3, 32), "m, h, n", "m, h, c"),
+    "permuted generic": (
+        """%et = tensor.empty() : tensor<2x3x32xf32>
+  %t = linalg.generic {indexing_maps = [affine_map<(m, h, n) -> (h, m, n)>, affine_map<(m, h, n) -> (m, h, n)>],
+      iterator_types = ["parallel", "parallel", "parallel"]} ins(%s : tensor<3x2x32xf32>) outs(%et : tensor<2x3x32xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %r = arith.addf %a, %a : f32
+      linalg.yield %r : f32
+  } -> tensor<2x3x32xf32>""",
+        (2, 3, 32), "m, h, n", "m, h, c"),
+    "reshape": (
+        """%flat = tensor.collapse_shape %s [[0], [1, 2]] : tensor<3x2x32xf32> into tensor<3x64xf32>
+  %split = tensor.expand_shape %flat [[0], [1, 2]] output_shape [3, 32, 2] : tensor<3x64xf32> into tensor<3x32x2xf32>
+  %et = tensor.empty() : tensor<3x2x32xf32>
+  %t = linalg.transpose ins(%split : tensor<3x32x2xf32>) outs(%et : tensor<3x2x32xf32>) permutation = [0, 2, 1]""",
+        (3, 2, 32), "h, m, n", "h, m, c"),
+    "order of the result": (
+        """%et = tensor.empty() : tensor<3x2x32xf32>
+  %t = linalg.generic {indexing_maps = [affine_map<(h, m, n) -> (h, m, n)>, affine_map<(h, m, n) -> (h, m, n)>],
+      iterator_types = ["parallel", "parallel", "parallel"]} ins(%s : tensor<3x2x32xf32>) outs(%et : tensor<3x2x32xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %r = arith.addf %a, %a : f32
+      linalg.yield %r : f32
+  } -> tensor<3x2x32xf32>""",
+        (3, 2, 32), "h, m, n", "m, h, c"),
+}
+
+
+def move(name: str, scores: np.ndarray) -> np.ndarray:
+    """What MOVES computes, in NumPy."""
+    if name == "reshape":
+        return scores.reshape(3, 32, 2).transpose(0, 2, 1)
+    factor = 1 if name == "transpose" else 2
+    return factor * (scores if name == "order of the result" else scores.transpose(1, 0, 2))
+
+
+def moved_text(name: str) -> str:
+    ops, shape, dims, result = MOVES[name]
+    t, r = (f"tensor<{'x'.join(map(str, s))}xf32>" for s in (shape, shape[:-1]))
+    y = f"tensor<{'2x3' if result.startswith('m') else '3x2'}x16xf32>"
+    q, k, s = "tensor<3x2x16xf32>", "tensor<3x32x16xf32>", "tensor<3x2x32xf32>"
+    full, row = "affine_map<(i, j, n) -> (i, j, n)>", "affine_map<(i, j, n) -> (i, j)>"
+
+    def product(lhs: str, rhs: str, out: str, loops: str) -> str:
+        maps = ", ".join(f"affine_map<({loops}) -> ({dims})>" for dims in (lhs, rhs, out))
+        return f"""linalg.generic {{indexing_maps = [{maps}],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}}"""
+
+    multiply = """{
+    ^bb0(%a: f32, %w: f32, %o: f32):
+      %m = arith.mulf %a, %w : f32
+      %r = arith.addf %o, %m : f32
+      linalg.yield %r : f32
+  }"""
+    return f"""
+func.func @main(%q: {q} {{nvfp4.name = "q"}}, %k: {k} {{nvfp4.name = "k"}}, %v: {k} {{nvfp4.name = "v"}})
+    -> ({y} {{nvfp4.name = "y"}}) {{
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant 0xFF800000 : f32
+  %es = tensor.empty() : {s}
+  %zs = linalg.fill ins(%zero : f32) outs(%es : {s}) -> {s}
+  %s = {product("h, m, d", "h, n, d", "h, m, n", "h, m, n, d")} ins(%q, %k : {q}, {k}) outs(%zs : {s}) {multiply} -> {s}
+  {ops}
+  %er = tensor.empty() : {r}
+  %lows = linalg.fill ins(%low : f32) outs(%er : {r}) -> {r}
+  %max = linalg.generic {{indexing_maps = [{full}, {row}], iterator_types = ["parallel", "parallel", "reduction"]}}
+      ins(%t : {t}) outs(%lows : {r}) {{
+    ^bb0(%a: f32, %o: f32):
+      %m = arith.maximumf %a, %o : f32
+      linalg.yield %m : f32
+  }} -> {r}
+  %ep = tensor.empty() : {t}
+  %p = linalg.generic {{indexing_maps = [{full}, {row}, {full}], iterator_types = ["parallel", "parallel", "parallel"]}}
+      ins(%t, %max : {t}, {r}) outs(%ep : {t}) {{
+    ^bb0(%a: f32, %w: f32, %o: f32):
+      %m = arith.subf %a, %w : f32
+      %r = math.exp %m : f32
+      linalg.yield %r : f32
+  }} -> {t}
+  %ey = tensor.empty() : {y}
+  %zy = linalg.fill ins(%zero : f32) outs(%ey : {y}) -> {y}
+  %y = {product(dims, "h, n, c", result, "h, m, c, n")} ins(%p, %v : {t}, {k}) outs(%zy : {y}) {multiply} -> {y}
+  return %y : {y}
+}}"""
+
+
+def check_moved(name: str, chip: str) -> None:
+    """Values are those of the graph, in however many kernels."""
+    q, k, v = (RNG.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 16), (3, 32, 16), (3, 32, 16)))
+    scores = move(name, np.einsum("hmd,hnd->hmn", q.astype(np.float64), k))
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    labels = [dims.replace(", ", "") for dims in MOVES[name][2:]]
+    want = np.einsum(f"{labels[0]},hnc->{labels[1]}", weights, v)
+    package = compile_module(moved_text(name), f"--target={chip}", "--policy=none")
+    got = run(package, {"q": q, "k": k, "v": v}, options=["--device=sim"])["y"]
+    error = np.abs(got - want).max() / np.abs(want).max()
+    expect(f"{name}, {chip}", got.shape == want.shape and error <= 1e-4, error)
+
+
 def main() -> None:
+    for name in MOVES:
+        with group(name):
+            check_moved(name, "sm_120a")
     layers = {
         Layer(2, 1, 128, 128): ((1, 1), (2, 7), (1, 300)),
         Layer(3, 4, 64, 32, scaled=True): ((1, 5), (2, 131)),

@@ -176,9 +176,7 @@ LogicalResult AttentionGenerator::emitPlaces() {
 }
 
 /// What this thread multiplies of every key.
-LogicalResult AttentionGenerator::emit() {
-  if (failed(emitPlaces()))
-    return failure();
+LogicalResult AttentionGenerator::loadQuery() {
   Value lane = evaluator.rem(thread, evaluator.constant(lanes));
   for (int64_t run = 0; run < extents.depth / kRun / lanes; ++run) {
     Value depth =
@@ -193,6 +191,12 @@ LogicalResult AttentionGenerator::emit() {
     for (Value element : *part)
       query.push_back(toF32(element));
   }
+  return success();
+}
+
+LogicalResult AttentionGenerator::emit() {
+  if (failed(emitPlaces()) || failed(loadQuery()))
+    return failure();
   for (Operation *op : attention.ops) {
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     bool isProduct = op == scores || op == values;

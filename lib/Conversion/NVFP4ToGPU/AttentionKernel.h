@@ -51,6 +51,7 @@ private:
   };
 
   mlir::LogicalResult plan();
+  mlir::LogicalResult loadQuery();
   mlir::LogicalResult emit();
   mlir::LogicalResult emitPlaces();
   mlir::LogicalResult emitScores(const Block &block);

@@ -26,11 +26,13 @@ struct Attention {
 };
 
 /// Finds the attention that ends with the product `values`. Returns why there
-/// is none: a clause without a period. Otherwise
+/// is none: a clause without a period; `attention.scores` is null then if its
+/// form is another one altogether. Otherwise
 ///
 ///   * nothing but `values` and the ops between reads any of them,
 ///   * the ops between are reshapes, element-wise ops, and reductions of rows
-///     of N by an op with a neutral element,
+///     of N by an op with a neutral element; none moves scores to another row
+///     or place of a row, and the result has its rows in the same order,
 ///   * Q, K and rows are contiguous along D and N, V and the result along E,
 ///   * M, D and E are static, and products sum in f32.
 std::optional<std::string> findAttention(mlir::Operation *values,

@@ -106,26 +106,59 @@ AttentionExtents nvfp4::getExtents(const Attention &attention) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// A number of elements, known up to dynamic factors.
-struct Count {
-  int64_t numDynamic = 0, factor = 1;
+/// What a value that depends on the scores holds. The kernel knows a row by its
+/// number alone, so all have rows in the order of the scores, however their
+/// dimensions are split.
+enum class RowKind {
+  /// Rows along N, which is the last dimension.
+  Scores,
+  /// Rows along a last dimension, of any size, whose elements are equal.
+  Spread,
+  /// One element for each row.
+  Scalar,
+};
 
-  explicit Count(ArrayRef<int64_t> extents) {
-    for (int64_t extent : extents)
-      if (ShapedType::isDynamic(extent))
-        ++numDynamic;
-      else
-        factor *= extent;
-  }
-  bool operator==(const Count &other) const {
-    return numDynamic == other.numDynamic && factor == other.factor;
-  }
+/// Checks ops between the products, in program order.
+class RowChecker {
+public:
+  explicit RowChecker(Value scores) { kinds[scores] = RowKind::Scores; }
+
+  /// Why an op does not work on rows of scores.
+  const char *visit(Operation *op);
+  /// Why the second product does not multiply rows of scores.
+  const char *visitValues(linalg::LinalgOp values) const;
+
+private:
+  const char *visitReshape(Operation *op);
+  const char *visitElementwise(linalg::LinalgOp op);
+  const char *visitReduction(linalg::LinalgOp op);
+  SmallVector<std::pair<RowKind, AffineMap>>
+  getOperands(linalg::LinalgOp op) const;
+
+  llvm::DenseMap<Value, RowKind> kinds;
 };
 } // namespace
 
-static bool isReshape(Operation *op) {
-  return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(
-      op);
+/// The loops of an operand's dimensions, in their order: those of size 1 may be
+/// anywhere.
+static SmallVector<unsigned> getLoops(ArrayRef<AffineExpr> dims,
+                                      ArrayRef<int64_t> extents) {
+  SmallVector<unsigned> loops;
+  for (AffineExpr expr : dims)
+    if (auto dim = dyn_cast<AffineDimExpr>(expr);
+        dim && extents[dim.getPosition()] != 1)
+      loops.push_back(dim.getPosition());
+  return loops;
+}
+
+/// Whether two operands have the same loops in the same order, and the same
+/// last one.
+static bool haveSameRows(AffineMap lhs, AffineMap rhs,
+                         ArrayRef<int64_t> extents) {
+  return getLoops(lhs.getResults(), extents) ==
+             getLoops(rhs.getResults(), extents) &&
+         lhs.getNumResults() > 0 && rhs.getNumResults() > 0 &&
+         lhs.getResults().back() == rhs.getResults().back();
 }
 
 /// Whether a reduction starts anywhere and combines by an op whose neutral
@@ -143,10 +176,109 @@ static bool isCombinable(linalg::LinalgOp op) {
       });
 }
 
-/// Why an op between the products is not one on rows of scores.
-static const char *whyNotOnRows(Operation *op, ArrayRef<int64_t> scores) {
-  if (isReshape(op))
-    return nullptr;
+/// The operands that depend on the scores.
+SmallVector<std::pair<RowKind, AffineMap>>
+RowChecker::getOperands(linalg::LinalgOp op) const {
+  SmallVector<std::pair<RowKind, AffineMap>> operands;
+  for (OpOperand &operand : op->getOpOperands())
+    if (auto found = kinds.find(operand.get()); found != kinds.end())
+      operands.emplace_back(found->second, op.getMatchingIndexingMap(&operand));
+  return operands;
+}
+
+const char *RowChecker::visitReshape(Operation *op) {
+  RowKind kind = kinds.at(op->getOperand(0));
+  SmallVector<ReassociationIndices> groups;
+  auto wide = cast<RankedTensorType>(op->getOperand(0).getType());
+  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+    groups = expand.getReassociationIndices();
+    wide = expand.getResultType();
+  } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    groups = collapse.getReassociationIndices();
+  }
+  bool isCast = isa<tensor::CastOp>(op);
+  bool keepsLast =
+      isCast ||
+      (!groups.empty() &&
+       llvm::all_of(ArrayRef(groups.back()).drop_back(),
+                    [&](int64_t dim) { return wide.getDimSize(dim) == 1; }));
+  if (kind != RowKind::Scalar && !keepsLast)
+    return "a reshape changes the last dimension of the scores";
+  kinds[op->getResult(0)] = kind;
+  return nullptr;
+}
+
+const char *RowChecker::visitElementwise(linalg::LinalgOp op) {
+  static constexpr char kMoved[] =
+      "an op does not leave the scores in their order";
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  if (map.getNumResults() == 0)
+    return kMoved;
+  SmallVector<unsigned> all = getLoops(map.getResults(), extents);
+  SmallVector<unsigned> rows = getLoops(map.getResults().drop_back(), extents);
+  RowKind kind = RowKind::Scalar;
+  for (auto [operandKind, operandMap] : getOperands(op)) {
+    if (operandKind != RowKind::Scalar)
+      kind = std::min(kind, operandKind);
+    else if (getLoops(operandMap.getResults(), extents) != all)
+      kind = std::min(kind, RowKind::Spread);
+  }
+  for (auto [operandKind, operandMap] : getOperands(op)) {
+    bool keepsOrder =
+        operandMap.isProjectedPermutation(/*allowZeroInResults=*/true) &&
+        (operandKind == RowKind::Scalar
+             ? getLoops(operandMap.getResults(), extents) ==
+                   (kind == RowKind::Scalar ? all : rows)
+             : haveSameRows(operandMap, map, extents));
+    if (!keepsOrder)
+      return kMoved;
+  }
+  for (OpResult result : op->getResults()) {
+    AffineMap other = op.getIndexingMapMatchingResult(result);
+    if (!other.isProjectedPermutation(/*allowZeroInResults=*/true) ||
+        !haveSameRows(other, map, extents))
+      return kMoved;
+    kinds[result] = kind;
+  }
+  return nullptr;
+}
+
+const char *RowChecker::visitReduction(linalg::LinalgOp op) {
+  static constexpr char kOther[] = "a reduction is not one of rows of scores";
+  if (op.getNumReductionLoops() != 1 ||
+      !linalg::isReductionIterator(op.getIteratorTypesArray().back()) ||
+      !isCombinable(op))
+    return kOther;
+  // Rows are counted by the loops, in their order.
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  AffineMap map =
+      AffineMap::getMultiDimIdentityMap(op.getNumLoops(), op->getContext());
+  SmallVector<unsigned> rows = getLoops(map.getResults().drop_back(), extents);
+  bool readsScores = false;
+  for (auto [kind, operandMap] : getOperands(op)) {
+    readsScores |= kind == RowKind::Scores;
+    bool keepsOrder =
+        operandMap.isProjectedPermutation(/*allowZeroInResults=*/true) &&
+        (kind == RowKind::Scalar
+             ? getLoops(operandMap.getResults(), extents) == rows
+             : haveSameRows(operandMap, map, extents));
+    if (!keepsOrder)
+      return kOther;
+  }
+  for (OpResult result : op->getResults()) {
+    AffineMap other = op.getIndexingMapMatchingResult(result);
+    if (!other.isProjectedPermutation(/*allowZeroInResults=*/true) ||
+        getLoops(other.getResults(), extents) != rows)
+      return kOther;
+    kinds[result] = RowKind::Scalar;
+  }
+  return readsScores ? nullptr : kOther;
+}
+
+const char *RowChecker::visit(Operation *op) {
+  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op))
+    return visitReshape(op);
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   llvm::SetVector<Value> captures;
   getUsedValuesDefinedAbove(op->getRegions(), captures);
@@ -155,17 +287,23 @@ static const char *whyNotOnRows(Operation *op, ArrayRef<int64_t> scores) {
         return isa<TensorType>(value.getType());
       }))
     return "something else than linalg works on the scores";
-  SmallVector<int64_t> loops = linalgOp.getStaticLoopRanges();
-  unsigned reductions = linalgOp.getNumReductionLoops();
-  bool isFull = Count(loops) == Count(scores);
-  bool isPerRow = Count(loops) == Count(scores.drop_back());
-  if (reductions == 0)
-    return isFull || isPerRow ? nullptr : "scores change their number";
-  bool reducesRows =
-      isFull && reductions == 1 && loops.back() == scores.back() &&
-      linalg::isReductionIterator(linalgOp.getIteratorTypesArray().back());
-  if (!reducesRows || !isCombinable(linalgOp))
-    return "a reduction is not one of rows of scores";
+  return linalgOp.getNumReductionLoops() == 0 ? visitElementwise(linalgOp)
+                                              : visitReduction(linalgOp);
+}
+
+const char *RowChecker::visitValues(linalg::LinalgOp values) const {
+  OpOperand *weights = values.getDpsInputOperand(0);
+  auto kind = kinds.find(weights->get());
+  if (kind == kinds.end() || kind->second != RowKind::Scores)
+    return "its rows are not as long as those of scores";
+  SmallVector<int64_t> extents = values.getStaticLoopRanges();
+  auto getRows = [&](OpOperand *operand) {
+    return getLoops(
+        values.getMatchingIndexingMap(operand).getResults().drop_back(),
+        extents);
+  };
+  if (getRows(weights) != getRows(values.getDpsInitOperand(0)))
+    return "its result has rows in another order than the scores";
   return nullptr;
 }
 
@@ -214,8 +352,7 @@ std::optional<std::string> nvfp4::findAttention(Operation *op,
   if (ops.contains(op->getOperand(1).getDefiningOp()))
     return "its values come from the scores, too";
 
-  auto scoresType =
-      cast<RankedTensorType>(attention.scores->getResult(0).getType());
+  RowChecker checker((*found)->getResult(0));
   bool reduces = false;
   for (Operation *member : ops) {
     for (Operation *user : member->getUsers())
@@ -223,13 +360,15 @@ std::optional<std::string> nvfp4::findAttention(Operation *op,
         return "the scores are needed elsewhere";
     if (member == *found)
       continue;
-    if (const char *reason = whyNotOnRows(member, scoresType.getShape()))
+    if (const char *reason = checker.visit(member))
       return reason;
     auto linalgOp = dyn_cast<linalg::LinalgOp>(member);
     reduces |= linalgOp && linalgOp.getNumReductionLoops() > 0;
   }
   if (!reduces)
     return "no row of scores is reduced";
+  if (const char *reason = checker.visitValues(values))
+    return reason;
   AttentionExtents extents = getExtents(attention);
   if (ShapedType::isDynamic(extents.rows) ||
       ShapedType::isDynamic(extents.depth) ||

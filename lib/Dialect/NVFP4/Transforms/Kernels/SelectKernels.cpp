@@ -317,17 +317,28 @@ LogicalResult SelectKernelsPass::select(Operation *op, const Product &product) {
   return success();
 }
 
-/// Whether an attention has one kernel, rather than two products of the matrix
-/// unit and rows in between: few rows leave the unit nearly empty, and their
-/// keys are shared by more CTAs than there are heads.
-static bool isOneKernel(const AttentionExtents &extents) {
+/// Why an attention has no kernel of its own, rather than two products of the
+/// matrix unit and rows in between: few rows leave the unit nearly empty, and
+/// their keys are shared by more CTAs than there are heads.
+static std::optional<std::string>
+whyNotOneKernel(const AttentionExtents &extents) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
   auto splits = [](int64_t extent) {
     return extent % kAttentionRun == 0 &&
            llvm::isPowerOf2_64(extent / kAttentionRun);
   };
-  return extents.rows <= kMaxAttentionRows && splits(extents.depth) &&
-         splits(extents.columns) &&
-         extents.columns <= kAttentionRun * kAttentionThreads;
+  constexpr int64_t kMaxColumns = kAttentionRun * kAttentionThreads;
+  if (extents.rows > kMaxAttentionRows)
+    os << "a head has " << extents.rows << " rows, which are more than "
+       << kMaxAttentionRows;
+  else if (!splits(extents.depth) || !splits(extents.columns))
+    os << "keys of " << extents.depth << " and values of " << extents.columns
+       << " elements are not " << kAttentionRun << " times a power of two";
+  else if (extents.columns > kMaxColumns)
+    os << "values have " << extents.columns << " elements, which are more than "
+       << kMaxColumns;
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
 /// Leaves an op that ends no attention alone.
@@ -335,13 +346,16 @@ void SelectKernelsPass::selectAttention(Operation *op) {
   Attention attention;
   if (op->hasAttr(kKernelAttrName))
     return;
-  if (std::optional<std::string> reason = findAttention(op, attention)) {
+  std::optional<std::string> reason = findAttention(op, attention);
+  if (!attention.scores)
+    return;
+  if (!reason)
+    reason = whyNotOneKernel(getExtents(attention));
+  if (reason) {
     remark::missed(op->getLoc(), getRemarkOpts())
         << "no kernel for an attention: " + *reason;
     return;
   }
-  if (!isOneKernel(getExtents(attention)))
-    return;
   Attribute kernel = KernelAttr::get(
       op->getContext(), KernelSchedule::Attention, kAttentionThreads,
       /*tile=*/{kAttentionCtas, kAttentionKeys}, /*warps=*/{}, /*stages=*/1,
