@@ -187,5 +187,7 @@ func.func private @schedules() attributes {nvfp4.kernel = [
   #nvfp4.kernel<matmul, threads = 128, tile = 16x64x128, warps = 1x1x4, stages = 4, swapped = true, max_rows = 16>,
   // CHECK-SAME: #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>
   #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>,
+  // CHECK-SAME: #nvfp4.kernel<stream, threads = 576, tile = 8x64x256, warps = 1x4x4, stages = 8, clusters = 2>
+  #nvfp4.kernel<stream, clusters = 2, threads = 576, tile = 8x64x256, warps = 1x4x4, stages = 8>,
   // CHECK-SAME: #nvfp4.kernel<row, threads = 32>
   #nvfp4.kernel<row, threads = 32>]}

@@ -190,16 +190,24 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     elements, `warps` how many warps share M, N and K (those along K add up in
     the end), `stages` how many tiles of operands are in flight, `swapped` that
     the unit's M side holds the columns of the result: for few rows. A kernel
-    with `max_rows` serves products of up to so many rows.
+    with `max_rows` serves products of up to so many rows. `warps` computes, and
+    `threads` beyond it move data: on a unit of warpgroups one more warpgroup
+    copies operands; on a unit with tensor memory `warps` carries sums out, and
+    four warps that copy and one that multiplies come on top. There `clusters = 2`
+    is a pair of CTAs that multiply together: `tile` is the part of each, which
+    reads half of the unit's columns.
 
     Of a `stream`, `tile` is the rows that accumulators are made for (a multiple
     of 8), the columns of the result that warps compute together (64), and K of a
     stage; `warps` has the groups of four that share K, and `clusters` is how
-    many CTAs share K, as one cluster. Each CTA keeps the activations of its part
-    of K in shared memory.
+    many CTAs share K, as one cluster. Activations of few rows stay in each CTA's
+    shared memory for its part of K; those of more rows come in stages, as weights
+    do.
 
     Of an `attention`, `tile` is CTAs x keys: how many CTAs share the keys of a
-    row, as one cluster, and of how many keys each keeps the scores at once.
+    row, as one cluster, and of how many keys each keeps the scores at once. With
+    `warps`, it is of many rows: `tile` is rows x keys of a CTA at once, and each
+    of its `warps` has 16 of the rows, or a warpgroup 64.
 
     On a matmul, or on the function of a kernel, `nvfp4.kernel` holds an array:
     the first one that serves the rows at hand runs.
@@ -221,14 +229,11 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     OptionalArrayRefParameter<"int64_t">:$warps,
     DefaultValuedParameter<"int64_t", "1">:$stages,
     DefaultValuedParameter<"bool", "false">:$swapped,
-    DefaultValuedParameter<"int64_t", "0">:$maxRows,
+    DefaultValuedParameter<"int64_t", "0">:$max_rows,
     DefaultValuedParameter<"int64_t", "1">:$clusters
   );
   let assemblyFormat = [{
-    `<` $schedule `,` `threads` `=` $threads
-    (`,` `tile` `=` custom<Extents>($tile)^)? (`,` `warps` `=` custom<Extents>($warps)^)?
-    (`,` `stages` `=` $stages^)? (`,` `swapped` `=` $swapped^)?
-    (`,` `max_rows` `=` $maxRows^)? (`,` `clusters` `=` $clusters^)? `>`
+    `<` $schedule `,` struct($threads, custom<Extents>($tile), custom<Extents>($warps), $stages, $swapped, $max_rows, $clusters) `>`
   }];
   let genVerifyDecl = 1;
 }

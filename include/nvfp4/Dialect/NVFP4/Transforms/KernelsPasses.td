@@ -19,8 +19,8 @@ def AssignLayoutsPass : Pass<"nvfp4-assign-layouts", "::mlir::ModuleOp"> {
     whose unit multiplies in warpgroups and has no block-scaled operands. For such a
     unit activations, and weights that a run quantizes for them, stay `linear`,
     which says that they are decoded (`nvfp4-decode-activations`).
-    Plain activations of such a unit are rounded to bf16 where they are made, which
-    is a missed remark.
+    Plain activations of such a unit, and those of a unit with tensor memory, are
+    rounded to bf16 where they are made, which is a missed remark.
     Equal packed tensors stay one. Other users of such a value read an
     `nvfp4.relayout` back to `linear`; a value made by anything else (an input,
     a result of `scf.if`) is laid out anew in every run. Both are missed remarks.
@@ -118,15 +118,18 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
   let description = [{
     Writes `nvfp4.kernel` on every `nvfp4.matmul` and on every contraction of bf16
     or f16 operands, and changes nothing else. Where the number of rows is dynamic
-    and may be small, a kernel for up to 16 rows comes first.
+    and may be small, kernels for few rows, each with `max_rows`, come before the
+    one for the rest.
 
-    | | small M | large M |
+    | unit of the chip | few rows | more |
     | --- | --- | --- |
-    | matrix unit's M side | columns of the result (`swapped`) | rows |
-    | warps | share K, up to four | 2 x 2; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
-    | tile of M and N | 16 x 64 | up to 128 x 128, less where the product is smaller |
-    | tile of K | one instruction or more per warp | 128 bytes of 16-bit elements, 64 of 4-bit ones |
-    | stages | up to four, as shared memory permits | |
+    | warps | up to 16: `swapped`, the unit's M side holds columns of the result, tile of 16 x 64, up to four warps share K | 2 x 2 warps, up to 128 x 128; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
+    | warpgroups | up to 64 of weights in `layout = registers`: `stream` for 8, 16, 32 and 64 rows; other products as for warps | a warpgroup copies, one or two multiply up to 128 x 256 |
+    | tensor memory | `swapped`, with as many rows as a power of two has, up to 128; 16-bit operands up to 16 rows as for warps | 128 x 256 or 128 x 128, in pairs of CTAs where there is work for some rounds |
+
+    A tile of K is 128 bytes of the wider operand's elements, less for few rows, and
+    there are as many stages as shared memory has room for, up to a limit. Weights
+    of a stream that has no room get the warpgroups' kernel, with a missed remark.
 
     An attribute that is there wins; one that does not fit the chip's shared
     memory is an error, as is an operand in a layout that the chip's unit does not
