@@ -21,6 +21,7 @@ LARGE = "threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4"
 SMALL = "threads = 128, tile = 16x64x512, warps = 1x1x4, stages = 3, swapped = true, max_rows = 16"
 # In tensor memory: one tile's sums overlap the next one's, they do not, and few rows in the unit's columns.
 OVERLAPPED = "threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3"
+PAIRS = OVERLAPPED + ", clusters = 2"
 SEPARATE = "threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 4"
 SWAPPED = "threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16"
 BLOCK = {"nvfp4": 16, "mxfp4": 32}
@@ -46,7 +47,7 @@ class Matmul:
     schedule: str = LARGE
     lhs_global: str = "row"
     chip: str = "sm_120a"
-    # Of persistent kernels; 0: as many as there are tiles.
+    # Of persistent kernels, or of clusters of them; 0: as many as there are tiles.
     blocks: int = 0
     # Any finite scale, so that sums round.
     any_scale: bool = False
@@ -55,7 +56,7 @@ class Matmul:
     def name(self) -> str:
         return (
             f"{self.form} N={self.n} K={self.k} batch={self.batch} {self.element} {self.epilogue or 'plain'} "
-            f"{'swapped' if 'swapped' in self.schedule else 'straight'}"
+            f"{'swapped' if 'swapped = true' in self.schedule else 'straight'}"
         )
 
     @property
@@ -73,6 +74,11 @@ class Matmul:
     @property
     def threads(self) -> int:
         return int(re.search(r"threads = (\d+)", self.schedule).group(1))
+
+    @property
+    def clusters(self) -> int:
+        found = re.search(r"clusters = (\d+)", self.schedule)
+        return int(found.group(1)) if found else 1
 
     def _body(self, product: str) -> tuple[str, str]:
         """Ops after the matmul `%d` and the type of the result."""
@@ -153,7 +159,7 @@ class Matmul:
             out = f"tensor<{lead}?x{self.n}xf32>"
         signature = ", ".join(f"%{name}: {type}" for name, type in args)
         large = SEPARATE if self.threads == 288 else LARGE
-        others = f", #nvfp4.kernel<matmul, {large}>" if "max_rows" in self.schedule else ""
+        others = f", #nvfp4.kernel<matmul, {large}>" if "max_rows = 16" in self.schedule else ""
         buffers = ", ".join(f"%{name}: {type.replace('tensor', 'memref')}" for name, type in args)
         names = ", ".join(f"%{name}" for name, _ in args[:-1])
         types = ", ".join(type.replace("tensor", "memref") for _, type in args[:-1])
@@ -245,9 +251,11 @@ func.func @main({buffers}) {{
             for dim in dims:
                 extents.append(np.int64(shapes[name][dim + (0 if self.batch else 1)]))
         tile_m, tile_n, _ = self.tile
-        grid = -(-m // tile_m) * -(-self.n // tile_n) * slices
-        grid = min(grid, self.blocks or grid)
-        return corpus.Case(f"M={m}", "mm", (grid,), (self.threads,), args + extents, inputs, {"d": expected})
+        grid = -(-m // (tile_m * self.clusters)) * -(-self.n // tile_n) * slices
+        grid = min(grid, self.blocks or grid) * self.clusters
+        case = corpus.Case(f"M={m}", "mm", (grid,), (self.threads,), args + extents, inputs, {"d": expected})
+        case.cluster = (self.clusters, 1, 1)
+        return case
 
 
 _MAPS = re.compile(r"nvfp4\.tensor_maps = \[(.*?)\]")

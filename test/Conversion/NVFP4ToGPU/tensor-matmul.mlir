@@ -5,12 +5,16 @@
 // RUN: not nvfp4-opt %t/depth.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=DEPTH
 // RUN: not nvfp4-opt %t/warps.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=WARPS
 // RUN: not nvfp4-opt %t/in_warps.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=INWARPS
+// RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir
+// RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir --check-prefix=LAUNCH
+// RUN: not nvfp4-opt %t/narrow_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=NARROWPAIR
 
 // CHIP: error: {{.*}}expected a chip that multiplies block-scaled operands in tensor memory, but got sm_120a
 // COLUMNS: error: expected 128 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped product, but got 64
 // DEPTH: error: expected a tile whose K is 256 in tensor memory, but got 128
 // WARPS: error: expected 4 warps that share 128 of the unit's rows in tensor memory, but got 4 warps for 64 rows
 // INWARPS: error: {{.*}}expected a chip that multiplies block-scaled operands in warps, but got sm_100a
+// NARROWPAIR: error: expected block-scaled operands and 256 of the unit's columns for a pair of CTAs, but got 128 and a step of K of 64
 
 //--- kernel.mlir
 /// Codes in lines of 128 bytes, four tiles of scales for each of 128 rows; both end where K and the rows do.
@@ -60,6 +64,75 @@ module @kernels {
         ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<?x192xi8>, tensor<?xi8>, tensor<?xf32>, tensor<384x192xi8>, tensor<9216xi8>, tensor<f32>)
         outs(%init : tensor<?x384xf32>) -> tensor<?x384xf32>
     return %d : tensor<?x384xf32>
+  }
+}
+}
+
+//--- pair.mlir
+/// Each CTA copies half of the columns' lines, and the scales of all of them.
+// CHECK-LABEL: gpu.func @mm(
+//  CHECK-SAME:   nvfp4.tensor_maps = [{box = array<i64: 128, 128>, dims = #[[DIMS:.+]], dtype = 0 : i64, operand = 0
+//  CHECK-SAME:     {box = array<i64: 256, 1>
+//  CHECK-SAME:     {box = array<i64: 128, 128>
+//  CHECK-SAME:     {box = array<i64: 256, 2>
+//       CHECK:   tcgen05.alloc.cta_group::2
+//       CHECK:   nvvm.cluster.arrive
+//       CHECK:   nvvm.cluster.wait
+/// One thread of each copies, and waits in the end until all stages are empty.
+//       CHECK:   nvvm.elect.sync
+//       CHECK:   scf.for
+//       CHECK:     scf.for
+//       CHECK:       mbarrier.try_wait
+//       CHECK:       mbarrier.arrive.expect_tx
+// CHECK-COUNT-4:       cp.async.bulk.tensor{{.*}}.cta_group::2
+//       CHECK:   scf.for
+//       CHECK:     mbarrier.try_wait
+/// Warps of both give their sums back to the first CTA.
+//       CHECK:   scf.for
+//       CHECK:     scf.for
+//       CHECK:       tcgen05.ld
+//       CHECK:       mapa
+//       CHECK:       mbarrier.arrive.release.cluster
+//       CHECK:   nvvm.cluster.arrive
+//       CHECK:   nvvm.cluster.wait
+//       CHECK:   tcgen05.dealloc.cta_group::2
+/// One thread of the first multiplies.
+//       CHECK:   nvvm.elect.sync
+//       CHECK:   scf.for
+//       CHECK:     mbarrier.try_wait.parity.acquire.cluster
+//       CHECK:     scf.for
+//       CHECK:       tcgen05.cp.cta_group::2{{.*}}tcgen05.mma.cta_group::2
+//       CHECK:       tcgen05.commit.cta_group::2{{.*}}multicast::cluster
+/// The host launches clusters of two.
+// LAUNCH: gpu.launch_func{{.*}}clusters in
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x192xi8>, %as: tensor<?xi8>, %ag: tensor<?xf32>, %bc: tensor<384x192xi8>, %bs: tensor<9216xi8>, %bg: tensor<f32>,
+                %init: tensor<?x384xf32>) -> tensor<?x384xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3, clusters = 2>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x384, nvfp4<global = row>, layout = tiled> rhs !nvfp4.tensor<384x384, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<?x192xi8>, tensor<?xi8>, tensor<?xf32>, tensor<384x192xi8>, tensor<9216xi8>, tensor<f32>)
+        outs(%init : tensor<?x384xf32>) -> tensor<?x384xf32>
+    return %d : tensor<?x384xf32>
+  }
+}
+func.func @main(%ac: memref<?x192xi8>, %as: memref<?xi8>, %ag: memref<?xf32>, %bc: memref<384x192xi8>, %bs: memref<9216xi8>, %bg: memref<f32>,
+                %d: memref<?x384xf32>) {
+  nvfp4.dispatch @kernels::@mm
+      ins(%ac, %as, %ag, %bc, %bs, %bg : memref<?x192xi8>, memref<?xi8>, memref<?xf32>, memref<384x192xi8>, memref<9216xi8>, memref<f32>)
+      outs(%d : memref<?x384xf32>)
+  return
+}
+}
+
+//--- narrow_pair.mlir
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 3, clusters = 2>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
   }
 }
 }

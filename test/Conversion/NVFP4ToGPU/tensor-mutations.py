@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matmul_cases import OVERLAPPED, SEPARATE, Matmul, Runner
+from matmul_cases import OVERLAPPED, PAIRS, SEPARATE, Matmul, Runner
 
 # One block computes several tiles, and more stages than there are.
 ONE = Matmul(264, 1040, schedule=OVERLAPPED, chip="sm_100a", blocks=1)
 TWO = Matmul(264, 1040, "mxfp4", schedule=SEPARATE, chip="sm_100a", blocks=1)
+PAIR = Matmul(264, 1040, schedule=PAIRS, chip="sm_100a", blocks=1)
 ROWS = 257
 
 
@@ -78,6 +79,18 @@ MUTATIONS = [
     Mutation("no barrier before sums are overwritten", ONE, r"bar\.sync 1, 128;", "", 0),
     Mutation("lanes of another warp", ONE, r"shl\.b32 (\t%r\d+, %r\d+), 21;", r"mov.b32 \1; shl.b32 \1, 20;"),
     Mutation("columns of another row", ONE, r"(tcgen05\.ld[^;]*\[%r\d+) \+ 32\]", r"\1 + 0]"),
+    Mutation("pair: no wait for an empty stage", PAIR, WAIT, ALWAYS, 0),
+    Mutation("pair: no wait for complete sums", PAIR, WAIT, ALWAYS, -3),
+    Mutation("pair: no wait for a full stage", PAIR, WAIT, ALWAYS, -2),
+    Mutation("pair: no wait for free sums", PAIR, WAIT.replace("y\\.s", r"y\.acquire\.cluster\.s"), ALWAYS),
+    Mutation("pair: sums freed by one CTA", PAIR, r"(mbarrier\.init[^;]*), 2;", r"\1, 1;", None),
+    Mutation("pair: stages freed in one CTA", PAIR, "mov.b16 both, 3;", "mov.b16 both, 1;", 0),
+    Mutation("pair: sums complete in one CTA", PAIR, "mov.b16 both, 3;", "mov.b16 both, 1;", -1),
+    Mutation("pair: copies complete on their own barrier", PAIR, "0xFEFFFFFF", "0xFFFFFFFF", None),
+    Mutation("pair: bytes of one CTA expected", PAIR, r"(expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>38912;"),
+    Mutation("pair: nobody waits in the beginning", PAIR, r"barrier\.cluster\.wait\.aligned;", "", 0),
+    Mutation("pair: nobody waits in the end", PAIR, r"barrier\.cluster\.wait\.aligned;", "", -1),
+    Mutation("pair: products of 128 rows", PAIR, PRODUCT, r"\g<1>138413184\3", None),
 ]
 
 
@@ -104,7 +117,7 @@ class Subject:
 def main() -> int:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     failures = 0
-    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO)}
+    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR)}
     for kernel, subject in subjects.items():
         right, said = subject.is_right(subject.ptx)
         if not right:

@@ -146,6 +146,7 @@ composeInTensorMemory(KernelBuilder &kernel, const KernelRequest &request,
   form.kind =
       kind == WarpMmaKind::NVFP4 ? TensorMmaKind::NVFP4 : TensorMmaKind::MXFP4;
   form.columns = config.getExtent(UnitSide::Columns);
+  form.isPair = config.isPair();
   form.rows = getScaledImage(UnitSide::Rows, config, /*offset=*/0);
   form.cols = getScaledImage(UnitSide::Columns, config,
                              getColumnsOffset(config, parts));

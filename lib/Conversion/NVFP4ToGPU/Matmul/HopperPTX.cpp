@@ -76,6 +76,11 @@ void HopperPTX::arriveAndExpect(Value barrier, Value bytes) {
        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r");
 }
 
+void HopperPTX::arriveAndExpectIf(Value condition, Value barrier, Value bytes) {
+  emit({}, {condition, getAddress(barrier), bytes},
+       "@$0 mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $2;", "b,r,r");
+}
+
 void HopperPTX::fenceAsyncProxy() {
   emit({}, {}, "fence.proxy.async.shared::cta;", "");
 }
@@ -106,8 +111,11 @@ void HopperPTX::copyBulk(Value target, Value source, Value bytes,
        "r,l,r,r");
 }
 
+/// The bit of an address in a cluster that tells the CTAs of a pair apart.
+static constexpr StringLiteral kFirstOfPairMask = "0xFEFFFFFF";
+
 void HopperPTX::copyTensor(Value target, Value map, ValueRange coordinates,
-                           Value barrier) {
+                           Value barrier, bool isPair) {
   SmallVector<Value> operands = {getAddress(target), map, getAddress(barrier)};
   std::string place, constraints = "r,l,r";
   for (Value coordinate : coordinates) {
@@ -115,12 +123,17 @@ void HopperPTX::copyTensor(Value target, Value map, ValueRange coordinates,
     operands.push_back(coordinate);
     constraints += ",r";
   }
-  emit({}, operands,
-       "cp.async.bulk.tensor." + std::to_string(coordinates.size()) +
-           "d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [$0], "
-           "[$1, {" +
-           place + "}], [$2];",
-       constraints);
+  std::string text = "cp.async.bulk.tensor." +
+                     std::to_string(coordinates.size()) +
+                     "d.shared::cluster.global.tile"
+                     ".mbarrier::complete_tx::bytes" +
+                     (isPair ? ".cta_group::2" : "") + " [$0], [$1, {" + place +
+                     "}], [" + (isPair ? "first" : "$2") + "];";
+  if (isPair)
+    text = ("{\n\t.reg .b32 first;\n\tand.b32 first, $2, " + kFirstOfPairMask +
+            ";\n\t" + text + "\n\t}")
+               .str();
+  emit({}, operands, text, constraints);
 }
 
 void HopperPTX::copyBulkOnce(Value target, Value source, Value bytes,
@@ -153,6 +166,12 @@ void HopperPTX::storeAsyncIf(Value condition, Value target, Value value,
        "@$0 st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [$1], "
        "$2, [$3];",
        "b,r,f,r");
+}
+
+void HopperPTX::arriveRemoteIf(Value condition, Value barrier) {
+  emit({}, {condition, barrier},
+       "@$0 mbarrier.arrive.release.cluster.shared::cluster.b64 _, [$1];",
+       "b,r");
 }
 
 void HopperPTX::arriveRemote(Value barrier) {

@@ -39,6 +39,8 @@ struct HopperPTX {
   void arriveIf(mlir::Value barrier, mlir::Value condition);
   /// One arrival, and so many bytes of bulk copies to come.
   void arriveAndExpect(mlir::Value barrier, mlir::Value bytes);
+  void arriveAndExpectIf(mlir::Value condition, mlir::Value barrier,
+                         mlir::Value bytes);
 
   /// Stores to shared memory before, matrix units and bulk copies after.
   void fenceAsyncProxy();
@@ -58,9 +60,11 @@ struct HopperPTX {
   void copyBulkOnce(mlir::Value target, mlir::Value source, mlir::Value bytes,
                     mlir::Value barrier);
   /// A box of a tensor map (a generic or parameter pointer) at `coordinates`
-  /// (i32, the innermost first).
+  /// (i32, the innermost first). In a pair of CTAs it completes on that barrier
+  /// of the first one.
   void copyTensor(mlir::Value target, mlir::Value map,
-                  mlir::ValueRange coordinates, mlir::Value barrier);
+                  mlir::ValueRange coordinates, mlir::Value barrier,
+                  bool isPair = false);
 
   /// Tells the cluster that this thread is there, and blocks until all threads
   /// of it have said so. Whole warps. Publishes nothing but initialized
@@ -76,6 +80,7 @@ struct HopperPTX {
                     mlir::Value value, mlir::Value barrier);
   /// An arrival at a barrier at such a place.
   void arriveRemote(mlir::Value barrier);
+  void arriveRemoteIf(mlir::Value condition, mlir::Value barrier);
   /// waitForParity, for what other CTAs of the cluster did.
   void waitForCluster(mlir::Value barrier, mlir::Value parity);
 

@@ -63,6 +63,11 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
                            "tensor memory, or a power of two from 16 that "
                            "holds all rows of a swapped product, but got ")
            << columns;
+  if (config.isPair() &&
+      (config.swapped || stepK == kUnitRows || columns != 2 * kRows))
+    return root->emitError("expected block-scaled operands and 256 of the "
+                           "unit's columns for a pair of CTAs, but got ")
+           << columns << " and a step of K of " << stepK;
   if (config.tileK != kSteps * stepK)
     return root->emitError("expected a tile whose K is ")
            << kSteps * stepK << " in tensor memory, but got " << config.tileK;
@@ -104,13 +109,17 @@ FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
   if (attr.getSchedule() != KernelSchedule::Matmul)
     return root->emitError("expected a matmul schedule, but got ") << attr;
   ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
-  MatmulConfig config{tile[0],           tile[1],          tile[2],
-                      warps[0],          warps[1],         warps[2],
-                      attr.getThreads(), attr.getStages(), attr.getSwapped(),
-                      attr.getMaxRows()};
+  MatmulConfig config{tile[0],           tile[1],           tile[2],
+                      warps[0],          warps[1],          warps[2],
+                      attr.getThreads(), attr.getStages(),  attr.getSwapped(),
+                      attr.getMaxRows(), attr.getClusters()};
   if (config.stages < 2)
     return root->emitError("expected at least 2 stages, but got ")
            << config.stages;
+  if (config.clusters != 1 && !config.hasIssuer())
+    return root->emitError("expected a warp that multiplies in tensor memory "
+                           "for a pair of CTAs, but got ")
+           << attr;
   if (config.hasCopiers()) {
     if (failed(config.hasIssuer() ? verifyTensorMemory(root, config, stepK)
                                   : verifyWarpgroups(root, config)))

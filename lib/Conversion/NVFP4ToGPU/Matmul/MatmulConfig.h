@@ -30,6 +30,9 @@ struct MatmulConfig {
   bool swapped;
   /// 0: any number of rows.
   int64_t maxRows;
+  /// CTAs whose tiles follow each other along M. Two multiply together: each
+  /// has its rows, and copies half of the columns that both have.
+  int64_t clusters = 1;
 
   /// Threads of a warpgroup that copies, and of a warp that issues products.
   static constexpr int64_t kCopiers = 128, kIssuers = 32;
@@ -53,9 +56,14 @@ struct MatmulConfig {
   int64_t getExtent(UnitSide side) const {
     return (side == UnitSide::Rows) != swapped ? tileM : tileN;
   }
+  /// Of it, rows of the operand that one CTA copies.
+  int64_t getCopied(UnitSide side) const {
+    return getExtent(side) / (side == UnitSide::Columns ? clusters : 1);
+  }
   int64_t getWarps(UnitSide side) const {
     return (side == UnitSide::Rows) != swapped ? warpsM : warpsN;
   }
+  bool isPair() const { return clusters == 2; }
 };
 
 /// Who a thread is. Warps are numbered along the unit's rows first, then its

@@ -44,7 +44,7 @@ public:
 
 private:
   int64_t getLineBytes() const {
-    return config.getExtent(side) * kTensorLineBytes;
+    return config.getCopied(side) * kTensorLineBytes;
   }
   int64_t getNumPanels() const {
     return ceilDiv(config.getExtent(side), kScaleTileRows);
@@ -57,8 +57,8 @@ private:
   int64_t scaleTiles;
   SmallVector<Value> batch;
   Value codeMap, scaleMap;
-  /// i32: the tile's first row, its first panel of scales, and its matrix,
-  /// innermost dimension first.
+  /// i32: the first row of what is copied, the tile's first panel of scales,
+  /// and its matrix, innermost dimension first.
   Value row, panel;
   SmallVector<Value> matrix;
 };
@@ -69,6 +69,10 @@ void ScaledMapPath::beginCopies(const CtaContext &cta,
   Arithmetic a(cta.b);
   row = a.toI32(tile.row);
   panel = a.div(row, kScaleTileRows);
+  if (config.getCopied(side) != config.getExtent(side)) {
+    Value rank = a.rem(context.kernel.getBlockId(0), config.clusters);
+    row = a.add(row, a.mul(rank, config.getCopied(side)));
+  }
   matrix.clear();
   if (!tile.slice)
     return;
@@ -83,10 +87,11 @@ void ScaledMapPath::copyBulk(ImplicitLocOpBuilder &b, Value image, Value tile,
   HopperPTX ptx(b);
   SmallVector<Value> place = {a.mul(tile, kTensorLineBytes), row};
   llvm::append_range(place, matrix);
-  ptx.copyTensor(image, codeMap, place, barrier);
+  ptx.copyTensor(image, codeMap, place, barrier, config.isPair());
   place[0] = a.mul(tile, scaleTiles * kScaleTileBytes / kScaleWordBytes);
   place[1] = panel;
-  ptx.copyTensor(a.offset(image, getLineBytes()), scaleMap, place, barrier);
+  ptx.copyTensor(a.offset(image, getLineBytes()), scaleMap, place, barrier,
+                 config.isPair());
 }
 
 /// The map of a component: rows of `pitch` bytes, in elements of `wordBytes`,
@@ -142,7 +147,7 @@ createScaledMapPath(FloatContext context, ScaledMatmulOp root, UnitSide side,
   int64_t scaleTiles = config.tileK / (kScaleTileCols * format.blockCols);
   codeFields->dtype = NVFP4_TENSOR_MAP_U8;
   codeFields->swizzle = NVFP4_TENSOR_MAP_SWIZZLE_128B;
-  codeFields->box = {kTensorLineBytes, extent};
+  codeFields->box = {kTensorLineBytes, config.getCopied(side)};
   scaleFields->dtype = NVFP4_TENSOR_MAP_U64;
   scaleFields->swizzle = NVFP4_TENSOR_MAP_SWIZZLE_NONE;
   scaleFields->box = {scaleTiles * kScaleTileBytes / kScaleWordBytes,
@@ -156,7 +161,7 @@ createScaledMapPath(FloatContext context, ScaledMatmulOp root, UnitSide side,
 
 TensorImage getScaledImage(UnitSide side, const MatmulConfig &config,
                            int64_t offset) {
-  return {offset, offset + config.getExtent(side) * kTensorLineBytes};
+  return {offset, offset + config.getCopied(side) * kTensorLineBytes};
 }
 
 } // namespace nvfp4

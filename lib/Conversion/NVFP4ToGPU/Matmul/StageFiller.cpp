@@ -35,13 +35,20 @@ int64_t nvfp4::getStageBytes(const MatmulConfig &config,
 void TileLoop::begin() {
   ImplicitLocOpBuilder &b = kernel.getBuilder();
   numTiles = scheduler.emitNumTiles(kernel);
-  numBlocks = NVVM::GridDimXOp::create(b, b.getI32Type());
+  Arithmetic a(b);
+  numBlocks = a.div(NVVM::GridDimXOp::create(b, b.getI32Type()),
+                    scheduler.getClusters());
+  rank = scheduler.emitRank(kernel);
 }
 
-LogicalResult TileLoop::forEach(ValueRange start, Body body) {
+LogicalResult TileLoop::forEach(ValueRange start, Body body,
+                                SmallVectorImpl<Value> *last) {
   ImplicitLocOpBuilder &b = kernel.getBuilder();
-  auto loop =
-      scf::ForOp::create(b, kernel.getBlockId(0), numTiles, numBlocks, start);
+  Value first =
+      Arithmetic(b).div(kernel.getBlockId(0), scheduler.getClusters());
+  auto loop = scf::ForOp::create(b, first, numTiles, numBlocks, start);
+  if (last)
+    last->assign(loop.getResults().begin(), loop.getResults().end());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   ElementEvaluator::Scope scope(evaluator);
@@ -68,15 +75,30 @@ void StageFiller::emit(Value thread, Value numTilesOfK, TileLoop &tiles) {
   this->numTilesOfK = numTilesOfK;
   CtaContext cta(b, config, thread);
   const MatmulExtents &extents = parts.extents;
-  (void)tiles.forEach(ring.start(), [&](const MatmulTile &tile,
-                                        SmallVector<Value> state) {
+  if (config.isPair())
+    isFirstOfPair = a.equal(tiles.getRank(), 0);
+  auto fill = [&](const MatmulTile &tile, SmallVector<Value> state) {
     parts.lhs->beginCopies(cta, {tile.m, extents.m, tile.slice});
     parts.rhs->beginCopies(
         cta, {tile.n, extents.n, parts.rhsIsBatched ? tile.slice : Value()});
     return FailureOr<SmallVector<Value>>(
         copiesByThreads() ? fillByThreads(cta, std::move(state))
                           : fillInBulk(std::move(state)));
-  });
+  };
+  SmallVector<Value> last;
+  (void)tiles.forEach(ring.start(), fill, &last);
+  if (config.isPair())
+    waitForAll(std::move(last));
+}
+
+/// Arrivals from another CTA need this one.
+void StageFiller::waitForAll(SmallVector<Value> state) {
+  auto loop =
+      scf::ForOp::create(b, a.i32(0), a.i32(config.stages), a.i32(1), state);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ring.waitEmpty(loop.getRegionIterArgs());
+  scf::YieldOp::create(b, ring.next(loop.getRegionIterArgs()));
 }
 
 /// Where nothing but bulk copies fills stages, one thread begins them all.
@@ -95,7 +117,11 @@ SmallVector<Value> StageFiller::fillInBulk(SmallVector<Value> state) {
 void StageFiller::copyBulk(ValueRange state, Value tile) {
   Value barrier = ring.getFullBarrier(state);
   int64_t bytes = rows.getBulkBytes() + columns.getBulkBytes();
-  ptx.arriveAndExpect(barrier, a.i32(bytes));
+  // Of a pair, what both copy.
+  if (config.isPair())
+    ptx.arriveAndExpectIf(isFirstOfPair, barrier, a.i32(2 * bytes));
+  else
+    ptx.arriveAndExpect(barrier, a.i32(bytes));
   rows.copyBulk(b, ring.getImage(state), tile, barrier);
   columns.copyBulk(b, getColumns(state), tile, barrier);
 }

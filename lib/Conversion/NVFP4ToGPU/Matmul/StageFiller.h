@@ -38,15 +38,21 @@ public:
   using Body =
       llvm::function_ref<mlir::FailureOr<llvm::SmallVector<mlir::Value>>(
           const MatmulTile &tile, llvm::SmallVector<mlir::Value> state)>;
+  /// i32: which block of its cluster this is.
+  mlir::Value getRank() const { return rank; }
   /// A loop around the role's state, which `body` returns for the next tile.
-  mlir::LogicalResult forEach(mlir::ValueRange start, Body body);
+  /// `last` gets the state behind all tiles.
+  mlir::LogicalResult
+  forEach(mlir::ValueRange start, Body body,
+          llvm::SmallVectorImpl<mlir::Value> *last = nullptr);
 
 private:
   KernelBuilder &kernel;
   const TileScheduler &scheduler;
   ElementEvaluator &evaluator;
-  /// i32.
-  mlir::Value numTiles, numBlocks;
+  /// i32: tiles, and those that are computed at once; for pairs of CTAs, pairs
+  /// of tiles.
+  mlir::Value numTiles, numBlocks, rank;
 };
 
 class StageFiller {
@@ -71,6 +77,8 @@ public:
 private:
   void copyBulk(mlir::ValueRange state, mlir::Value tile);
   void complete(mlir::ValueRange state, mlir::Value tile, mlir::Value isLate);
+  /// Until the stages are empty: whoever reads them, or says so, is done.
+  void waitForAll(llvm::SmallVector<mlir::Value> state);
   llvm::SmallVector<mlir::Value>
   fillInBulk(llvm::SmallVector<mlir::Value> state);
   llvm::SmallVector<mlir::Value>
@@ -90,6 +98,8 @@ private:
   int64_t columnsOffset;
   /// i32.
   mlir::Value numTilesOfK;
+  /// i1: of a pair of CTAs, whether it is the first, whose barriers count.
+  mlir::Value isFirstOfPair;
 };
 
 } // namespace nvfp4

@@ -53,10 +53,10 @@ public:
   TensorKernel(KernelBuilder &kernel, const MatmulConfig &config,
                Epilogue &epilogue, MatmulParts &parts,
                ElementEvaluator &evaluator, Value shared)
-      : kernel(kernel), b(kernel.getBuilder()), a(b), ptx(b), tensor(b),
-        config(config), epilogue(epilogue), parts(parts),
-        atom(*parts.tensorAtom), evaluator(evaluator), shared(shared),
-        stageBytes(getStageBytes(config, parts)),
+      : kernel(kernel), b(kernel.getBuilder()), a(b), ptx(b),
+        tensor(b, config.isPair()), config(config), epilogue(epilogue),
+        parts(parts), atom(*parts.tensorAtom), evaluator(evaluator),
+        shared(shared), stageBytes(getStageBytes(config, parts)),
         scheduler(config, parts.extents),
         ring(b, shared, config.stages, stageBytes),
         filler(kernel, config, parts, evaluator, ring),
@@ -78,6 +78,7 @@ private:
                                    Value accumulates, ValueRange stage,
                                    int64_t steps);
   LogicalResult emitResults(Value thread, Value warp);
+  void synchronizeCluster();
 
   /// Of the sums in use: which (i32: 0 or 1) and the parity of their phase.
   SmallVector<Value> startSums() { return {a.i32(0), a.i32(0)}; }
@@ -156,7 +157,10 @@ SmallVector<Value> TensorKernel::multiplyTile(ValueRange scales, Value image,
   // those are when the first have been given out for the first time.
   Value parity = sumsOverlap() ? a.bitXor(sums[1], a.bitXor(sums[0], 1))
                                : a.bitXor(sums[1], 1);
-  ptx.waitForParity(getFreeBarrier(sums[0]), parity);
+  if (config.isPair())
+    ptx.waitForCluster(getFreeBarrier(sums[0]), parity);
+  else
+    ptx.waitForParity(getFreeBarrier(sums[0]), parity);
   tensor.fenceAfter();
   Value address = getSumsAddress(sums[0]);
 
@@ -211,14 +215,20 @@ LogicalResult TensorKernel::emitResults(Value thread, Value warp) {
             sumsOverlap() ? isFirst : a.constant(b.getI1Type(), 0);
         Value freed = sumsOverlap() ? a.bitXor(sums[0], 1) : sums[0];
         Value address = a.add(getSumsAddress(sums[0]), lanes);
-        if (failed(epilogue.emitSlices(
-                kernel, cta, atom, address, parts.extents, tile, *parts.finish,
-                staging, isReversed, [&](Value slice) {
-                  Value isOne = a.equal(thread, 0);
-                  ptx.arriveIf(getFreeBarrier(freed),
-                               a.select(a.equal(slice, lastSlice), isOne,
-                                        a.constant(b.getI1Type(), 0)));
-                })))
+        auto giveBack = [&](Value slice) {
+          Value arrives =
+              a.select(a.equal(slice, lastSlice), a.equal(thread, 0),
+                       a.constant(b.getI1Type(), 0));
+          // The first CTA of a pair multiplies for both.
+          if (config.isPair())
+            ptx.arriveRemoteIf(arrives,
+                               ptx.mapToRank(getFreeBarrier(freed), a.i32(0)));
+          else
+            ptx.arriveIf(getFreeBarrier(freed), arrives);
+        };
+        if (failed(epilogue.emitSlices(kernel, cta, atom, address,
+                                       parts.extents, tile, *parts.finish,
+                                       staging, isReversed, giveBack)))
           return failure();
         return nextSums(sums);
       });
@@ -236,6 +246,12 @@ Block *TensorKernel::enterIf(Value condition) {
   return branch.elseBlock();
 }
 
+/// Whole warps of the pair that have not ended: all see what any did before.
+void TensorKernel::synchronizeCluster() {
+  NVVM::ClusterArriveOp::create(b, b.getUnitAttr());
+  NVVM::ClusterWaitOp::create(b, b.getUnitAttr());
+}
+
 /// Barriers, and tensor memory for the whole block.
 void TensorKernel::emitSetup(Value warp) {
   {
@@ -244,7 +260,7 @@ void TensorKernel::emitSetup(Value warp) {
     enterIf(tensor.electThread());
     for (int64_t which = 0; which < 2; ++which) {
       ptx.initBarrier(getCompleteBarrier(a.i32(which)), 1);
-      ptx.initBarrier(getFreeBarrier(a.i32(which)), 1);
+      ptx.initBarrier(getFreeBarrier(a.i32(which)), config.clusters);
     }
     ring.initialize(filler.getArrivals(), /*emptyArrivals=*/1);
   }
@@ -255,7 +271,10 @@ void TensorKernel::emitSetup(Value warp) {
     tensor.allocateAll(slot);
   }
   tensor.fenceBefore();
-  NVVM::BarrierOp::create(b);
+  if (config.isPair())
+    synchronizeCluster();
+  else
+    NVVM::BarrierOp::create(b);
   tensor.fenceAfter();
   base = LLVM::LoadOp::create(b, b.getI32Type(), slot, /*alignment=*/4);
 }
@@ -287,13 +306,20 @@ LogicalResult TensorKernel::emit() {
     if (failed(emitResults(a.sub(thread, MatmulConfig::kCopiers), warp)))
       return failure();
     // All products are complete, and all sums were read before the barriers of
-    // the last slice.
+    // the last slice. The other CTA of a pair may still read its own, and its
+    // arrivals need this one.
+    if (config.isPair()) {
+      tensor.fenceBefore();
+      synchronizeCluster();
+    }
     enterIf(a.equal(warp, kFirstWorker));
     tensor.fenceAfter();
     tensor.freeAll(base);
   }
   b.setInsertionPointToStart(others);
   ElementEvaluator::Scope scope(evaluator);
+  if (config.isPair())
+    enterIf(a.equal(tiles.getRank(), 0));
   enterIf(tensor.electThread());
   emitProducts();
   return success();
@@ -313,6 +339,8 @@ nvfp4::composeTensorMatmul(KernelBuilder &kernel, const ChipModel &chip,
   return KernelVariant{
       kernel.getFunction(),
       composition.getScheduler().getPersistentGrid(kernel, chip),
-      getServedSet(kernel, config, parts.extents), config.threads,
-      composition.getSharedBytes()};
+      getServedSet(kernel, config, parts.extents),
+      config.threads,
+      composition.getSharedBytes(),
+      config.clusters};
 }

@@ -33,6 +33,8 @@ static constexpr int64_t kScaleTileColumns = 4;
 static constexpr int64_t kStepBytes = kTensorLineBytes / kTensorSteps;
 static constexpr int64_t kScaleStrideBytes = 128;
 static constexpr int64_t kPeriodLines = 8;
+/// Rows of a product in one CTA.
+static constexpr uint32_t kTensorRows = 128;
 /// Values that a thread stores at once.
 static constexpr int64_t kChunkColumns = 4;
 
@@ -137,6 +139,9 @@ private:
     return kTensorSteps / form.getScaleTiles();
   }
   int64_t getBaseOperand() const { return 3 + 2 * form.getScaleTiles(); }
+  StringRef getGroup() const {
+    return form.isPair ? ".cta_group::2" : ".cta_group::1";
+  }
 
   const TensorForm &form;
   std::string text;
@@ -181,7 +186,7 @@ void StageText::emitBases() {
 void StageText::emitCopies(int64_t tile) {
   auto copy = [&](StringRef source, int64_t bytes, int64_t column) {
     emitDescriptor("x", source, bytes);
-    os << "tcgen05.cp.cta_group::1.32x128b.warpx4 [$" << getBaseOperand()
+    os << "tcgen05.cp" << getGroup() << ".32x128b.warpx4 [$" << getBaseOperand()
        << " + " << column << "], x;\n\t";
   };
   copy("rowScales", tile * kScaleTileBytes, getScaleColumnOfA(form, tile));
@@ -202,6 +207,7 @@ static uint32_t getProduct(const TensorForm &form, int64_t scaleId) {
     return *encodeProduct(product);
   }
   ScaledProductDescriptor product;
+  product.rows = form.isPair ? 2 * kTensorRows : kTensorRows;
   product.columns = form.columns;
   product.hasE8M0Scales = getMma(form.kind).hasE8M0Scales;
   product.scaleIdA = product.scaleIdB = scaleId;
@@ -218,7 +224,7 @@ void StageText::emitProduct(int64_t step) {
   emitDescriptor("y", "cols", step * getStepBytes(form, form.cols));
   // Of two steps that share a tile of scales, each has two bytes of a cell.
   int64_t scaleId = hasScales() ? step % getStepsPerTile() * 2 : 0;
-  os << llvm::formatv("tcgen05.mma.cta_group::1.kind::{0} [$1], x, y, {1}, ",
+  os << llvm::formatv("tcgen05.mma{0}.kind::{1} [$1], x, y, {2}, ", getGroup(),
                       getMma(form.kind).instruction, getProduct(form, scaleId));
   if (hasScales()) {
     int64_t tile = step / getStepsPerTile();

@@ -17,6 +17,10 @@
 //   second ...  sums of odd tiles
 //   ... 512     scales: of A, then of B, for each tile of scales in a stage
 //
+// A pair of CTAs multiplies 256 rows: each has 128 of them and their sums, half
+// of the lines of the columns, and the scales of all columns. One thread of the
+// first CTA has scales copied and products added for both.
+//
 // Where both sums and the scales do not fit, the sums overlap: the second ones
 // end where scales begin.
 //
@@ -58,6 +62,8 @@ struct TensorForm {
   /// Columns of an instruction.
   int64_t columns;
   TensorImage rows, cols;
+  /// Two CTAs; `rows` and `cols` are where each of them has its part.
+  bool isPair = false;
 
   /// K of an instruction.
   int64_t getStepK() const;

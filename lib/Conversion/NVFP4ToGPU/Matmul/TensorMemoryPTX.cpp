@@ -29,18 +29,23 @@ Value TensorMemoryPTX::electThread() {
   return NVVM::ElectSyncOp::create(b, b.getI1Type(), /*membermask=*/Value());
 }
 
+std::string TensorMemoryPTX::getGroup() const {
+  return isPair ? ".cta_group::2" : ".cta_group::1";
+}
+
 void TensorMemoryPTX::allocateAll(Value slot) {
   ptx.emit({}, {ptx.getAddress(slot)},
-           "tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [$0], " +
+           "tcgen05.alloc" + getGroup() +
+               ".sync.aligned.shared::cta.b32 [$0], " +
                std::to_string(kTensorColumns) +
-               ";\n\t"
-               "tcgen05.relinquish_alloc_permit.cta_group::1.sync.aligned;",
+               ";\n\ttcgen05.relinquish_alloc_permit" + getGroup() +
+               ".sync.aligned;",
            "r");
 }
 
 void TensorMemoryPTX::freeAll(Value address) {
   ptx.emit({}, {address},
-           "tcgen05.dealloc.cta_group::1.sync.aligned.b32 $0, " +
+           "tcgen05.dealloc" + getGroup() + ".sync.aligned.b32 $0, " +
                std::to_string(kTensorColumns) + ";",
            "r");
 }
@@ -54,9 +59,12 @@ void TensorMemoryPTX::fenceAfter() {
 }
 
 void TensorMemoryPTX::commit(Value barrier) {
+  std::string commit =
+      "tcgen05.commit" + getGroup() + ".mbarrier::arrive::one.shared::cluster";
   ptx.emit({}, {ptx.getAddress(barrier)},
-           "tcgen05.commit.cta_group::1.mbarrier::arrive::one"
-           ".shared::cluster.b64 [$0];",
+           isPair ? "{\n\t.reg .b16 both;\n\tmov.b16 both, 3;\n\t" + commit +
+                        ".multicast::cluster.b64 [$0], both;\n\t}"
+                  : commit + ".b64 [$0];",
            "r");
 }
 

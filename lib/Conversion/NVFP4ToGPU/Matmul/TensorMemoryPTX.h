@@ -28,8 +28,11 @@ constexpr int64_t kTensorLanesPerWarp = 32;
 constexpr int64_t kTensorLaneUnit = int64_t(1) << 16;
 
 struct TensorMemoryPTX {
-  explicit TensorMemoryPTX(mlir::ImplicitLocOpBuilder &builder)
-      : b(builder), ptx(builder) {}
+  /// With `isPair`, of two CTAs of a cluster: both allocate and free, the first
+  /// one copies and multiplies for both.
+  explicit TensorMemoryPTX(mlir::ImplicitLocOpBuilder &builder,
+                           bool isPair = false)
+      : b(builder), ptx(builder), isPair(isPair) {}
 
   /// i32: the warp of a thread, as a value that ptxas knows to be the same in
   /// all of its threads: branches on it leave warps whole.
@@ -48,7 +51,7 @@ struct TensorMemoryPTX {
   void fenceBefore();
   void fenceAfter();
   /// `barrier` gets an arrival when the thread's products and copies so far are
-  /// complete.
+  /// complete; in a pair, that of both CTAs.
   void commit(mlir::Value barrier);
   /// f32 of `columns` columns (a power of two from 16) of the thread's lane.
   /// They have been read, too: the columns may be written.
@@ -59,8 +62,11 @@ struct TensorMemoryPTX {
   mlir::Value loadOpaque(mlir::Value pointer);
 
 private:
+  std::string getGroup() const;
+
   mlir::ImplicitLocOpBuilder &b;
   HopperPTX ptx;
+  bool isPair;
 };
 
 } // namespace nvfp4

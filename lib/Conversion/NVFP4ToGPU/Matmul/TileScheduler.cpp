@@ -11,13 +11,13 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Tiles of M that share the tiles of B: 8 x 128 rows of NVFP4 with K = 4096
+/// Rows of 128 that share the tiles of B: 8 x 128 rows of NVFP4 with K = 4096
 /// are 2 MiB of L2.
 static constexpr int64_t kGroup = 8;
 
 AffineExpr TileScheduler::getNumTiles() const {
-  AffineExpr tiles =
-      extents.mExpr.ceilDiv(config.tileM) * extents.nExpr.ceilDiv(config.tileN);
+  AffineExpr tiles = extents.mExpr.ceilDiv(config.tileM * config.clusters) *
+                     extents.nExpr.ceilDiv(config.tileN);
   for (AffineExpr batch : extents.batchExprs)
     tiles = tiles * batch;
   return tiles;
@@ -33,15 +33,21 @@ AffineMap TileScheduler::getPersistentGrid(KernelBuilder &kernel,
   ImplicitLocOpBuilder &b = kernel.getBuilder();
   AffineExpr one = b.getAffineConstantExpr(1);
   // Blocks without a tile end at once.
-  int64_t blocks = chip.multiprocessors;
+  int64_t blocks = chip.multiprocessors / config.clusters;
   if (auto tiles = dyn_cast<AffineConstantExpr>(getNumTiles()))
     blocks = std::min(blocks, tiles.getValue());
-  return kernel.getGrid(b.getAffineConstantExpr(blocks), one, one);
+  return kernel.getGrid(b.getAffineConstantExpr(blocks * config.clusters), one,
+                        one);
+}
+
+Value TileScheduler::emitRank(KernelBuilder &kernel) const {
+  return Arithmetic(kernel.getBuilder())
+      .rem(kernel.getBlockId(0), config.clusters);
 }
 
 Value TileScheduler::emitNumTiles(KernelBuilder &kernel) const {
   Arithmetic a(kernel.getBuilder());
-  Value tiles = a.mul(a.ceilDiv(extents.m, config.tileM),
+  Value tiles = a.mul(a.ceilDiv(extents.m, config.tileM * config.clusters),
                       a.ceilDiv(extents.n, config.tileN));
   for (Value extent : extents.batch)
     tiles = a.mul(tiles, extent);
@@ -50,7 +56,7 @@ Value TileScheduler::emitNumTiles(KernelBuilder &kernel) const {
 
 MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {
   Arithmetic a(kernel.getBuilder());
-  Value tilesM = a.toI32(a.ceilDiv(extents.m, config.tileM));
+  Value tilesM = a.toI32(a.ceilDiv(extents.m, config.tileM * config.clusters));
   Value tilesN = a.toI32(a.ceilDiv(extents.n, config.tileN));
 
   MatmulTile tile;
@@ -67,13 +73,19 @@ MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {
     std::reverse(tile.batch.begin(), tile.batch.end());
   }
 
-  Value width = a.mul(tilesN, kGroup);
-  Value first = a.mul(a.div(id, width), kGroup);
+  int64_t group = kGroup / config.clusters;
+  Value width = a.mul(tilesN, group);
+  Value first = a.mul(a.div(id, width), group);
   Value inGroup = a.rem(id, width);
-  Value height = a.min(a.sub(tilesM, first), kGroup);
+  Value height = a.min(a.sub(tilesM, first), group);
   Value m = a.add(first, a.rem(inGroup, height));
+  if (config.clusters != 1)
+    m = a.add(a.mul(m, config.clusters), emitRank(kernel));
   Value n = a.div(inGroup, height);
   tile.m = a.mul(a.toIndex(m), config.tileM);
+  // The last CTAs of a cluster may have no rows.
+  if (config.clusters != 1)
+    tile.m = a.min(tile.m, extents.m);
   tile.n = a.mul(a.toIndex(n), config.tileN);
   return tile;
 }

@@ -14,6 +14,8 @@
 //   m3    7   9  11
 //
 // Persistent blocks take the tiles with numbers x, x + blocks, x + 2 blocks, …
+// Blocks of a cluster take one number together, with a tile each, neighbours
+// along M.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,8 +56,11 @@ public:
   mlir::AffineMap getPersistentGrid(KernelBuilder &kernel,
                                     const ChipModel &chip) const;
   mlir::Value emitNumTiles(KernelBuilder &kernel) const;
-  /// `id` is the block in x.
+  /// `id` is the block in x, or its cluster.
   MatmulTile emitTile(KernelBuilder &kernel, mlir::Value id) const;
+  int64_t getClusters() const { return config.clusters; }
+  /// i32: which block of its cluster this is.
+  mlir::Value emitRank(KernelBuilder &kernel) const;
 
 private:
   /// Of all matrices.

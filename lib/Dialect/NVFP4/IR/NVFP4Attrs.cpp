@@ -346,9 +346,11 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << stages << " and " << maxRows;
   bool isProduct =
       schedule == KernelSchedule::Matmul || schedule == KernelSchedule::Stream;
-  if (clusters < 1 || (clusters != 1 && schedule != KernelSchedule::Stream))
-    return emitError() << "expected 'clusters' of a stream, and 1 or more, but "
-                          "got "
+  bool isPair = clusters == 2 && schedule == KernelSchedule::Matmul;
+  if (clusters < 1 ||
+      (clusters != 1 && !isPair && schedule != KernelSchedule::Stream))
+    return emitError() << "expected 'clusters' of a stream, and 1 or more, or "
+                          "2 of a matmul, but got "
                        << clusters << " and schedule "
                        << stringifyKernelSchedule(schedule);
   if (schedule == KernelSchedule::Attention) {

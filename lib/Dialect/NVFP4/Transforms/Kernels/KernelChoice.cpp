@@ -44,10 +44,17 @@ int64_t nvfp4::getStageBytes(const Product &product, int64_t m, int64_t n,
          ::getStageBytes(product.rhs, n, k);
 }
 
+int64_t nvfp4::getSavedBytes(const Product &product, int64_t n, int64_t k,
+                             int64_t clusters) {
+  return (n - n / clusters) * k * product.rhs.bits / 8;
+}
+
 int64_t nvfp4::getSharedBytes(const Product &product, KernelAttr kernel) {
   ArrayRef<int64_t> tile = kernel.getTile();
-  return kernel.getStages() *
-         nvfp4::getStageBytes(product, tile[0], tile[1], tile[2]);
+  int64_t bytes =
+      nvfp4::getStageBytes(product, tile[0], tile[1], tile[2]) -
+      getSavedBytes(product, tile[1], tile[2], kernel.getClusters());
+  return kernel.getStages() * bytes;
 }
 
 /// The power of two that covers `extent`, within bounds that are such; the

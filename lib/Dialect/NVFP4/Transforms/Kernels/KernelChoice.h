@@ -78,6 +78,10 @@ KernelAttr withMaxRows(KernelAttr kernel, int64_t maxRows);
 
 /// Bytes of a stage that holds tiles of these extents.
 int64_t getStageBytes(const Product &product, int64_t m, int64_t n, int64_t k);
+/// Of these, what each of so many CTAs that multiply together leaves to the
+/// others: lines of the columns.
+int64_t getSavedBytes(const Product &product, int64_t n, int64_t k,
+                      int64_t clusters);
 
 } // namespace nvfp4
 

@@ -6,6 +6,8 @@
 // the unit's columns, so that all its rows have work: those of the weights.
 // Weights that are decoded always stand in the rows: a tile of 256 rows of the
 // product then decodes 128 of weights.
+// Where a chip is busy for some rounds of tiles of 256 x 256, pairs of CTAs
+// multiply, so that each reads half of the columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,29 +32,51 @@ static constexpr int64_t kWorkers = 4, kOthers = 4 + 1;
 static constexpr int64_t kBarrierBytes = 1024, kSliceColumns = 64,
                          kSlicePad = 4;
 static constexpr int64_t kMaxStages = 6;
+/// Rounds of tiles from which pairs multiply.
+static constexpr int64_t kLeastPairRounds = 3;
 /// Rows for which a tile of dynamically many is chosen.
 static constexpr int64_t kManyRows = 4096;
 
 namespace {
-/// Of the result; how long a multiplication takes in it, compared with the
-/// largest: the fewer results, the more operands for each.
+/// Of a CTA's result; how many CTAs multiply together; how long a
+/// multiplication takes in it, compared with the largest: the fewer results,
+/// the more operands for each.
 struct TensorTile {
-  int64_t m, n;
+  int64_t m, n, clusters;
   double cost;
 };
 } // namespace
 
 // clang-format off
 constexpr TensorTile kTiles[] = {
-    {128, 256, 1.00},
-    {128, 128, 1.20},
+    {128, 256, 1, 1.00},
+    {128, 128, 1, 1.20},
 };
+constexpr TensorTile kPairTile = {128, 256, 2, 1.00};
 // clang-format on
+
+/// How often CTAs, or pairs of them, compute a tile, one on each
+/// multiprocessor.
+static int64_t getRounds(const TensorTile &tile, int64_t rows, int64_t columns,
+                         const ChipModel &chip) {
+  int64_t tiles =
+      ceilDiv(rows, tile.m * tile.clusters) * ceilDiv(columns, tile.n);
+  return ceilDiv(tiles, chip.multiprocessors / tile.clusters);
+}
 
 static double getCost(const TensorTile &tile, int64_t rows, int64_t columns,
                       const ChipModel &chip) {
-  int64_t tiles = ceilDiv(rows, tile.m) * ceilDiv(columns, tile.n);
-  return tile.cost * ceilDiv(tiles, chip.multiprocessors) * tile.m * tile.n;
+  return tile.cost * getRounds(tile, rows, columns, chip) * tile.m * tile.n;
+}
+
+/// Pairs that take more rounds than single CTAs, or few, do not pay. Operands
+/// of 16 bits are not multiplied in pairs.
+static bool prefersPairs(const TensorTile &single, const Product &product,
+                         int64_t rows, int64_t columns, const ChipModel &chip) {
+  int64_t rounds = getRounds(kPairTile, rows, columns, chip);
+  return product.lhs.blockColumns && product.rhs.blockColumns &&
+         single.n == kPairTile.n && rounds >= kLeastPairRounds &&
+         rounds <= getRounds(single, rows, columns, chip);
 }
 
 /// Whether codes are decoded in shared memory, beside which a stage then has
@@ -64,13 +88,14 @@ static bool decodesWeights(const Product &product) {
 /// The kernel of that tile; null if there is no room for two stages.
 static KernelAttr getKernel(MLIRContext *context, const Product &product,
                             int64_t m, int64_t n, bool isSwapped,
-                            const ChipModel &chip) {
+                            int64_t clusters, const ChipModel &chip) {
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
   int64_t k = kLineBytes * 8 / widest;
   int64_t slice =
       4 * (isSwapped ? std::min(m, kSliceColumns) * (n + kSlicePad)
                      : m * (std::min(n, kSliceColumns) + kSlicePad));
-  int64_t stage = getStageBytes(product, m, n, k) +
+  int64_t stage = getStageBytes(product, m, n, k) -
+                  getSavedBytes(product, n, k, clusters) +
                   (decodesWeights(product) ? n * kLineBytes : 0);
   int64_t room = (chip.sharedBytes - kBarrierBytes - slice) / stage;
   if (room < 2)
@@ -80,7 +105,7 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
   return KernelAttr::get(context, KernelSchedule::Matmul,
                          32 * (kWorkers + kOthers), {m, n, k}, warps,
                          std::min(room, kMaxStages), isSwapped,
-                         /*maxRows=*/0, /*clusters=*/1);
+                         /*maxRows=*/0, clusters);
 }
 
 /// For up to `rows` rows.
@@ -91,7 +116,7 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
         product.lhs.blockColumns ? kLeastColumns : kLeastPlainColumns;
     int64_t covered = llvm::PowerOf2Ceil(std::max(rows, least));
     KernelAttr kernel = getKernel(context, product, covered, kUnitRows,
-                                  /*isSwapped=*/true, chip);
+                                  /*isSwapped=*/true, /*clusters=*/1, chip);
     return kernel ? withMaxRows(kernel, covered) : kernel;
   }
   int64_t columns =
@@ -99,13 +124,16 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
   bool isSwapped = decodesWeights(product);
   if (isSwapped)
     std::swap(rows, columns);
-  const TensorTile &tile = *llvm::min_element(kTiles, [&](const TensorTile &a,
-                                                          const TensorTile &b) {
+  TensorTile tile = *llvm::min_element(kTiles, [&](const TensorTile &a,
+                                                   const TensorTile &b) {
     return getCost(a, rows, columns, chip) < getCost(b, rows, columns, chip);
   });
+  if (prefersPairs(tile, product, rows, columns, chip))
+    tile = kPairTile;
   if (isSwapped)
-    return getKernel(context, product, tile.n, tile.m, isSwapped, chip);
-  return getKernel(context, product, tile.m, tile.n, isSwapped, chip);
+    std::swap(tile.m, tile.n);
+  return getKernel(context, product, tile.m, tile.n, isSwapped, tile.clusters,
+                   chip);
 }
 
 SmallVector<Attribute> nvfp4::chooseTensorMemory(MLIRContext *context,

@@ -1,4 +1,6 @@
-// RUN: nvfp4-opt %s --nvfp4-select-kernels=chip=sm_100a | FileCheck %s
+// RUN: nvfp4-opt %s --nvfp4-select-kernels=chip=sm_100a --split-input-file -o %t.mlir && FileCheck %s < %t.mlir
+// The text of a choice is one that can be written.
+// RUN: nvfp4-opt %t.mlir --split-input-file | FileCheck %s
 
 // Rows of many batches are never few, and one kernel serves them all.
 
@@ -10,4 +12,39 @@ func.func @flattened(%x: tensor<?x8192x256xf32>, %g: tensor<f32>, %w: !nvfp4.ten
   %q = nvfp4.quantize %rows global_scale %g : tensor<?x256xf32>, tensor<f32> -> !nvfp4.tensor<?x256, nvfp4, layout = tiled>
   %d = nvfp4.matmul %q, %w : !nvfp4.tensor<?x256, nvfp4, layout = tiled>, !nvfp4.tensor<384x256, nvfp4, layout = tiled> -> tensor<?x384xf32>
   return %d : tensor<?x384xf32>
+}
+
+// -----
+
+// Few rows stand in the unit's columns; where a chip is busy for three rounds, pairs of CTAs multiply.
+
+// CHECK-LABEL: func @any_rows
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 6, swapped = true, max_rows = 16>,
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 64x128x256, warps = 1x4x1, {{.*}} swapped = true, max_rows = 64>,
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 128x128x256, warps = 4x1x1, {{.*}} max_rows = 256>,
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 5, clusters = 2>]}
+func.func @any_rows(%a: !nvfp4.tensor<?x8192, nvfp4<global = row>, layout = tiled>, %b: !nvfp4.tensor<8192x8192, nvfp4, layout = tiled>)
+    -> tensor<?x8192xf32> {
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<?x8192, nvfp4<global = row>, layout = tiled>, !nvfp4.tensor<8192x8192, nvfp4, layout = tiled> -> tensor<?x8192xf32>
+  return %d : tensor<?x8192xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @large
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 5, clusters = 2>]}
+func.func @large(%a: !nvfp4.tensor<4096x4096, mxfp4, layout = tiled>, %b: !nvfp4.tensor<4096x4096, mxfp4, layout = tiled>) -> tensor<4096x4096xf32> {
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<4096x4096, mxfp4, layout = tiled>, !nvfp4.tensor<4096x4096, mxfp4, layout = tiled> -> tensor<4096x4096xf32>
+  return %d : tensor<4096x4096xf32>
+}
+
+// -----
+
+// One round.
+
+// CHECK-LABEL: func @one_round
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3>]}
+func.func @one_round(%a: !nvfp4.tensor<2048x4096, nvfp4, layout = tiled>, %b: !nvfp4.tensor<2048x4096, nvfp4, layout = tiled>) -> tensor<2048x2048xf32> {
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<2048x4096, nvfp4, layout = tiled>, !nvfp4.tensor<2048x4096, nvfp4, layout = tiled> -> tensor<2048x2048xf32>
+  return %d : tensor<2048x2048xf32>
 }
