@@ -22,6 +22,9 @@ SMALL = "threads = 128, tile = 16x64x512, warps = 1x1x4, stages = 3, swapped = t
 # In tensor memory: one tile's sums overlap the next one's, they do not, and few rows in the unit's columns.
 OVERLAPPED = "threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3"
 PAIRS = OVERLAPPED + ", clusters = 2"
+# Tiles of columns that begin in the middle of a tile of scales, every other one.
+MIDDLE = "threads = 288, tile = 128x192x256, warps = 4x1x1, stages = 3"
+MIDDLE_PAIRS = MIDDLE + ", clusters = 2"
 SEPARATE = "threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 4"
 SWAPPED = "threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16"
 BLOCK = {"nvfp4": 16, "mxfp4": 32}

@@ -14,7 +14,7 @@ import sys
 
 import numpy as np
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import OVERLAPPED, PAIRS, SEPARATE, SWAPPED, Matmul, Runner
+from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SWAPPED, Matmul, Runner
 
 CASES = [
     (Matmul(520, 1040, schedule=OVERLAPPED, chip="sm_100a", epilogue="bias", blocks=1), [129, 257]),
@@ -30,16 +30,23 @@ CASES = [
     (Matmul(520, 1040, schedule=PAIRS, chip="sm_100a", epilogue="bias", blocks=1), [129, 257]),
     (Matmul(130, 2064, schedule=PAIRS, chip="sm_103a", any_scale=True, blocks=1), [5, 384]),
     (Matmul(264, 1536, "mxfp4", schedule=PAIRS, chip="sm_110a", batch=2, element="bf16", blocks=2), [300]),
+    (Matmul(392, 1040, schedule=MIDDLE, chip="sm_100a", epilogue="bias", blocks=1), [129]),
+    (Matmul(584, 1296, "mxfp4", schedule=MIDDLE, chip="sm_110a", element="bf16", batch=2, blocks=3), [5]),
+    (Matmul(136, 528, schedule=MIDDLE.replace("192", "64"), chip="sm_103a", any_scale=True, blocks=1), [130]),
+    (Matmul(392, 1040, schedule=MIDDLE_PAIRS, chip="sm_100a", epilogue="bias", blocks=1), [257]),
+    (Matmul(200, 16, "nvfp4", schedule=MIDDLE_PAIRS, chip="sm_103a", blocks=1), [1, 129]),
 ]
 # Operands of 16 bits, by tensor maps and by copies of threads, with K and with rows contiguous. The number of blocks is that
 # of tiles.
 WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
+MEDIUM = WIDE.replace("256", "192")
 FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 PLAIN = [
     (FloatMatmul(264, 384, schedule=WIDE, chip="sm_100a"), [130]),
     (FloatMatmul(136, 80, schedule=WIDE, chip="sm_100a", element="f16", rhs="kn", batch=3), [33]),
     (FloatMatmul(384, 48, schedule=WIDE, chip="sm_100a", lhs="km", rhs="kn", dynamic="mk", has_init=True), [128]),
     (FloatMatmul(130, 130, schedule=WIDE, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
+    (FloatMatmul(392, 144, schedule=MEDIUM, chip="sm_103a", result="bf16"), [130]),
     (FloatMatmul(200, 336, schedule=FEW, chip="sm_100a", result="bf16"), [1, 64]),
     (FloatMatmul(72, 72, schedule=FEW, chip="sm_100a", lhs="km", batch=2), [64]),
 ]
@@ -52,6 +59,7 @@ WEIGHTS = [
     (WeightOnly(264, 592, schedule=DECODED, chip="sm_100a", activations="bf16", blocks=1), [1, 257]),
     (WeightOnly(136, 336, "mxfp4", schedule=DECODED, chip="sm_103a", activations="bf16", batch=2, blocks=2), [130]),
     (WeightOnly(200, 80, schedule=DECODED, chip="sm_100a", any_scale=True), [65]),
+    (WeightOnly(136, 208, schedule=DECODED.replace("256", "192"), chip="sm_100a", activations="bf16", blocks=1), [260]),
     (WeightOnly(100, 1040, "mxfp4", schedule=DECODED_FEW, chip="sm_100a", activations="bf16", batch=2, rhs_batched=False), [64]),
     (WeightOnly(7, 16, schedule=DECODED_FEW, chip="sm_110a", activations="f16", element="bf16"), [33]),
     (WeightOnly(300, 272, schedule=DECODED_COLUMNS, chip="sm_100a", activations="bf16", blocks=2), [129]),

@@ -7,14 +7,14 @@
 // RUN: not nvfp4-opt %t/in_warps.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=INWARPS
 // RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir
 // RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir --check-prefix=LAUNCH
-// RUN: not nvfp4-opt %t/narrow_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=NARROWPAIR
+// RUN: not nvfp4-opt %t/swapped_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=SWAPPEDPAIR
 
 // CHIP: error: {{.*}}expected a chip that multiplies block-scaled operands in tensor memory, but got sm_120a
-// COLUMNS: error: expected 128 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped product, but got 64
+// COLUMNS: error: expected 64, 128, 192 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped product, but got 32
 // DEPTH: error: expected a tile whose K is 256 in tensor memory, but got 128
 // WARPS: error: expected 4 warps that share 128 of the unit's rows in tensor memory, but got 4 warps for 64 rows
 // INWARPS: error: {{.*}}expected a chip that multiplies block-scaled operands in warps, but got sm_100a
-// NARROWPAIR: error: expected block-scaled operands and 256 of the unit's columns for a pair of CTAs, but got 128 and a step of K of 64
+// SWAPPEDPAIR: error: expected block-scaled operands that are not swapped for a pair of CTAs, but got swapped ones
 
 //--- kernel.mlir
 /// Codes in lines of 128 bytes, four tiles of scales for each of 128 rows; both end where K and the rows do.
@@ -125,11 +125,11 @@ func.func @main(%ac: memref<?x192xi8>, %as: memref<?xi8>, %ag: memref<?xf32>, %b
 }
 }
 
-//--- narrow_pair.mlir
+//--- swapped_pair.mlir
 module {
 module @kernels {
   func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
-      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 3, clusters = 2>]} {
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16, clusters = 2>]} {
     %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
         ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
     return %d : tensor<?x64xf32>
@@ -141,7 +141,7 @@ module @kernels {
 module {
 module @kernels {
   func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
-      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x64x256, warps = 4x1x1, stages = 3>]} {
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x32x256, warps = 4x1x1, stages = 3>]} {
     %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
         ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
     return %d : tensor<?x64xf32>

@@ -55,19 +55,16 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
   bool isOneTile = config.swapped && config.maxRows != 0 &&
                    config.maxRows <= columns && llvm::isPowerOf2_64(columns) &&
                    columns >= kUnitRows;
-  // Operands of 16 bits have no scales.
-  bool isPlain = stepK == kUnitRows && columns % 64 == 0;
-  if ((columns % kScaleTileRows != 0 && !isOneTile && !isPlain) ||
-      columns > 256)
-    return root->emitError("expected 128 or 256 of the unit's columns in "
-                           "tensor memory, or a power of two from 16 that "
+  bool isMany = columns % 64 == 0 && (!config.swapped || stepK == kUnitRows);
+  if ((!isMany && !isOneTile) || columns > 256)
+    return root->emitError("expected 64, 128, 192 or 256 of the unit's columns "
+                           "in tensor memory, or a power of two from 16 that "
                            "holds all rows of a swapped product, but got ")
            << columns;
-  if (config.isPair() &&
-      (config.swapped || stepK == kUnitRows || columns != 2 * kRows))
-    return root->emitError("expected block-scaled operands and 256 of the "
-                           "unit's columns for a pair of CTAs, but got ")
-           << columns << " and a step of K of " << stepK;
+  if (config.isPair() && (config.swapped || stepK == kUnitRows))
+    return root->emitError("expected block-scaled operands that are not "
+                           "swapped for a pair of CTAs, but got ")
+           << (config.swapped ? "swapped ones" : "operands of 16 bits");
   if (config.tileK != kSteps * stepK)
     return root->emitError("expected a tile whose K is ")
            << kSteps * stepK << " in tensor memory, but got " << config.tileK;

@@ -130,10 +130,13 @@ void TensorKernel::emitProducts() {
                       int64_t(1) << descriptor::kUnitShift);
   SmallVector<Value> start = ring.start();
   llvm::append_range(start, startSums());
-  (void)tiles.forEach(start, [&](const MatmulTile &, SmallVector<Value> state) {
-    return FailureOr<SmallVector<Value>>(
-        multiplyTile(scales, image, std::move(state)));
-  });
+  (void)tiles.forEach(
+      start, [&](const MatmulTile &tile, SmallVector<Value> state) {
+        // Swapped, block-scaled rows are one tile.
+        Value column = config.swapped ? a.i32(0) : a.toI32(tile.n);
+        return FailureOr<SmallVector<Value>>(multiplyTile(
+            atom.getScalesOf(b, scales, column), image, std::move(state)));
+      });
 }
 
 /// A stage, which is empty when its products are complete. Returns the next.

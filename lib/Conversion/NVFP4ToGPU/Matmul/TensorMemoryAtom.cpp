@@ -26,8 +26,10 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Columns of 128 rows' scales.
+/// Columns of 128 rows' scales, and rows whose scales share one.
 static constexpr int64_t kScaleTileColumns = 4;
+static constexpr int64_t kRowsOfScaleColumn =
+    kScaleTileRows / kScaleTileColumns;
 /// Bytes of a line in a step, lines in a period of the swizzle, and bytes of
 /// eight lines of scales.
 static constexpr int64_t kStepBytes = kTensorLineBytes / kTensorSteps;
@@ -108,6 +110,19 @@ SmallVector<Value> TensorMemoryAtom::begin(ImplicitLocOpBuilder &b, Value base,
   for (size_t i = 0; i < columns.size(); ++i)
     addresses.push_back(tensor.loadOpaque(a.offset(table, 4 * i)));
   addresses.push_back(base);
+  return addresses;
+}
+
+SmallVector<Value> TensorMemoryAtom::getScalesOf(ImplicitLocOpBuilder &b,
+                                                 ValueRange scales,
+                                                 Value column) {
+  Arithmetic a(b);
+  SmallVector<Value> addresses(scales);
+  if (form.columns % kScaleTileRows == 0)
+    return addresses;
+  Value skipped = a.div(a.rem(column, kScaleTileRows), kRowsOfScaleColumn);
+  for (int64_t tile = 0; tile < form.getScaleTiles(); ++tile)
+    addresses[2 * tile + 1] = a.add(addresses[2 * tile + 1], skipped);
   return addresses;
 }
 

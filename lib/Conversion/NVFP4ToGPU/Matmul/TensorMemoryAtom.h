@@ -88,9 +88,15 @@ public:
   /// `table`, so that ptxas keeps them in registers.
   llvm::SmallVector<mlir::Value> begin(mlir::ImplicitLocOpBuilder &b,
                                        mlir::Value base, mlir::Value table);
+  /// Of these, where a tile of columns that begins at `column` (i32) reads
+  /// them: the copied scales begin with those of whole tiles of 128 columns.
+  llvm::SmallVector<mlir::Value> getScalesOf(mlir::ImplicitLocOpBuilder &b,
+                                             mlir::ValueRange scales,
+                                             mlir::Value column);
   /// Adds the first `steps` products of a stage to the sums at `sums` (i32), or
   /// begins them if `accumulates` (i1) is false. `image` (i32) is where the
-  /// stage is in shared memory, in 16 bytes; `scales` is what `begin` returned.
+  /// stage is in shared memory, in 16 bytes; `scales` is what `getScalesOf`
+  /// returned.
   void issue(mlir::ImplicitLocOpBuilder &b, mlir::Value image, mlir::Value sums,
              mlir::Value accumulates, mlir::ValueRange scales, int64_t steps);
 

@@ -57,6 +57,58 @@ int64_t nvfp4::getSharedBytes(const Product &product, KernelAttr kernel) {
   return kernel.getStages() * bytes;
 }
 
+//===----------------------------------------------------------------------===//
+// Of all units
+//===----------------------------------------------------------------------===//
+
+int64_t nvfp4::getRounds(const ResultTile &tile, int64_t rows, int64_t columns,
+                         const ChipModel &chip) {
+  int64_t tiles =
+      ceilDiv(rows, tile.m * tile.clusters) * ceilDiv(columns, tile.n);
+  return ceilDiv(tiles, chip.multiprocessors / tile.clusters);
+}
+
+const ResultTile &nvfp4::chooseTile(ArrayRef<ResultTile> tiles, int64_t rows,
+                                    int64_t columns, const ChipModel &chip) {
+  auto getCost = [&](const ResultTile &tile) {
+    return tile.cost * getRounds(tile, rows, columns, chip) * tile.m * tile.n;
+  };
+  return *llvm::min_element(tiles,
+                            [&](const ResultTile &a, const ResultTile &b) {
+                              return getCost(a) < getCost(b);
+                            });
+}
+
+/// The same kernel for another number of rows.
+static KernelAttr withMaxRows(KernelAttr kernel, int64_t maxRows) {
+  return KernelAttr::get(kernel.getContext(), kernel.getSchedule(),
+                         kernel.getThreads(), kernel.getTile(),
+                         kernel.getWarps(), kernel.getStages(),
+                         kernel.getSwapped(), maxRows, kernel.getClusters());
+}
+
+SmallVector<Attribute>
+nvfp4::chooseForBounds(ArrayRef<int64_t> bounds,
+                       function_ref<KernelAttr(int64_t rows)> choose) {
+  SmallVector<Attribute> kernels;
+  for (int64_t bound : bounds) {
+    KernelAttr kernel = choose(bound);
+    if (!kernel)
+      return {};
+    if (bound != bounds.back())
+      kernel = withMaxRows(kernel, bound);
+    if (!kernels.empty() && withMaxRows(cast<KernelAttr>(kernels.back()), 0) ==
+                                withMaxRows(kernel, 0))
+      kernels.pop_back();
+    kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
+//===----------------------------------------------------------------------===//
+// Warps
+//===----------------------------------------------------------------------===//
+
 /// The power of two that covers `extent`, within bounds that are such; the
 /// upper one if it is unknown.
 static int64_t cover(int64_t extent, int64_t least, int64_t most) {
@@ -151,49 +203,23 @@ static constexpr int64_t kBarrierBytes = 1024, kSliceRows = 64;
 static constexpr int64_t kMaxGroupStages = 6;
 /// 16-bit elements in 16 bytes.
 static constexpr int64_t kRun = 8;
-/// Rows for which a tile of dynamically many is chosen.
-static constexpr int64_t kManyRows = 4096;
-
-namespace {
-/// A tile of warpgroups, and how long a multiplication takes in it, compared
-/// with the largest: the fewer results, the more operands for each.
-struct GroupTile {
-  int64_t m, n;
-  double cost;
-};
-} // namespace
 
 // clang-format off
-constexpr GroupTile kGroupTiles[] = {
-    {256, 128, 1.00},
-    {192, 128, 1.05},
-    {128, 128, 1.30},
-    {128,  64, 1.85},
-    { 64, 128, 1.85},
-    { 64,  64, 2.60},
+constexpr ResultTile kGroupTiles[] = {
+    {256, 128, 1, 1.00},
+    {192, 128, 1, 1.05},
+    {128, 128, 1, 1.30},
+    {128,  64, 1, 1.85},
+    { 64, 128, 1, 1.85},
+    { 64,  64, 1, 2.60},
 };
 // clang-format on
-
-/// Multiplications that a multiprocessor does one after the other.
-static double getCost(const GroupTile &tile, int64_t rows, int64_t columns,
-                      const ChipModel &chip) {
-  int64_t tiles = ceilDiv(rows, tile.m) * ceilDiv(columns, tile.n);
-  return tile.cost * ceilDiv(tiles, chip.multiprocessors) * tile.m * tile.n;
-}
-
-static const GroupTile &chooseGroupTile(int64_t rows, int64_t columns,
-                                        const ChipModel &chip) {
-  return *llvm::min_element(kGroupTiles, [&](const GroupTile &a,
-                                             const GroupTile &b) {
-    return getCost(a, rows, columns, chip) < getCost(b, rows, columns, chip);
-  });
-}
 
 /// The kernel for up to `rows` rows; null if there is no room for two stages.
 static KernelAttr chooseForWarpgroups(MLIRContext *context,
                                       const Product &product, int64_t rows,
                                       const ChipModel &chip) {
-  const GroupTile &tile = chooseGroupTile(rows, product.columns, chip);
+  const ResultTile &tile = chooseTile(kGroupTiles, rows, product.columns, chip);
   int64_t slice = 4 * kSliceRows * (roundUpTo(tile.n, 32) + 4);
   int64_t room = (chip.sharedBytes - kBarrierBytes - slice) /
                  nvfp4::getStageBytes(product, tile.m, tile.n, kGroupDepth);
@@ -205,13 +231,6 @@ static KernelAttr chooseForWarpgroups(MLIRContext *context,
                          {tile.m, tile.n, kGroupDepth}, {1, 4 * groups, 1},
                          std::min(room, kMaxGroupStages),
                          /*swapped=*/true, /*maxRows=*/0, /*clusters=*/1);
-}
-
-KernelAttr nvfp4::withMaxRows(KernelAttr kernel, int64_t maxRows) {
-  return KernelAttr::get(kernel.getContext(), kernel.getSchedule(),
-                         kernel.getThreads(), kernel.getTile(),
-                         kernel.getWarps(), kernel.getStages(),
-                         kernel.getSwapped(), maxRows, kernel.getClusters());
 }
 
 /// Whether tiles of warpgroups have something to do, and operands come in runs
@@ -232,22 +251,11 @@ SmallVector<Attribute> nvfp4::chooseWarpgroups(MLIRContext *context,
   SmallVector<int64_t> bounds = {64, 128, 256, kManyRows};
   if (!ShapedType::isDynamic(product.rows))
     bounds = {product.rows};
-  SmallVector<Attribute> kernels;
-  for (int64_t bound : bounds) {
-    if (least != 0 && bound <= least)
-      continue;
-    KernelAttr kernel = chooseForWarpgroups(context, product, bound, chip);
-    if (!kernel)
-      return {};
-    // The last one serves all rows; equal ones are one.
-    if (bound != bounds.back())
-      kernel = withMaxRows(kernel, bound);
-    if (!kernels.empty() && withMaxRows(cast<KernelAttr>(kernels.back()), 0) ==
-                                withMaxRows(kernel, 0))
-      kernels.pop_back();
-    kernels.push_back(kernel);
-  }
-  return kernels;
+  llvm::erase_if(bounds,
+                 [&](int64_t bound) { return least != 0 && bound <= least; });
+  return chooseForBounds(bounds, [&](int64_t rows) {
+    return chooseForWarpgroups(context, product, rows, chip);
+  });
 }
 
 SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,

@@ -73,8 +73,30 @@ llvm::SmallVector<mlir::Attribute>
 chooseTensorMemory(mlir::MLIRContext *context, const Product &product,
                    const ChipModel &chip);
 
-/// The same kernel for another number of rows.
-KernelAttr withMaxRows(KernelAttr kernel, int64_t maxRows);
+/// A tile of the result: of one CTA, how many CTAs multiply together, and how
+/// long a multiplication takes in it, compared with the largest: the fewer
+/// results, the more operands for each.
+struct ResultTile {
+  int64_t m, n, clusters;
+  double cost;
+};
+
+/// Rows for which a tile of dynamically many is chosen.
+inline constexpr int64_t kManyRows = 4096;
+
+/// How often each multiprocessor of a chip computes a tile.
+int64_t getRounds(const ResultTile &tile, int64_t rows, int64_t columns,
+                  const ChipModel &chip);
+/// The tile with which a chip is done first.
+const ResultTile &chooseTile(llvm::ArrayRef<ResultTile> tiles, int64_t rows,
+                             int64_t columns, const ChipModel &chip);
+
+/// Kernels for up to each of `bounds` rows, as `choose` makes them, the last
+/// one for any number; equal neighbours are one. Empty if `choose` has none for
+/// one of them.
+llvm::SmallVector<mlir::Attribute>
+chooseForBounds(llvm::ArrayRef<int64_t> bounds,
+                llvm::function_ref<KernelAttr(int64_t rows)> choose);
 
 /// Bytes of a stage that holds tiles of these extents.
 int64_t getStageBytes(const Product &product, int64_t m, int64_t n, int64_t k);

@@ -32,50 +32,25 @@ static constexpr int64_t kWorkers = 4, kOthers = 4 + 1;
 static constexpr int64_t kBarrierBytes = 1024, kSliceColumns = 64,
                          kSlicePad = 4;
 static constexpr int64_t kMaxStages = 6;
-/// Rounds of tiles from which pairs multiply.
-static constexpr int64_t kLeastPairRounds = 3;
-/// Rows for which a tile of dynamically many is chosen.
-static constexpr int64_t kManyRows = 4096;
-
-namespace {
-/// Of a CTA's result; how many CTAs multiply together; how long a
-/// multiplication takes in it, compared with the largest: the fewer results,
-/// the more operands for each.
-struct TensorTile {
-  int64_t m, n, clusters;
-  double cost;
-};
-} // namespace
+/// Columns of a tile, and rounds of tiles, from which pairs multiply.
+static constexpr int64_t kLeastPairColumns = 192, kLeastPairRounds = 3;
 
 // clang-format off
-constexpr TensorTile kTiles[] = {
+constexpr ResultTile kTiles[] = {
     {128, 256, 1, 1.00},
+    {128, 192, 1, 1.10},
     {128, 128, 1, 1.20},
 };
-constexpr TensorTile kPairTile = {128, 256, 2, 1.00};
 // clang-format on
 
-/// How often CTAs, or pairs of them, compute a tile, one on each
-/// multiprocessor.
-static int64_t getRounds(const TensorTile &tile, int64_t rows, int64_t columns,
-                         const ChipModel &chip) {
-  int64_t tiles =
-      ceilDiv(rows, tile.m * tile.clusters) * ceilDiv(columns, tile.n);
-  return ceilDiv(tiles, chip.multiprocessors / tile.clusters);
-}
-
-static double getCost(const TensorTile &tile, int64_t rows, int64_t columns,
-                      const ChipModel &chip) {
-  return tile.cost * getRounds(tile, rows, columns, chip) * tile.m * tile.n;
-}
-
-/// Pairs that take more rounds than single CTAs, or few, do not pay. Operands
-/// of 16 bits are not multiplied in pairs.
-static bool prefersPairs(const TensorTile &single, const Product &product,
+/// Pairs of CTAs with narrow tiles, or that take more rounds than single ones,
+/// or few, do not pay. Operands of 16 bits are not multiplied in pairs.
+static bool prefersPairs(const ResultTile &single, const Product &product,
                          int64_t rows, int64_t columns, const ChipModel &chip) {
-  int64_t rounds = getRounds(kPairTile, rows, columns, chip);
+  ResultTile pair = {single.m, single.n, /*clusters=*/2, single.cost};
+  int64_t rounds = getRounds(pair, rows, columns, chip);
   return product.lhs.blockColumns && product.rhs.blockColumns &&
-         single.n == kPairTile.n && rounds >= kLeastPairRounds &&
+         single.n >= kLeastPairColumns && rounds >= kLeastPairRounds &&
          rounds <= getRounds(single, rows, columns, chip);
 }
 
@@ -87,8 +62,9 @@ static bool decodesWeights(const Product &product) {
 
 /// The kernel of that tile; null if there is no room for two stages.
 static KernelAttr getKernel(MLIRContext *context, const Product &product,
-                            int64_t m, int64_t n, bool isSwapped,
-                            int64_t clusters, const ChipModel &chip) {
+                            const ResultTile &tile, bool isSwapped,
+                            int64_t maxRows, const ChipModel &chip) {
+  auto [m, n, clusters, cost] = tile;
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
   int64_t k = kLineBytes * 8 / widest;
   int64_t slice =
@@ -102,10 +78,9 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
     return {};
   SmallVector<int64_t> warps = {isSwapped ? 1 : kWorkers,
                                 isSwapped ? kWorkers : 1, 1};
-  return KernelAttr::get(context, KernelSchedule::Matmul,
-                         32 * (kWorkers + kOthers), {m, n, k}, warps,
-                         std::min(room, kMaxStages), isSwapped,
-                         /*maxRows=*/0, clusters);
+  return KernelAttr::get(
+      context, KernelSchedule::Matmul, 32 * (kWorkers + kOthers), {m, n, k},
+      warps, std::min(room, kMaxStages), isSwapped, maxRows, clusters);
 }
 
 /// For up to `rows` rows.
@@ -115,48 +90,33 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
     int64_t least =
         product.lhs.blockColumns ? kLeastColumns : kLeastPlainColumns;
     int64_t covered = llvm::PowerOf2Ceil(std::max(rows, least));
-    KernelAttr kernel = getKernel(context, product, covered, kUnitRows,
-                                  /*isSwapped=*/true, /*clusters=*/1, chip);
-    return kernel ? withMaxRows(kernel, covered) : kernel;
+    return getKernel(context, product, {covered, kUnitRows, /*clusters=*/1},
+                     /*isSwapped=*/true, /*maxRows=*/covered, chip);
   }
   int64_t columns =
       ShapedType::isDynamic(product.columns) ? kManyRows : product.columns;
   bool isSwapped = decodesWeights(product);
   if (isSwapped)
     std::swap(rows, columns);
-  TensorTile tile = *llvm::min_element(kTiles, [&](const TensorTile &a,
-                                                   const TensorTile &b) {
-    return getCost(a, rows, columns, chip) < getCost(b, rows, columns, chip);
-  });
+  ResultTile tile = chooseTile(kTiles, rows, columns, chip);
   if (prefersPairs(tile, product, rows, columns, chip))
-    tile = kPairTile;
+    tile.clusters = 2;
   if (isSwapped)
     std::swap(tile.m, tile.n);
-  return getKernel(context, product, tile.m, tile.n, isSwapped, tile.clusters,
-                   chip);
+  return getKernel(context, product, tile, isSwapped, /*maxRows=*/0, chip);
 }
 
 SmallVector<Attribute> nvfp4::chooseTensorMemory(MLIRContext *context,
                                                  const Product &product,
                                                  const ChipModel &chip) {
   SmallVector<int64_t> bounds = {kLeastColumns, kMaxSwapped, 256, kManyRows};
+  // Fewer rows than a multiple there are never; the last one serves all.
+  llvm::erase_if(bounds, [&](int64_t bound) {
+    return bound != kManyRows && bound < product.rowMultiple;
+  });
   if (!ShapedType::isDynamic(product.rows))
     bounds = {product.rows};
-  SmallVector<Attribute> kernels;
-  for (int64_t bound : bounds) {
-    // Fewer rows than that there are never; the last one serves all.
-    if (bound != bounds.back() && bound < product.rowMultiple)
-      continue;
-    KernelAttr kernel = chooseFor(context, product, bound, chip);
-    if (!kernel)
-      return {};
-    if (bounds.size() > 1 && bound != bounds.back())
-      kernel = withMaxRows(kernel, bound);
-    // The last one serves all rows; equal ones are one.
-    if (!kernels.empty() && withMaxRows(cast<KernelAttr>(kernels.back()), 0) ==
-                                withMaxRows(kernel, 0))
-      kernels.pop_back();
-    kernels.push_back(kernel);
-  }
-  return kernels;
+  return chooseForBounds(bounds, [&](int64_t rows) {
+    return chooseFor(context, product, rows, chip);
+  });
 }

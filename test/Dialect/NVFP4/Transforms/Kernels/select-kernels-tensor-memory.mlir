@@ -48,3 +48,36 @@ func.func @one_round(%a: !nvfp4.tensor<2048x4096, nvfp4, layout = tiled>, %b: !n
   %d = nvfp4.matmul %a, %b : !nvfp4.tensor<2048x4096, nvfp4, layout = tiled>, !nvfp4.tensor<2048x4096, nvfp4, layout = tiled> -> tensor<2048x2048xf32>
   return %d : tensor<2048x2048xf32>
 }
+
+// -----
+
+// Columns of which 192 leave fewer multiprocessors without work than 256 do, or none of the unit's columns empty.
+
+// CHECK-LABEL: func @middle
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x192x256, warps = 4x1x1, stages = 4>]}
+func.func @middle(%a: !nvfp4.tensor<4096x1024, nvfp4, layout = tiled>, %b: !nvfp4.tensor<1536x1024, nvfp4, layout = tiled>) -> tensor<4096x1536xf32> {
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<4096x1024, nvfp4, layout = tiled>, !nvfp4.tensor<1536x1024, nvfp4, layout = tiled> -> tensor<4096x1536xf32>
+  return %d : tensor<4096x1536xf32>
+}
+
+// -----
+
+// Pairs of them.
+
+// CHECK-LABEL: func @middle_pairs
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x192x256, warps = 4x1x1, stages = 5, clusters = 2>]}
+func.func @middle_pairs(%a: !nvfp4.tensor<9472x1024, nvfp4, layout = tiled>, %b: !nvfp4.tensor<1152x1024, nvfp4, layout = tiled>) -> tensor<9472x1152xf32> {
+  %d = nvfp4.matmul %a, %b : !nvfp4.tensor<9472x1024, nvfp4, layout = tiled>, !nvfp4.tensor<1152x1024, nvfp4, layout = tiled> -> tensor<9472x1152xf32>
+  return %d : tensor<9472x1152xf32>
+}
+
+// -----
+
+// Operands of 16 bits.
+
+// CHECK-LABEL: func @middle_plain
+// CHECK: linalg.matmul {{.*}}nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x192x64, warps = 4x1x1, stages = 4>]
+func.func @middle_plain(%a: tensor<4096x1024xbf16>, %b: tensor<1024x1536xbf16>, %init: tensor<4096x1536xf32>) -> tensor<4096x1536xf32> {
+  %d = linalg.matmul ins(%a, %b : tensor<4096x1024xbf16>, tensor<1024x1536xbf16>) outs(%init : tensor<4096x1536xf32>) -> tensor<4096x1536xf32>
+  return %d : tensor<4096x1536xf32>
+}
