@@ -28,6 +28,8 @@ from harness import finish, group
 ROWS = (0, 1, 5, 16, 32, 127, 128, 129, 513)
 COLUMNS = (1, 7, 8, 64, 100, 136, 384)
 DEPTHS = (16, 48, 64, 80, 384, 1040)
+# Of chips with tensor memory, for tiles of 192 columns, and for pairs of CTAs with 192 and with 256.
+WIDE_COLUMNS = {"sm_100a": (1500, 2400, 3600)}
 ORDERS = ("late", "early", "random:1", "random:2")
 
 # A layer, and its numbers of rows.
@@ -78,10 +80,12 @@ REPRESENTATIVE["sm_100a"] = [
     (Layer("nvfp4-weight-only", 100, 48, batch=3, bias=True), (5, 33)),
     (Layer("mxfp4-weight-only", 136, 384, element="bf16"), (33, 257)),
     (Layer("bf16", 100, 64, batch=3), (33,)),
+    (Layer("mxfp4", 1500, 48), (257,)),
+    (Layer("nvfp4-row", 2400, 272, bias=True), (257,)),
 ]
 
 
-def list_everything() -> Iterator[tuple[Layer, tuple[int, ...]]]:
+def list_everything(chip: str) -> Iterator[tuple[Layer, tuple[int, ...]]]:
     """All extents and kinds; element types, bias, batch and views take turns."""
     turns = itertools.cycle(
         [
@@ -96,7 +100,7 @@ def list_everything() -> Iterator[tuple[Layer, tuple[int, ...]]]:
             {"batch": 3, "view": "misaligned"},
         ]
     )
-    for n, k, kind in itertools.product(COLUMNS, DEPTHS, KINDS):
+    for n, k, kind in itertools.product(COLUMNS + WIDE_COLUMNS.get(chip, ()), DEPTHS, KINDS):
         for _ in range(2):
             yield Layer(kind, n, k, **next(turns)), ROWS
 
@@ -112,7 +116,7 @@ def main() -> None:
     rng = np.random.default_rng(part)
     orders = itertools.cycle(ORDERS)
     for chip in [options.chip] if options.chip else CHIPS:
-        layers = list(list_everything() if options.full else REPRESENTATIVE[chip])[part - 1 :: parts]
+        layers = list(list_everything(chip) if options.full else REPRESENTATIVE[chip])[part - 1 :: parts]
         for layer, all_rows in layers:
             if not re.search(options.filter, str(layer)):
                 continue
