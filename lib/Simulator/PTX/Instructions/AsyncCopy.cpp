@@ -273,6 +273,7 @@ static Outcome execArriveOnCopies(Warp &warp, const Inst &inst, uint32_t mask) {
       outcome = Outcome::Stop;
       return;
     }
+    checkInit(warp, inst, *barrier, lane);
     // Without .noinc the arrival that follows is made up for here.
     barrier->pending += isCounted;
     ++barrier->numInFlight;

@@ -109,6 +109,7 @@ static bool storeLane(Warp &warp, const Region &region, uint64_t offset,
               "expected an mbarrier in the CTA that is stored to");
     return false;
   }
+  checkInit(warp, inst, *barrier, lane);
   ++barrier->numInFlight;
   ordering::AsyncOp op = 0;
   if (ordering::WarpOrder *order = getOrder(warp)) {

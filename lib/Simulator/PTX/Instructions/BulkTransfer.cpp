@@ -10,10 +10,11 @@ namespace nvfp4::ptx {
 
 using ordering::AsyncActor;
 
-/// A fence is wanted between mbarrier.init and the copy that names it (R5).
+/// An order and a fence are wanted between mbarrier.init and the copy that
+/// names it (R4, R5).
 static void checkInitFence(Warp &warp, const Inst &inst,
                            const Mbarrier &barrier, unsigned lane) {
-  if (!barrier.initOrder)
+  if (!barrier.initOrder || !checkInit(warp, inst, barrier, lane))
     return;
   ordering::WarpOrder &order = *getOrder(warp);
   if (!order.getNow().covers(ordering::View::AsyncShared,

@@ -60,6 +60,23 @@ Mbarrier *findMbarrier(Warp &warp, const Inst &inst, AddressSpace space,
   return nullptr;
 }
 
+bool checkInit(Warp &warp, const Inst &inst, const Mbarrier &barrier,
+               uint32_t lane) {
+  if (!barrier.initOrder ||
+      getOrder(warp)->getNow().covers(
+          ordering::View::Ordinary, uint32_t(warp.getCluster().getLinearId()),
+          barrier.initOrder->component, barrier.initOrder->clock))
+    return true;
+  warp.report(Finding::Severity::Error, inst, "R4", lane,
+              "race: expected an order between this operation, which completes "
+              "on the mbarrier at shared offset " +
+                  std::to_string(barrier.offset + kSharedBase) + " of CTA " +
+                  std::to_string(barrier.cta->getRank()) +
+                  " of the cluster, and its mbarrier.init, but there is none",
+              barrier.initLine);
+  return false;
+}
+
 void completePhase(Mbarrier &barrier) {
   if (barrier.pending || barrier.transactions)
     return;

@@ -148,6 +148,7 @@ struct Commit {
 } // namespace
 
 bool Commit::run(Mbarrier &barrier) const {
+  checkInit(warp, inst, barrier, lane);
   ++barrier.numInFlight;
   const uint32_t number = pipe.issued;
   Cta *cta = barrier.cta;

@@ -69,6 +69,11 @@ Mbarrier *findMbarrier(Warp &warp, const Inst &inst, AddressSpace space,
 /// The same without a report.
 Mbarrier *findMbarrierAt(Cta &cta, uint64_t offset);
 
+/// Whether the issue of an operation that completes on the object comes behind
+/// its mbarrier.init, which another CTA may have executed. Reports R4 if not.
+bool checkInit(Warp &warp, const Inst &inst, const Mbarrier &barrier,
+               uint32_t lane);
+
 /// Arrivals and transactions. False after an R8 error, which is a trap when
 /// `warp` is given.
 bool arriveOn(Warp &warp, const Inst &inst, Mbarrier &barrier, uint32_t lane,
