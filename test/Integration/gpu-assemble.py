@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every model compiles with every policy for every chip that has the products, and ptxas needs neither spills nor local
 memory. Where nvdisasm is, too: the thread that multiplies in tensor memory has its operands in registers of the warp, and
-few other instructions for each product.
+few other instructions for each product in a loop over K that is long.
+
+    gpu-assemble.py --assemble           what no other combination of model, policy and chip is much like
+    gpu-assemble.py --assemble --full    all of them; some three minutes
 
 RUN: %python %s %if ptxas %{ --assemble %}
 REQUIRES: numpy
@@ -12,25 +15,40 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import subprocess
+import sys
+from math import ceil
 from pathlib import Path
 
 from harness import call, expect, finish, group, inputs_folder, temporary
+
+sys.path.append(str(inputs_folder().parent / "Conversion" / "NVFP4ToGPU"))
+from float_cases import FloatMatmul, WeightOnly
+from matmul_cases import OVERLAPPED, SEPARATE, SWAPPED, Matmul
 
 MODELS = ("llama", "llama_dynamic", "llama_bf16", "minilm")
 POLICIES = ("inference", "weight-only", "mlp-only", "none")
 CHIPS = {
     "sm_120a": POLICIES,
-    "sm_121a": POLICIES,
+    "sm_121a": ("inference",),
     "sm_90a": POLICIES,
-    "sm_100a": ("inference", "weight-only", "none"),
-    "sm_103a": ("inference", "weight-only"),
-    "sm_110a": ("inference", "weight-only"),
+    "sm_100a": POLICIES,
+    "sm_103a": ("inference",),
+    "sm_110a": ("weight-only",),
 }
 # Products in tensor memory, and other instructions for each, by the copies of scales among them.
 PRODUCTS = ("UTCOMMA", "UTCHMMA")
 MOST_OTHERS = {0: 8, 1: 12, 2: 12, 3: 14}
-# Where a tile of the result has one stage, its loop is that of tiles: what waits for sums, and commits them, stands there, too.
-OF_TILE = 20
+# What a thread that multiplies runs for each tile of K, where K is long enough for a loop over nothing else.
+LONG_CHIPS = ("sm_100a", "sm_103a", "sm_110a")
+WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
+NARROW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
+DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
+LONG = (
+    *(Matmul(4096, 4096, form, schedule=tile) for form in ("nvfp4", "mxfp4") for tile in (OVERLAPPED, SEPARATE, SWAPPED)),
+    *(FloatMatmul(4096, 4096, schedule=tile, rhs=rhs) for rhs in ("nk", "kn") for tile in (WIDE, NARROW)),
+    *(WeightOnly(4096, 4096, form, schedule=DECODED, activations="bf16") for form in ("nvfp4", "mxfp4")),
+)
 
 
 def is_product(text: str) -> bool:
@@ -46,28 +64,66 @@ def find_loops(code: str) -> list[list[str]]:
         elif instruction := re.search(r"/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;", text):
             body.append(instruction[1])
             target = re.search(r"BRA.*\((\.L\w+)\)", instruction[1])
-            if target and target[1] in labels:
+            # Without a condition: back from waiting, which stands behind the code.
+            if target and target[1] in labels and (instruction[1].startswith("@") or "BRA.U" in instruction[1]):
                 loops.append((labels[target[1]], len(body)))
     products = [(begin, end) for begin, end in loops if any(map(is_product, body[begin:end]))]
     inner = [a for a in products if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in products)]
     return [body[begin:end] for begin, end in inner]
 
 
-def check_loops(what: str, cubin: Path) -> None:
-    """Of all kernels in an image."""
-    code = call("nvdisasm", "-c", cubin)
-    for function in re.split(r"\n//-+ \.text\.", code)[1:]:
-        name = f"{what}: {function.split()[0]}"
-        # A loop in which threads take turns, because an operand might differ.
-        in_turns = any(product in function for product in PRODUCTS) and "BRA.U.ANY" in function
-        expect(f"{name}: operands", not in_turns, "taken in turns")
-        for loop in find_loops(function):
-            products = sum(map(is_product, loop))
-            copies = sum("UTCCP" in text for text in loop) / products
-            commits = sum("UTCBAR" in text for text in loop)
-            others = (len(loop) - products - OF_TILE * max(commits - 1, 0)) / products
-            expect(f"{name}: loop", others <= MOST_OTHERS[round(copies)], f"{others} others, {copies} copies")
-            expect(f"{name}: registers", not any("R2UR" in text for text in loop), "R2UR")
+def find_faults(code: str, is_long: bool) -> list[str]:
+    """Of a kernel's instructions: what a thread that multiplies should not have to do."""
+    faults, loops = [], find_loops(code)
+    if any(product in code for product in PRODUCTS) and "BRA.U.ANY" in code:
+        faults.append("threads take turns, because an operand might differ")
+    if is_long and not loops:
+        faults.append("expected a loop with products, but got none")
+    for loop in loops:
+        products = sum(map(is_product, loop))
+        copies = sum("UTCCP" in text for text in loop) / products
+        others = (len(loop) - products) / products
+        # Where K is short, the loop may be that of tiles.
+        if is_long and others > MOST_OTHERS[ceil(copies)]:
+            faults.append(f"{others} other instructions for each product, {copies} of them copies")
+        if any("R2UR" in text for text in loop):
+            faults.append("operands go to registers of the warp in the loop")
+    return faults
+
+
+def list_kernels(cubin: Path) -> list[str]:
+    """Instructions of all kernels of an image, each after its name."""
+    code = subprocess.run(["nvdisasm", "-c", cubin], capture_output=True, text=True, check=True).stdout
+    return re.split(r"\n//-+ \.text\.", code)[1:]
+
+
+def check_faults(what: str, code: str) -> None:
+    """That faults are found: in a loop that has none, one after the other."""
+    product = next(text for text in code.splitlines() if is_product(text))
+    add = lambda text, count=1: code.replace(product, product + count * f"\n/*0000*/ {text} ;")
+    for name, broken in {
+        "others": add("UIADD3 UR4, UPT, UPT, UR4, 0x1, URZ", 16),
+        "registers": add("R2UR UR4, R4"),
+        "turns": add("BRA.U.ANY UP0, `(.L_x_none)"),
+        "no product": code.replace("UTCOMMA", "NOP").replace("UTCHMMA", "NOP"),
+    }.items():
+        expect(f"{what}: {name}", find_faults(broken, is_long=True), "not found")
+
+
+def check_code(what: str, chip: str, ptx: Path, is_long: bool) -> None:
+    cubin, kernels = temporary(".cubin"), len(re.findall(r"\.entry ", ptx.read_text()))
+    said = call("ptxas", "-v", f"-arch={chip}", ptx, "-o", cubin)
+    used = re.findall(r"Function properties for (\w+)\n(.*)", said)
+    expect(f"{what}: all are assembled", len(used) == kernels, said[:500])
+    # A unit that waits for registers that others change.
+    expect(f"{what}: no wgmma is serialized", "serializ" not in said, said[:500])
+    for name, memory in used:
+        expect(f"{what}: {name}", not re.search(r"[1-9]\d* bytes", memory), memory.strip())
+    for code in list_kernels(cubin) if shutil.which("nvdisasm") else []:
+        faults = find_faults(code, is_long)
+        expect(f"{what}: {code.split()[0]}", not faults, "; ".join(faults))
+        if is_long:
+            check_faults(what, code)
 
 
 def check(model: str, policy: str, chip: str, assemble: bool) -> None:
@@ -76,30 +132,35 @@ def check(model: str, policy: str, chip: str, assemble: bool) -> None:
         ptx = temporary(".ptx")
         source = inputs_folder() / f"{model}.mlir"
         call("nvfp4-compile", source, f"--policy={policy}", f"--target={chip}", "--quiet", "--emit=ptx", "-o", ptx)
-        kernels = len(re.findall(r"\.entry ", ptx.read_text()))
-        expect(f"{what}: kernels", kernels > 0, kernels)
-        if not assemble:
-            return
-        cubin = temporary(".cubin")
-        said = call("ptxas", "-v", f"-arch={chip}", ptx, "-o", cubin)
-        if shutil.which("nvdisasm"):
-            check_loops(what, cubin)
-        used = re.findall(r"Function properties for (\w+)\n(.*)", said)
-        expect(f"{what}: all are assembled", len(used) == kernels, said[:500])
-        # A unit that waits for registers that others change.
-        expect(f"{what}: no wgmma is serialized", "serializ" not in said, said[:500])
-        for name, memory in used:
-            expect(f"{what}: {name}", not re.search(r"[1-9]\d* bytes", memory), memory.strip())
+        expect(f"{what}: kernels", ".entry " in ptx.read_text(), "none")
+        if assemble:
+            check_code(what, chip, ptx, is_long=False)
+
+
+def check_long(kernel: Matmul | FloatMatmul, chip: str, assemble: bool) -> None:
+    what = f"{kernel.name}, {chip}"
+    with group(what):
+        source, ptx = temporary(".mlir"), temporary(".ptx")
+        source.write_text(kernel.text())
+        lower = [f"--convert-nvfp4-kernels-to-gpu=chip={chip}", f"--nvfp4-lower-device=chip={chip} assemble=false"]
+        call("nvfp4-opt", source, *lower, f"--nvfp4-print-device=output={ptx}", "-o", "/dev/null")
+        expect(f"{what}: products", "tcgen05.mma." in ptx.read_text(), "none")
+        if assemble:
+            check_code(what, chip, ptx, is_long=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--assemble", action="store_true", help="with ptxas")
+    parser.add_argument("--full", action="store_true", help="every policy for every chip")
     options = parser.parse_args()
     for model in MODELS:
         for chip, policies in CHIPS.items():
-            for policy in policies:
+            for policy in POLICIES if options.full else policies:
                 check(model, policy, chip, options.assemble)
+    for kernel in LONG:
+        for chip in LONG_CHIPS if options.full else LONG_CHIPS[:1]:
+            check_long(kernel, chip, options.assemble)
     finish()
 
 
