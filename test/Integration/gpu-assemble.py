@@ -24,7 +24,7 @@ from harness import call, expect, finish, group, inputs_folder, temporary
 
 sys.path.append(str(inputs_folder().parent / "Conversion" / "NVFP4ToGPU"))
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import OVERLAPPED, SEPARATE, SWAPPED, Matmul
+from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SWAPPED, Matmul
 
 MODELS = ("llama", "llama_dynamic", "llama_bf16", "minilm")
 POLICIES = ("inference", "weight-only", "mlp-only", "none")
@@ -44,8 +44,9 @@ LONG_CHIPS = ("sm_100a", "sm_103a", "sm_110a")
 WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
 NARROW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
+BLOCKS = (OVERLAPPED, MIDDLE, SEPARATE, SWAPPED, PAIRS, MIDDLE_PAIRS)
 LONG = (
-    *(Matmul(4096, 4096, form, schedule=tile) for form in ("nvfp4", "mxfp4") for tile in (OVERLAPPED, SEPARATE, SWAPPED)),
+    *(Matmul(4096, 4096, form, schedule=tile) for form in ("nvfp4", "mxfp4") for tile in BLOCKS),
     *(FloatMatmul(4096, 4096, schedule=tile, rhs=rhs) for rhs in ("nk", "kn") for tile in (WIDE, NARROW)),
     *(WeightOnly(4096, 4096, form, schedule=DECODED, activations="bf16") for form in ("nvfp4", "mxfp4")),
 )
@@ -138,7 +139,7 @@ def check(model: str, policy: str, chip: str, assemble: bool) -> None:
 
 
 def check_long(kernel: Matmul | FloatMatmul, chip: str, assemble: bool) -> None:
-    what = f"{kernel.name}, {chip}"
+    what = f"{kernel.name} {kernel.schedule}, {chip}"
     with group(what):
         source, ptx = temporary(".mlir"), temporary(".ptx")
         source.write_text(kernel.text())
