@@ -79,6 +79,9 @@ LogicalResult AttentionGenerator::plan() {
   if (failed(found))
     return failure();
   maps = std::move(*found);
+  if (!maps.quantizations.empty())
+    return maps.quantizations.front().op.emitError(
+        "expected an attention whose results are not quantized in its kernel");
   partialsOffset = llvm::alignTo(kScoresOffset + 4 * maxKeys, 16);
   sumsOffset = partialsOffset + 4 * kRun * threads;
   sharedBytes = sumsOffset + 4 * extents.columns;
@@ -377,7 +380,7 @@ LogicalResult AttentionGenerator::storeResult(Value column) {
                    return sums;
                  });
   for (const ResultMap &result : maps.results) {
-    FailureOr<Run> index = maps.emitIndex(evaluator, result, at);
+    FailureOr<Run> index = maps.emitIndex(evaluator, result.index, at);
     if (failed(index))
       return failure();
     FailureOr<Run> stored = evaluator.getRun(result.value, *index, count);

@@ -22,9 +22,6 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Elements that one counter of the random generator serves, and those of one
-/// of its words.
-static constexpr int64_t kCounterElements = 16, kWordElements = 4;
 /// Bytes of a decoded value; pairs of them in the widest store.
 static constexpr int64_t kValueBytes = 2, kPairsPerStore = 4;
 
@@ -535,42 +532,4 @@ void QuantizeEmitter::storeScale(ValueRange index, Presence presence,
     b.setInsertionPointToStart(
         scf::IfOp::create(b, condition, /*withElseRegion=*/false).thenBlock());
   store(byte, targets.scales, offset, 1);
-}
-
-/// Row m of M that exist takes rows m + M, m + 2M, … of those behind. Four
-/// neighbouring columns are neighbours in memory; lanes share as many of them
-/// as there are, and rows if there are few.
-void QuantizeEmitter::emitRowPadding(ValueRange index, Value isRow, Value lane,
-                                     int64_t lanes) {
-  std::optional<int64_t> fixedRows = getConstantIntValue(rows);
-  if (!isTiled() || !targets.scales ||
-      (fixedRows && *fixedRows % kScaleTileRows == 0))
-    return;
-  int64_t blockColumns = type.getFormat().getBlockColumns();
-  int64_t words = getTiledColumns(type) / blockColumns / kScaleTileCols;
-  int64_t columnLanes = std::min<int64_t>(llvm::PowerOf2Ceil(words), lanes);
-  Value firstWord = evaluator.rem(lane, evaluator.constant(columnLanes));
-  Value rowLane = evaluator.div(lane, evaluator.constant(columnLanes));
-  Value first = evaluator.add(evaluator.add(rows, index.back()),
-                              evaluator.mul(rowLane, rows));
-  Value step = evaluator.mul(rows, evaluator.constant(lanes / columnLanes));
-  Value end = getCoveredRows();
-
-  OpBuilder::InsertionGuard guard(b);
-  if (isRow)
-    b.setInsertionPointToStart(
-        scf::IfOp::create(b, isRow, /*withElseRegion=*/false).thenBlock());
-  auto rowLoop = scf::ForOp::create(b, first, end, step);
-  b.setInsertionPointToStart(rowLoop.getBody());
-  auto wordLoop = scf::ForOp::create(b, firstWord, evaluator.constant(words),
-                                     evaluator.constant(columnLanes));
-  b.setInsertionPointToStart(wordLoop.getBody());
-  ElementEvaluator::Scope scope(evaluator);
-  SmallVector<Value> place(index.drop_back());
-  llvm::append_values(
-      place, rowLoop.getInductionVar(),
-      evaluator.mul(wordLoop.getInductionVar(),
-                    evaluator.constant(kScaleTileCols * blockColumns)));
-  store(getInt(b, 32, 0), targets.scales, getScaleOffset(place),
-        kScaleTileCols);
 }

@@ -40,6 +40,9 @@ struct QuantizeTargets {
 
   /// One that has the dimensions of the tensor, the last one perhaps halved.
   mlir::BlockArgument getShaped() const { return codes ? codes : values; }
+  bool contains(mlir::BlockArgument argument) const {
+    return argument == codes || argument == scales || argument == values;
+  }
 };
 
 /// Those of `op` among the results of a kernel's body, each of which is the
@@ -122,13 +125,25 @@ public:
                               const EmittedFactors &factors);
 
   /// Makes the scales of rows that do not exist zero, if only rows that exist
-  /// are emitted. `lane` of `lanes`, a multiple of 32, has the row at `index`
-  /// (lead …, row); an i1 says whether it exists, null if it does.
+  /// are emitted. `lane` of `lanes`, a multiple of 32 or of getPaddingLanes(),
+  /// has the row at `index` (lead …, row); an i1 says whether it exists, null
+  /// if it does.
   void emitRowPadding(mlir::ValueRange index, mlir::Value isRow,
                       mlir::Value lane, int64_t lanes);
 
+  /// Emits a whole block at `index`, which exists, and that share of all
+  /// padding which is its own: nothing else needs to be covered. Columns are
+  /// static and whole blocks.
+  mlir::LogicalResult emitBlock(mlir::ValueRange index, const Elements &block,
+                                const EmittedFactors &factors);
+
 private:
   mlir::AffineExpr getExtentExpr(unsigned dim);
+  /// Of a row of the tiled layout: words of four scales, and as many lanes or a
+  /// few more.
+  int64_t getScaleWords() const;
+  int64_t getPaddingLanes() const;
+  void emitColumnPadding(mlir::ValueRange index);
   EmittedBlockScale emitScale(mlir::Value amax, const EmittedFactors &factors);
   EmittedBlockScale emitPlainScale(mlir::Value amax,
                                    const EmittedFactors &factors);

@@ -269,9 +269,7 @@ LogicalResult RowGenerator::planOutputs() {
                        end->getOperands())) {
     bool isQuantized =
         llvm::any_of(quantizations, [&](const Quantization &quantization) {
-          const QuantizeTargets &targets = quantization.targets;
-          return init == targets.codes || init == targets.scales ||
-                 init == targets.values;
+          return quantization.targets.contains(init);
         });
     if (isQuantized)
       continue;

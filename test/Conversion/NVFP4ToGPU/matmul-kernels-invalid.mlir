@@ -160,3 +160,26 @@ func.func @main(%ac: memref<?x64xi8>, %as: memref<?xi8>, %ag: memref<f32>, %bc: 
       outs(%init : memref<?x32xf32>)
   return
 }
+
+// -----
+
+module @kernels {
+  func.func @blocks(%ac: tensor<128x64xi8>, %as: tensor<1024xi8>, %ag: tensor<f32>, %bc: tensor<48x64xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>,
+                    %empty: tensor<128x48xf32>, %codes: tensor<128x32xi8>, %scales: tensor<512xi8>) -> (tensor<128x32xi8>, tensor<512xi8>)
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<128x128, nvfp4, layout = tiled> rhs !nvfp4.tensor<48x128, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<128x64xi8>, tensor<1024xi8>, tensor<f32>, tensor<48x64xi8>, tensor<1024xi8>, tensor<f32>)
+        outs(%empty : tensor<128x48xf32>) -> tensor<128x48xf32>
+    // expected-error@below {{expected blocks that are part of a row of the matmul and of a tile with 128 columns, but got '!nvfp4.tensor<128x48, mxfp4, layout = tiled>'}}
+    %q:2 = nvfp4.quantize_into as !nvfp4.tensor<128x48, mxfp4, layout = tiled> ins(%d : tensor<128x48xf32>)
+        outs(%codes, %scales : tensor<128x32xi8>, tensor<512xi8>) -> tensor<128x32xi8>, tensor<512xi8>
+    return %q#0, %q#1 : tensor<128x32xi8>, tensor<512xi8>
+  }
+}
+func.func @main(%ac: memref<128x64xi8>, %as: memref<1024xi8>, %ag: memref<f32>, %bc: memref<48x64xi8>, %bs: memref<1024xi8>, %bg: memref<f32>, %empty: memref<128x48xf32>,
+                %codes: memref<128x32xi8>, %scales: memref<512xi8>) {
+  nvfp4.dispatch @kernels::@blocks
+      ins(%ac, %as, %ag, %bc, %bs, %bg, %empty : memref<128x64xi8>, memref<1024xi8>, memref<f32>, memref<48x64xi8>, memref<1024xi8>, memref<f32>, memref<128x48xf32>)
+      outs(%codes, %scales : memref<128x32xi8>, memref<512xi8>)
+  return
+}

@@ -10,6 +10,8 @@
 //   four along n at (row lane, columns 0 … 3):        pitch = 4 mod 32
 //
 // Neighbouring threads take neighbouring runs of a row, then the next rows.
+// Blocks of 16 are runs that half of the banks hold: four threads take one row,
+// a sector of codes, and the next four the row behind it, in other banks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,6 +27,8 @@
 
 #include "llvm/Support/MathExtras.h"
 
+#include <list>
+
 using namespace mlir;
 using namespace nvfp4;
 
@@ -32,8 +36,16 @@ using namespace nvfp4;
 static constexpr int64_t kVectorBytes = 16;
 /// Of a slice, beside stages: 128 x 64 sums are 36 KiB.
 static constexpr int64_t kSliceColumns = 64;
+/// Elements of long runs, of which so many are taken by neighbouring threads
+/// before those of the next row.
+static constexpr int64_t kLongRun = 16, kNeighbours = 4;
 /// The barrier of the threads that multiply, where others copy.
 static constexpr int64_t kWorkersBarrier = 1;
+
+/// Columns of a block.
+static int64_t getBlock(QuantizationMap map) {
+  return map.op.getBlockType().getFormat().getBlockColumns();
+}
 
 Epilogue::Epilogue(const MatmulConfig &config, Value product, ResultMaps maps)
     : config(config), product(product), maps(std::move(maps)) {}
@@ -44,23 +56,50 @@ FailureOr<Epilogue> Epilogue::get(func::FuncOp body, Value product,
   if (failed(maps))
     return failure();
   Epilogue epilogue(config, product, *maps);
+  if (epilogue.maps.quantizations.empty())
+    epilogue.chooseRun();
+  else if (failed(epilogue.chooseBlocks()))
+    return failure();
+  return epilogue;
+}
+
+void Epilogue::chooseRun() {
   int64_t columns = cast<ShapedType>(product.getType()).getShape().back();
-  if (ShapedType::isDynamic(columns))
-    return epilogue;
   // A vector of the widest result, at most two of the staging memory.
   int64_t widest = 2;
-  for (const ResultMap &result : epilogue.maps.results)
+  for (const ResultMap &result : maps.results)
     widest = std::max<int64_t>(
         widest,
         llvm::divideCeil(
             getElementTypeOrSelf(result.value).getIntOrFloatBitWidth(), 8));
-  for (int64_t run = kVectorBytes / widest; run > 1; run /= 2)
-    if (columns % run == 0 && config.tileN % run == 0 &&
-        epilogue.maps.keepsRuns(run)) {
-      epilogue.run = run;
-      break;
-    }
-  return epilogue;
+  if (ShapedType::isStatic(columns))
+    for (int64_t length = kVectorBytes / widest; length > 1; length /= 2)
+      if (columns % length == 0 && config.tileN % length == 0 &&
+          maps.keepsRuns(length)) {
+        run = length;
+        break;
+      }
+  parts.assign(maps.results.size(), run);
+}
+
+LogicalResult Epilogue::chooseBlocks() {
+  int64_t columns = cast<ShapedType>(product.getType()).getShape().back();
+  for (QuantizationMap map : maps.quantizations) {
+    int64_t block = getBlock(map);
+    if (ShapedType::isDynamic(columns) || columns % block != 0 ||
+        getSliceN() % block != 0 || !ResultMaps::keepsRuns(map.index, block))
+      return map.op.emitError("expected blocks that are part of a row of the "
+                              "matmul and of a tile with ")
+             << getSliceN() << " columns, but got " << map.op.getAs();
+    run = std::max(run, block);
+  }
+  for (const ResultMap &result : maps.results) {
+    int64_t part = run;
+    while (!ResultMaps::keepsRuns(result.index, part))
+      part /= 2;
+    parts.push_back(part);
+  }
+  return success();
 }
 
 int64_t Epilogue::getSliceColumns() const {
@@ -94,14 +133,17 @@ class EpilogueEmitter {
 public:
   EpilogueEmitter(KernelBuilder &kernel, const CtaContext &cta,
                   const ResultMaps &maps, Value product, int64_t run,
-                  int64_t pitch, int64_t sliceM, int64_t sliceN, int64_t slabs,
-                  const MatmulExtents &extents, const MatmulTile &tile,
-                  ProductFinish &finish, Value shared)
-      : b(kernel.getBuilder()), a(b), cta(cta), config(cta.config), maps(maps),
-        product(product), run(run), pitch(pitch), sliceM(sliceM),
-        sliceN(sliceN), slabs(slabs), extents(extents), tile(tile),
-        finish(finish), shared(shared), evaluator(kernel) {}
+                  ArrayRef<int64_t> parts, int64_t pitch, int64_t sliceM,
+                  int64_t sliceN, int64_t slabs, const MatmulExtents &extents,
+                  const MatmulTile &tile, ProductFinish &finish, Value shared)
+      : kernel(kernel), b(kernel.getBuilder()), a(b), cta(cta),
+        config(cta.config), maps(maps), product(product), run(run),
+        parts(parts), pitch(pitch), sliceM(sliceM), sliceN(sliceN),
+        slabs(slabs), extents(extents), tile(tile), finish(finish),
+        shared(shared), evaluator(kernel) {}
 
+  /// What all slices of the tile share.
+  LogicalResult begin();
   /// Of the slice that starts at `first` (i32) of the unit's columns.
   void stage(AccumulatorSource &source, ValueRange accumulators, Value first);
   LogicalResult emitResults(Value first);
@@ -109,20 +151,28 @@ public:
   void synchronize();
 
 private:
+  std::pair<Value, Value> placeThread(int64_t runs);
   LogicalResult emitColumns(Value column, Value firstRow, int64_t rowStep,
                             Value numRows, Value m, Value n);
   LogicalResult emitRun(Value row, Value column, Value m, Value n);
   SmallVector<Value> loadSums(Value row, Value column);
   SmallVector<Value> loadSlab(Value address);
-  LogicalResult emitResult(const ResultMap &result, ValueRange coordinates);
+  LogicalResult emitResult(const ResultMap &result, ValueRange coordinates,
+                           int64_t count);
+  struct Quantization;
+  LogicalResult emitQuantized(Quantization &quantization,
+                              ValueRange coordinates);
 
+  KernelBuilder &kernel;
   ImplicitLocOpBuilder &b;
   Arithmetic a;
   const CtaContext &cta;
   const MatmulConfig &config;
   const ResultMaps &maps;
   Value product;
-  int64_t run, pitch, sliceM, sliceN;
+  int64_t run;
+  ArrayRef<int64_t> parts;
+  int64_t pitch, sliceM, sliceN;
   /// Parts of the sums in shared memory.
   int64_t slabs;
   const MatmulExtents &extents;
@@ -130,8 +180,31 @@ private:
   ProductFinish &finish;
   Value shared;
   ElementEvaluator evaluator;
+  struct Quantization {
+    const QuantizationMap &map;
+    QuantizeEmitter emitter;
+    /// Of the tensor, if all rows have the same.
+    EmittedFactors factors;
+  };
+  std::list<Quantization> quantizations;
 };
 } // namespace
+
+LogicalResult EpilogueEmitter::begin() {
+  finish.begin(b, tile);
+  for (const QuantizationMap &map : maps.quantizations) {
+    Quantization &quantization = quantizations.emplace_back(
+        Quantization{map, {kernel, evaluator, map.op, map.targets}, {}});
+    if (!quantization.emitter.hasOneGlobalScale())
+      continue;
+    FailureOr<EmittedFactors> factors =
+        quantization.emitter.getFactors(/*index=*/{});
+    if (failed(factors))
+      return failure();
+    quantization.factors = *factors;
+  }
+  return success();
+}
 
 void EpilogueEmitter::synchronize() {
   if (config.hasCopiers())
@@ -171,6 +244,22 @@ void EpilogueEmitter::stage(AccumulatorSource &source, ValueRange accumulators,
   synchronize();
 }
 
+/// Row and run of the thread, if a row has `runs`.
+std::pair<Value, Value> EpilogueEmitter::placeThread(int64_t runs) {
+  bool isInPairs = run >= kLongRun && runs > kNeighbours &&
+                   runs % kNeighbours == 0 &&
+                   config.getWorkers() % (2 * runs) == 0;
+  if (!isInPairs)
+    return {a.div(cta.thread, runs), a.rem(cta.thread, runs)};
+  int64_t groups = runs / kNeighbours;
+  Value pair = a.div(cta.thread, 2 * kNeighbours);
+  Value row = a.add(a.mul(a.div(pair, groups), 2),
+                    a.rem(a.div(cta.thread, kNeighbours), 2));
+  Value position = a.add(a.mul(a.rem(pair, groups), kNeighbours),
+                         a.rem(cta.thread, kNeighbours));
+  return {row, position};
+}
+
 LogicalResult EpilogueEmitter::emitResults(Value first) {
   Value m = tile.m, n = tile.n;
   (config.swapped ? m : n) = a.add(config.swapped ? m : n, a.toIndex(first));
@@ -181,11 +270,11 @@ LogicalResult EpilogueEmitter::emitResults(Value first) {
   Value numRows = a.toI32(a.min(left, sliceM));
   int64_t runs = sliceN / run, threads = config.getWorkers();
   if (runs <= threads) {
-    Value row = a.div(cta.thread, runs);
+    auto [row, position] = placeThread(runs);
     if (threads % runs != 0)
       numRows = a.select(a.less(row, threads / runs), numRows, a.i32(0));
-    return emitColumns(a.mul(a.rem(cta.thread, runs), run), row, threads / runs,
-                       numRows, m, n);
+    return emitColumns(a.mul(position, run), row, threads / runs, numRows, m,
+                       n);
   }
   auto loop = scf::ForOp::create(b, cta.thread, a.i32(runs), a.i32(threads));
   OpBuilder::InsertionGuard guard(b);
@@ -246,40 +335,84 @@ LogicalResult EpilogueEmitter::emitRun(Value row, Value column, Value m,
   for (auto [i, value] : llvm::enumerate(values))
     value = finish.finish(b, value, a.add(n, i));
 
-  SmallVector<Value> coordinates(tile.batch);
-  llvm::append_values(coordinates, m, n);
-  evaluator.assumeMultiple(n, run);
-  // All results are asked for at these elements. A body that takes them one by
-  // one names their columns: n + i.
+  // All results are asked for at these elements, in parts of the run. A body
+  // that takes them one by one names their columns: n + i.
+  int64_t first = 0, count = run;
   evaluator.bind(product,
                  [&](OpBuilder &, ValueRange index,
-                     int64_t count) -> FailureOr<SmallVector<Value>> {
-                   if (count == run)
-                     return values;
+                     int64_t asked) -> FailureOr<SmallVector<Value>> {
+                   if (asked == count)
+                     return SmallVector<Value>(
+                         ArrayRef(values).slice(first, count));
                    product.getDefiningOp()->emitError(
                        "expected a body that reads runs of ")
-                       << run << " elements of the matmul, but got " << count;
+                       << count << " elements of the matmul, but got " << asked;
                    return failure();
                  });
-  for (const ResultMap &result : maps.results)
-    if (failed(emitResult(result, coordinates)))
+  auto forEachPart = [&](int64_t length,
+                         function_ref<LogicalResult(ValueRange)> emitPart) {
+    SmallVector<Value> coordinates(tile.batch);
+    llvm::append_values(coordinates, m, n);
+    count = length;
+    for (first = 0; first < run; first += count) {
+      coordinates.back() = evaluator.add(n, evaluator.constant(first));
+      evaluator.assumeMultiple(coordinates.back(), count);
+      if (failed(emitPart(coordinates)))
+        return failure();
+    }
+    return success();
+  };
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (failed(forEachPart(parts[i], [&](ValueRange coordinates) {
+          return emitResult(maps.results[i], coordinates, parts[i]);
+        })))
+      return failure();
+  for (Quantization &quantization : quantizations)
+    if (failed(forEachPart(getBlock(quantization.map),
+                           [&](ValueRange coordinates) {
+                             return emitQuantized(quantization, coordinates);
+                           })))
       return failure();
   evaluator.unbind(product);
   return success();
 }
 
 LogicalResult EpilogueEmitter::emitResult(const ResultMap &result,
-                                          ValueRange coordinates) {
+                                          ValueRange coordinates,
+                                          int64_t count) {
   FailureOr<SmallVector<Value>> index =
-      maps.emitIndex(evaluator, result, coordinates);
+      maps.emitIndex(evaluator, result.index, coordinates);
   if (failed(index))
     return failure();
   FailureOr<SmallVector<Value>> values =
-      evaluator.getRun(result.value, *index, run);
+      evaluator.getRun(result.value, *index, count);
   if (failed(values))
     return failure();
   evaluator.storeRun(result.init, *index, *values);
   return success();
+}
+
+/// One block.
+LogicalResult EpilogueEmitter::emitQuantized(Quantization &quantization,
+                                             ValueRange coordinates) {
+  QuantizationMap map = quantization.map;
+  QuantizeEmitter &emitter = quantization.emitter;
+  FailureOr<SmallVector<Value>> index =
+      maps.emitIndex(evaluator, map.index, coordinates);
+  if (failed(index))
+    return failure();
+  int64_t block = getBlock(map);
+  evaluator.assumeMultiple(index->back(), block);
+  FailureOr<SmallVector<Value>> values =
+      evaluator.getRun(map.op.getSource(), *index, block);
+  if (failed(values))
+    return failure();
+  FailureOr<EmittedFactors> factors = quantization.factors;
+  if (!emitter.hasOneGlobalScale())
+    factors = emitter.getFactors(ArrayRef(*index).drop_back());
+  if (failed(factors))
+    return failure();
+  return emitter.emitBlock(*index, getElements(b, *values), *factors);
 }
 
 LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
@@ -287,17 +420,17 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
                              const MatmulExtents &extents,
                              const MatmulTile &tile, ProductFinish &finish,
                              Value shared) {
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(),
+  EpilogueEmitter emitter(kernel, cta, maps, product, run, parts, getPitch(),
                           getSliceM(), getSliceN(), config.warpsK, extents,
                           tile, finish, shared);
-  ImplicitLocOpBuilder &b = kernel.getBuilder();
-  finish.begin(b, tile);
+  if (failed(emitter.begin()))
+    return failure();
   int64_t columns = config.getExtent(UnitSide::Columns);
   for (int64_t first = 0; first < columns; first += getSliceColumns()) {
     // The slice before, perhaps of another tile, has been read.
     if (config.hasCopiers())
       emitter.synchronize();
-    Value start = Arithmetic(b).i32(first);
+    Value start = Arithmetic(kernel.getBuilder()).i32(first);
     emitter.stage(source, accumulators, start);
     if (failed(emitter.emitResults(start)))
       return failure();
@@ -311,12 +444,13 @@ Epilogue::emitSlices(KernelBuilder &kernel, const CtaContext &cta,
                      const MatmulExtents &extents, const MatmulTile &tile,
                      ProductFinish &finish, Value shared, Value isReversed,
                      function_ref<void(Value)> drained) {
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, getPitch(),
+  EpilogueEmitter emitter(kernel, cta, maps, product, run, parts, getPitch(),
                           getSliceM(), getSliceN(), config.warpsK, extents,
                           tile, finish, shared);
   ImplicitLocOpBuilder &b = kernel.getBuilder();
   Arithmetic a(b);
-  finish.begin(b, tile);
+  if (failed(emitter.begin()))
+    return failure();
   int64_t count = getNumSlices();
   auto loop = scf::ForOp::create(b, a.i32(0), a.i32(count), a.i32(1));
   OpBuilder::InsertionGuard guard(b);
@@ -335,9 +469,10 @@ LogicalResult Epilogue::emitStaged(KernelBuilder &kernel, const CtaContext &cta,
                                    const MatmulTile &tile,
                                    ProductFinish &finish, Value shared,
                                    int64_t slabs) {
-  finish.begin(kernel.getBuilder(), tile);
-  return EpilogueEmitter(kernel, cta, maps, product, run, getPitch(),
-                         config.tileM, config.tileN, slabs, extents, tile,
-                         finish, shared)
-      .emitResults(Arithmetic(kernel.getBuilder()).i32(0));
+  EpilogueEmitter emitter(kernel, cta, maps, product, run, parts, getPitch(),
+                          config.tileM, config.tileN, slabs, extents, tile,
+                          finish, shared);
+  if (failed(emitter.begin()))
+    return failure();
+  return emitter.emitResults(Arithmetic(kernel.getBuilder()).i32(0));
 }

@@ -9,6 +9,9 @@
 // warps fill stages for the next tile meanwhile, accumulators cross in slices,
 // beside the stages.
 //
+// Where a result is quantized, runs are whole blocks, so that a thread has all
+// of what a scale depends on.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_EPILOGUE_H
@@ -38,6 +41,7 @@ class Epilogue {
 public:
   /// Follows `product` to the results of the body, which must keep its elements
   /// apart.
+  /// Reports blocks that no thread can have.
   static mlir::FailureOr<Epilogue>
   get(mlir::func::FuncOp body, mlir::Value product, const MatmulConfig &config);
 
@@ -83,11 +87,18 @@ private:
   int64_t getSliceM() const;
   int64_t getSliceN() const;
 
+  /// Makes runs the blocks of what is quantized.
+  mlir::LogicalResult chooseBlocks();
+  /// Makes runs as long as results allow.
+  void chooseRun();
+
   const MatmulConfig &config;
   mlir::Value product;
   ResultMaps maps;
-  /// Neighbouring columns that a thread computes at once.
+  /// Neighbouring columns that a thread has at once, and how many of them it
+  /// stores at once of each result.
   int64_t run = 1;
+  llvm::SmallVector<int64_t> parts;
 };
 
 } // namespace nvfp4

@@ -159,16 +159,36 @@ LogicalResult Follower::visit(Operation *op) {
   return success();
 }
 
+/// The end of a quantization's elements.
+static LogicalResult addQuantization(func::FuncOp body, const Index &index,
+                                     QuantizeIntoOp op, ResultMaps &maps) {
+  FailureOr<QuantizeTargets> targets = getQuantizeTargets(body, op);
+  if (failed(targets))
+    return failure();
+  maps.quantizations.push_back({op, *targets, index});
+  return success();
+}
+
 FailureOr<ResultMaps> ResultMaps::get(func::FuncOp body, Value product) {
   ResultMaps maps;
   Follower follower(product, maps);
   Operation *root = product.getDefiningOp();
-  for (Operation *op = root->getNextNode(); op; op = op->getNextNode())
-    if (failed(follower.visit(op)))
+  for (Operation *op = root->getNextNode(); op; op = op->getNextNode()) {
+    auto quantize = dyn_cast<QuantizeIntoOp>(op);
+    const Index *index =
+        quantize ? follower.lookup(quantize.getSource()) : nullptr;
+    if (failed(index ? addQuantization(body, *index, quantize, maps)
+                     : follower.visit(op)))
       return failure();
+  }
   Operation *end = body.getBody().front().getTerminator();
   unsigned firstInit = body.getNumArguments() - end->getNumOperands();
   for (auto [i, value] : llvm::enumerate(end->getOperands())) {
+    BlockArgument init = body.getArgument(firstInit + i);
+    if (llvm::any_of(maps.quantizations, [&](const QuantizationMap &map) {
+          return map.targets.contains(init);
+        }))
+      continue;
     const Index *index = follower.lookup(value);
     if (!index) {
       root->emitError("expected each result of the kernel to hold the "
@@ -176,7 +196,7 @@ FailureOr<ResultMaps> ResultMaps::get(func::FuncOp body, Value product) {
           << i << " does not";
       return failure();
     }
-    maps.results.push_back({value, body.getArgument(firstInit + i), *index});
+    maps.results.push_back({value, init, *index});
   }
   return maps;
 }
@@ -222,18 +242,22 @@ static std::optional<int64_t> getRate(AffineExpr expr, unsigned run,
   return expr.getKind() == AffineExprKind::Mod;
 }
 
+bool ResultMaps::keepsRuns(ArrayRef<AffineExpr> index, int64_t count) {
+  unsigned run = 0;
+  for (AffineExpr expr : index)
+    expr.walk([&](AffineExpr part) {
+      if (auto dim = dyn_cast<AffineDimExpr>(part))
+        run = std::max(run, dim.getPosition());
+    });
+  for (auto [i, expr] : llvm::enumerate(index))
+    if (getRate(expr, run, count) != (i + 1 == index.size()))
+      return false;
+  return true;
+}
+
 bool ResultMaps::keepsRuns(int64_t count) const {
   return llvm::all_of(results, [&](const ResultMap &result) {
-    unsigned run = 0;
-    for (AffineExpr expr : result.index)
-      expr.walk([&](AffineExpr part) {
-        if (auto dim = dyn_cast<AffineDimExpr>(part))
-          run = std::max(run, dim.getPosition());
-      });
-    for (auto [i, expr] : llvm::enumerate(result.index))
-      if (getRate(expr, run, count) != (i + 1 == result.index.size()))
-        return false;
-    return true;
+    return keepsRuns(result.index, count);
   });
 }
 
@@ -265,16 +289,16 @@ static Value emitExpr(ElementEvaluator &evaluator, AffineExpr expr,
 }
 
 FailureOr<SmallVector<Value>>
-ResultMaps::emitIndex(ElementEvaluator &evaluator, const ResultMap &result,
+ResultMaps::emitIndex(ElementEvaluator &evaluator, ArrayRef<AffineExpr> index,
                       ValueRange coordinates) const {
-  SmallVector<Value> symbols, index;
+  SmallVector<Value> symbols, place;
   for (auto [tensor, dim] : extents) {
     FailureOr<Value> extent = evaluator.getExtent(tensor, dim);
     if (failed(extent))
       return failure();
     symbols.push_back(*extent);
   }
-  for (AffineExpr expr : result.index)
-    index.push_back(emitExpr(evaluator, expr, coordinates, symbols));
-  return index;
+  for (AffineExpr expr : index)
+    place.push_back(emitExpr(evaluator, expr, coordinates, symbols));
+  return place;
 }

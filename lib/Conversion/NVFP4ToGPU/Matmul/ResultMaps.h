@@ -9,12 +9,14 @@
 //   product[m, n] -> expand n by 64 -> transpose -> result[b, h, s, d]
 //   (m, n)[s] -> (m floordiv s, n floordiv 64, m mod s, n mod 64)
 //
+// A quantization is an end, too: elements are followed to its source.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_RESULTMAPS_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_MATMUL_RESULTMAPS_H
 
-#include "../ElementEvaluator.h"
+#include "../QuantizeEmitter.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AffineExpr.h"
@@ -30,8 +32,17 @@ struct ResultMap {
   llvm::SmallVector<mlir::AffineExpr> index;
 };
 
+/// A quantization whose codes and scales, or what they stand for, are results.
+struct QuantizationMap {
+  QuantizeIntoOp op;
+  QuantizeTargets targets;
+  /// Of the source, as above.
+  llvm::SmallVector<mlir::AffineExpr> index;
+};
+
 struct ResultMaps {
   llvm::SmallVector<ResultMap> results;
+  llvm::SmallVector<QuantizationMap> quantizations;
   /// Symbols: dynamic extents of tensors of the body.
   llvm::SmallVector<std::pair<mlir::Value, unsigned>> extents;
 
@@ -41,12 +52,14 @@ struct ResultMaps {
                                          mlir::Value product);
 
   /// Whether `count` elements that are neighbours along the product's last
-  /// dimension, from a multiple of `count`, are neighbours in all results.
+  /// dimension, from a multiple of `count`, are neighbours at `index`, or in
+  /// all results.
+  static bool keepsRuns(llvm::ArrayRef<mlir::AffineExpr> index, int64_t count);
   bool keepsRuns(int64_t count) const;
 
-  /// The index of the element at `coordinates` of the product.
+  /// `index` of the element at `coordinates` of the product.
   mlir::FailureOr<llvm::SmallVector<mlir::Value>>
-  emitIndex(ElementEvaluator &evaluator, const ResultMap &result,
+  emitIndex(ElementEvaluator &evaluator, llvm::ArrayRef<mlir::AffineExpr> index,
             mlir::ValueRange coordinates) const;
 };
 

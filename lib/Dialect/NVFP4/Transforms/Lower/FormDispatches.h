@@ -7,6 +7,7 @@
 //   FormDispatchesRoles.cpp    what an op is, and how it reads its operands
 //   FormDispatchesGroups.cpp   which groups there are, and who joins which
 //   FormDispatchesRules.cpp    the rules of joining, one per kind of group
+//   FormDispatchesBlocks.cpp   that of quantizations behind products
 //   FormDispatchesExtents.cpp  extents as arithmetic on those of arguments
 //   FormDispatchesOutline.cpp  from a group to a function and its dispatch
 //   FormDispatches.cpp         the pass
@@ -202,6 +203,11 @@ private:
   bool makesQueries(const Group &group, const Group &attention);
   void renumber();
   void remark(mlir::Operation *op, const Group &group, Reason reason);
+
+  // FormDispatchesBlocks.cpp
+  Reason quantizeMatmul(Group &group, QuantizeIntoOp op);
+  bool keepsBlocks(Group &group, mlir::Value value, int64_t columns);
+  bool isQuantizedWith(mlir::Operation *op, const Group &group);
 
   // FormDispatchesRules.cpp
   Reason joinMatmul(Group &group, mlir::Operation *op);

@@ -193,7 +193,8 @@ void DispatchPlan::startMatmul(Operation *op) {
            getLeftOperands(root) == lhs &&
            llvm::equal(root->getOperandTypes(), types) &&
            root->getAttr(kKernelAttrName) == op->getAttr(kKernelAttrName) &&
-           group->ops.size() < kMaxOps && getOrder(op) < group->order;
+           group->ops.size() < kMaxOps && getOrder(op) < group->order &&
+           !isQuantizedWith(op, *group);
   };
   SmallVector<Group *, 1> &candidates = siblings[key];
   auto *found = llvm::find_if(candidates, isSibling);

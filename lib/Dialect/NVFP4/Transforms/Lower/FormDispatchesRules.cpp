@@ -6,7 +6,7 @@
 // so operands that do not come from it are there before it runs.
 //
 //   matmul   an op reads each element of the product once, in any order, and
-//            all that it reads of the group in the same one
+//            all that it reads of the group in the same one; or quantizes
 //   row      an op reads along the rows of the group, or one value per row
 //   element  an op has the shape of the results, or is their only reader
 //
@@ -93,6 +93,10 @@ std::optional<Group::Placement> DispatchPlan::getPlacement(Group &group,
 }
 
 DispatchPlan::Reason DispatchPlan::joinMatmul(Group &group, Operation *op) {
+  if (auto quantize = dyn_cast<QuantizeIntoOp>(op))
+    return quantizeMatmul(group, quantize);
+  if (isa<GlobalScaleIntoOp>(op))
+    return "the largest magnitude of a row is known behind all of its tiles";
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   if (!linalgOp || linalgOp.getNumReductionLoops() > 0)
     return "an epilogue is element-wise";

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Products whose kernels quantize their results write the bytes that a kernel behind them would, padding included.
+
+Each module has three entries: the product and its quantization, the product alone, and the quantization alone.
+
+RUN: %python %s
+REQUIRES: numpy
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from golden import F32, MXFP4, Format
+from harness import call, compile_module, expect, expect_bytes, finish, group, run, temporary, write_safetensors
+
+STATIC = Format(convention="multiply")
+
+
+@dataclass(frozen=True)
+class Case:
+    """y[M, N] = (x[M, K] w[N, K]^T + b) * r quantized to `form`, or three heads of bf16 with their columns side by side.
+    `kept`: y is a result, too. `gated`: r is another product of x."""
+
+    n: int
+    k: int
+    form: Format = STATIC
+    precision: str = 'nvfp4, activations = static<"s">'
+    kept: bool = False
+    stochastic: bool = False
+    heads: bool = False
+    gated: bool = False
+    rows: object = "?"
+    sizes: tuple[int, ...] = (1, 5, 129)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.form.text()} N={self.n} K={self.k} {self.precision}{' kept' * self.kept}"
+            f"{' stochastic' * self.stochastic}{' heads' * self.heads}{' gated' * self.gated} {self.rows}"
+        )
+
+    @property
+    def columns(self) -> int:
+        return 3 * self.n if self.heads else self.n
+
+    def inputs(self, names: list[str]) -> str:
+        dim = '"rows"' if self.rows == "?" else self.rows
+        lead = "3x" if self.heads else ""
+        types = {
+            "x": (f"tensor<{lead}{self.rows}x{self.k}xf32>", f"[{'3, ' * self.heads}{dim}, {self.k}]"),
+            "v": (f"tensor<3x{self.k}x{self.n}xf32>", f"[3, {self.k}, {self.n}]"),
+            "r": (f"tensor<{self.rows}x{self.n}xf32>", f"[{dim}, {self.n}]"),
+            "y": (self.type, f"[{dim}, {self.columns}]"),
+            "g": ("tensor<f32>", "[]"),
+            "state": ("tensor<2xi64>", "[2]"),
+        }
+        weights = {name: f"tensor<{self.n}x{self.k}xf32>" for name in "wu"} | {"b": f"tensor<{self.n}xf32>"}
+        texts = [f'%{n}: {types[n][0]} {{nvfp4.name = "{n}", nvfp4.shape = {types[n][1]}}}' for n in names if n in types]
+        return ", ".join(texts + [f'%{n}: {weights[n]} {{nvfp4.weight = "{n}"}}' for n in names if n in weights])
+
+    @property
+    def type(self) -> str:
+        return f"tensor<{self.rows}x{self.columns}xf32>"
+
+    def product(self) -> str:
+        """Ops that compute %y."""
+        rows = "%rows" if self.rows == "?" else ""
+        dim = f"  %rows = tensor.dim %x, %c{int(self.heads)} : tensor<{'3x' * self.heads}{self.rows}x{self.k}xf32>\n"
+        text = "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n  %zero = arith.constant 0.0 : f32\n"
+        text += dim * (self.rows == "?")
+        if self.heads:
+            d, t = f"tensor<3x{self.rows}x{self.n}xf32>", f"tensor<{self.rows}x3x{self.n}xf32>"
+            return text + f"""
+  %empty = tensor.empty({rows}) : {d}
+  %zeros = linalg.fill ins(%zero : f32) outs(%empty : {d}) -> {d}
+  %d = linalg.batch_matmul {{nvfp4.precision = #nvfp4.precision<bf16>}}
+      ins(%x, %v : tensor<3x{self.rows}x{self.k}xf32>, tensor<3x{self.k}x{self.n}xf32>) outs(%zeros : {d}) -> {d}
+  %other = tensor.empty({rows}) : {t}
+  %t = linalg.transpose ins(%d : {d}) outs(%other : {t}) permutation = [1, 0, 2]
+  %y = tensor.collapse_shape %t [[0], [1, 2]] : {t} into {self.type}
+"""
+        maps = "affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>"
+        text += f"""
+  %empty = tensor.empty({rows}) : {self.type}
+  %zeros = linalg.fill ins(%zero : f32) outs(%empty : {self.type}) -> {self.type}"""
+        for weight, result in [("w", "d"), ("u", "r")][: 1 + self.gated]:
+            turned = f"tensor<{self.k}x{self.n}xf32>"
+            text += f"""
+  %{weight}e = tensor.empty() : {turned}
+  %{weight}t = linalg.transpose ins(%{weight} : tensor<{self.n}x{self.k}xf32>) outs(%{weight}e : {turned}) permutation = [1, 0]
+  %{result} = linalg.matmul {{nvfp4.precision = #nvfp4.precision<{self.precision}>}}
+      ins(%x, %{weight}t : tensor<{self.rows}x{self.k}xf32>, {turned}) outs(%zeros : {self.type}) -> {self.type}"""
+        return text + f"""
+  %y = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel", "parallel"]}}
+      ins(%d, %b, %r : {self.type}, tensor<{self.n}xf32>, {self.type}) outs(%empty : {self.type}) {{
+  ^bb0(%e: f32, %f: f32, %h: f32, %o: f32):
+    %s = arith.addf %e, %f : f32
+    %p = arith.mulf %s, %h : f32
+    linalg.yield %p : f32
+  }} -> {self.type}
+"""
+
+    @property
+    def operands(self) -> list[str]:
+        """What the product reads."""
+        return ["x", "v"] if self.heads else ["x", "w", "u", "b"] if self.gated else ["x", "r", "w", "b"]
+
+    @property
+    def given_operands(self) -> list[str]:
+        """What of it is no weight."""
+        return [name for name in self.operands if name in "xrv"]
+
+    @property
+    def given(self) -> list[str]:
+        """What the quantization reads beside y."""
+        return ["g"] * self.form.has_global_scale + ["state"] * self.stochastic
+
+    def quantization(self) -> tuple[str, list[str]]:
+        q = f"!nvfp4.tensor<{self.rows}x{self.columns}, {self.form.text()}, layout = tiled>"
+        if self.rows == "?":
+            scales = "?"
+        else:
+            scales = -(-self.rows // 128) * 128 * (-(-self.columns // self.form.columns // 4) * 4)
+        types = [f"tensor<{self.rows}x{-(-self.columns // 64) * 32}xi8>", f"tensor<{scales}xi8>"]
+        scale = " global_scale %g" if self.form.has_global_scale else ""
+        rounding = " rounding<stochastic> state %state" if self.stochastic else ""
+        operands = [self.type] + ["tensor<f32>"] * self.form.has_global_scale + ["tensor<2xi64>"] * self.stochastic
+        parts = "%codes, %scales" + ", %same" * self.form.has_global_scale
+        all_types = types + ["tensor<f32>"] * self.form.has_global_scale
+        return f"""  %q = nvfp4.quantize %y{scale}{rounding} : {", ".join(operands)} -> {q}
+  {parts} = nvfp4.disassemble %q : {q} -> {", ".join(all_types)}
+""", types
+
+    def text(self) -> str:
+        names = self.operands
+        quantization, (codes, scales) = self.quantization()
+        values, types = "%codes, %scales", f"{codes}, {scales}"
+        results = f'{codes} {{nvfp4.name = "codes"}}, {scales} {{nvfp4.name = "scales"}}'
+        y = f'{self.type} {{nvfp4.name = "y"}}'
+        fused = (values, types, results) if not self.kept else (f"{values}, %y", f"{types}, {self.type}", f"{results}, {y}")
+        return f"""
+func.func @fused({self.inputs(names + self.given)}) -> ({fused[2]}) {{
+{self.product()}{quantization}  return {fused[0]} : {fused[1]}
+}}
+func.func @product({self.inputs(names)}) -> ({y}) {{
+{self.product()}  return %y : {self.type}
+}}
+func.func @quantization({self.inputs(["y"] + self.given)}) -> ({results}) {{
+{quantization}  return {values} : {types}
+}}
+"""
+
+
+STAGES = ["--nvfp4-normalize", "--nvfp4-policy", "--nvfp4-quantize"]
+DISPATCHES = ["expand-tensors", "decode-activations", "fuse-elementwise", "form-dispatches"]
+
+
+def is_fused(text: str, chip: str) -> bool:
+    """Whether the kernel of the product in @fused quantizes."""
+    source, dispatches = temporary(".mlir"), temporary(".mlir")
+    source.write_text(text)
+    passes = [*STAGES, f"--nvfp4-kernels=chip={chip}", *[f"--nvfp4-{name}" for name in DISPATCHES]]
+    call("nvfp4-opt", source, *passes, "-o", dispatches)
+    kernels = re.findall(r"func\.func @matmul_.*?\n {4}}", dispatches.read_text(), re.DOTALL)
+    return any("nvfp4.quantize_into" in kernel for kernel in kernels)
+
+
+def make_inputs(case: Case, rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def normal(*shape: int) -> np.ndarray:
+        return (rng.standard_normal(shape) * 10.0 ** rng.uniform(-2, 2, (*shape[:-1], 1))).astype(F32)
+
+    inputs = {"x": normal(*[3] * case.heads, rows, case.k), "g": np.array(0.0078125 * 3, F32)}
+    inputs["state"] = np.array([0x123456789ABCDEF0, 1 << 40], np.int64)
+    if case.heads:
+        return inputs | {"v": normal(3, case.k, case.n)}
+    r = normal(rows, case.n)
+    # Blocks of zeros with either sign, of little, with NaN and with infinity.
+    for i, value in enumerate([-0.0, 0.0, 1e-38, np.nan, np.inf, -np.inf]):
+        r[i % max(rows, 1) :: 7, 32 * i % case.n : 32 * i % case.n + 20 - 3 * i] = value
+    return inputs | {"r": r}
+
+
+def check(case: Case, chip: str, rng: np.random.Generator) -> None:
+    weights = temporary(".safetensors")
+    w, u = (rng.standard_normal((2, case.n, case.k)) / 8).astype(F32)
+    b = rng.standard_normal(case.n).astype(F32)
+    write_safetensors(weights, {"w": w, "u": u, "b": b, "s": np.array(0.03125, F32)})
+    expect(f"{chip} {case}: one kernel", is_fused(case.text(), chip))
+    package = compile_module(case.text(), "--weights", weights, f"--target={chip}")
+    for i, rows in enumerate(case.sizes if case.rows == "?" else [case.rows]):
+        options = ["--device=sim", f"--async={['late', 'early', 'random:7'][i % 3]}"]
+        inputs = make_inputs(case, rows, rng)
+
+        def compute(entry: str, names: list[str]) -> dict[str, np.ndarray]:
+            return run(package, {name: inputs[name] for name in names}, entry, options)
+
+        got = compute("fused", case.given_operands + case.given)
+        inputs["y"] = compute("product", case.given_operands)["y"]
+        expected = compute("quantization", ["y"] + case.given)
+        if case.kept:
+            expected["y"] = inputs["y"]
+        for name, array in expected.items():
+            expect_bytes(f"{chip} {case} M={rows}: {name}", got[name], array)
+
+
+WARPS, WARPGROUPS, TENSOR = "sm_120a", "sm_90a", "sm_100a"
+CASES = [
+    (Case(384, 320), (WARPS, WARPGROUPS, TENSOR)),
+    (Case(208, 64, kept=True, sizes=(0, 1, 300)), (WARPS, TENSOR)),
+    (Case(80, 64, precision="bf16", sizes=(5, 130)), (WARPS, WARPGROUPS)),
+    (Case(192, 128, MXFP4, "mxfp4", sizes=(5, 129)), (WARPS, TENSOR)),
+    (Case(288, 80, MXFP4, sizes=(33,)), (TENSOR, WARPGROUPS)),
+    (Case(144, 64, stochastic=True, sizes=(3, 129)), (WARPS, TENSOR)),
+    (Case(32, 64, heads=True, sizes=(1, 70)), (WARPS, TENSOR)),
+    (Case(176, 64, gated=True, sizes=(1, 130)), (WARPS, WARPGROUPS, TENSOR)),
+    (Case(256, 128, rows=256), (TENSOR,)),
+    (Case(400, 192, rows=40), (WARPS,)),
+]
+
+
+def main() -> None:
+    rng = np.random.default_rng(6)
+    for case, chips in CASES:
+        for chip in chips:
+            with group(f"{chip} {case}"):
+                check(case, chip, rng)
+    finish()
+
+
+if __name__ == "__main__":
+    main()
