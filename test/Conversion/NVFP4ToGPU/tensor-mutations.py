@@ -20,19 +20,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from float_cases import FloatMatmul, WeightOnly
 from matmul_cases import OVERLAPPED, PAIRS, SEPARATE, Matmul, Runner
 
 # One block computes several tiles, and more stages than there are.
 ONE = Matmul(264, 1040, schedule=OVERLAPPED, chip="sm_100a", blocks=1)
 TWO = Matmul(264, 1040, "mxfp4", schedule=SEPARATE, chip="sm_100a", blocks=1)
 PAIR = Matmul(264, 1040, schedule=PAIRS, chip="sm_100a", blocks=1)
+# Operands of 16 bits by tensor maps, rounded by threads, and weights that threads decode beside activations by maps.
+WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
+MAPS = FloatMatmul(264, 592, schedule=WIDE, chip="sm_100a")
+COPIES = FloatMatmul(264, 330, schedule=WIDE, chip="sm_100a", source="f32")
+DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
+WEIGHTS = WeightOnly(264, 592, schedule=DECODED, chip="sm_100a", activations="bf16", blocks=1)
 ROWS = 257
 
 
 @dataclass(frozen=True)
 class Mutation:
     name: str
-    kernel: Matmul
+    kernel: Matmul | FloatMatmul
     pattern: str
     replacement: str
     # Which of the places that match, from the end if negative; all if None.
@@ -52,6 +59,9 @@ ALWAYS = "setp.eq.u32 done, 0, 0;"
 OTHER = r"xor.b32 \2, \2, 1; mbarrier.try_wait.parity.shared::cta.b64 done, [\1], \2; xor.b32 \2, \2, 1;"
 COMMIT = r"tcgen05\.commit[^;]*;"
 PRODUCT = r"(tcgen05\.mma[^;]* x, y, )(\d+)(, [^;]*;)"
+# A load of sums, what is between, and the end, where one warp frees the columns.
+FREED = r"(?s)(tcgen05\.ld[^;]*;)(.*?@(%p\d+) bra[^;]*;\s*(?://[^\n]*\s*)*tcgen05\.fence::after_thread_sync;[^;]*?(tcgen05\.dealloc[^;]*;))"
+EXPECTED = r"(arrive\.expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;"
 MUTATIONS = [
     Mutation("no wait for an empty stage", ONE, WAIT, ALWAYS, 0),
     Mutation("no wait for complete sums", ONE, WAIT, ALWAYS, 1),
@@ -63,7 +73,7 @@ MUTATIONS = [
     Mutation("no commit of a stage", ONE, COMMIT, "", 0),
     Mutation("no commit of sums", ONE, COMMIT, "", -1),
     Mutation("sums freed a slice too early", TWO, r"@%p\d+ (mbarrier\.arrive\.shared::cta)", r"\1"),
-    Mutation("fewer bytes expected", ONE, r"(arrive\.expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>1024;"),
+    Mutation("fewer bytes expected", ONE, EXPECTED, r"\g<1>1024;"),
     Mutation("lines of another stride", ONE, "4611756662049538048", "4611756524610584576", None),
     Mutation("scales of another stride", ONE, "70403103917056", "70385924047872", None),
     Mutation("scales four columns off", ONE, r"(tcgen05\.cp[^;]*\+ )476\]", r"\g<1>480]", None),
@@ -74,6 +84,7 @@ MUTATIONS = [
     Mutation("a step of K read twice", ONE, r"add\.s64 x, rows, 2;", "add.s64 x, rows, 0;"),
     Mutation("sums of the tile before", ONE, r"(tcgen05\.mma[^;]*), %p\d+;", r"\1, yes;", 0),
     Mutation("allocation never freed", ONE, r"tcgen05\.dealloc[^;]*;", ""),
+    Mutation("allocation freed before the last load", ONE, FREED, r"@!\3 \4 \1\2"),
     Mutation("no wait for loads", ONE, r"tcgen05\.wait::ld\.sync\.aligned;", ""),
     Mutation("no barrier before sums are read back", ONE, r"bar\.sync 1, 128;", "", 1),
     Mutation("no barrier before sums are overwritten", ONE, r"bar\.sync 1, 128;", "", 0),
@@ -87,17 +98,41 @@ MUTATIONS = [
     Mutation("pair: stages freed in one CTA", PAIR, "mov.b16 both, 3;", "mov.b16 both, 1;", 0),
     Mutation("pair: sums complete in one CTA", PAIR, "mov.b16 both, 3;", "mov.b16 both, 1;", -1),
     Mutation("pair: copies complete on their own barrier", PAIR, "0xFEFFFFFF", "0xFFFFFFFF", None),
-    Mutation("pair: bytes of one CTA expected", PAIR, r"(expect_tx\.shared::cta\.b64 _, \[%r\d+\], )%r\d+;", r"\g<1>38912;"),
+    Mutation("pair: bytes of one CTA expected", PAIR, EXPECTED, r"\g<1>38912;"),
     Mutation("pair: nobody waits in the beginning", PAIR, r"barrier\.cluster\.wait\.aligned;", "", 0),
     Mutation("pair: nobody waits in the end", PAIR, r"barrier\.cluster\.wait\.aligned;", "", -1),
     Mutation("pair: products of 128 rows", PAIR, PRODUCT, r"\g<1>138413184\3", None),
+    Mutation("16 bits: no wait for an empty stage", MAPS, WAIT, ALWAYS, 3),
+    Mutation("16 bits: no wait for a full stage", MAPS, WAIT, ALWAYS, -1),
+    Mutation("16 bits: the other parity of a stage", MAPS, WAIT, OTHER, -1),
+    Mutation("16 bits: no commit of a stage", MAPS, COMMIT, "", 0),
+    Mutation("16 bits: no commit of sums", MAPS, COMMIT, "", -1),
+    Mutation("16 bits: fewer bytes expected", MAPS, EXPECTED, r"\g<1>1024;"),
+    Mutation("16 bits: lines of another stride", MAPS, "4611756662049538048", "4611756524610584576", None),
+    Mutation("16 bits: f16 instead of bf16", MAPS, "138413200", "138412048", None),
+    Mutation("16 bits: half the columns", MAPS, "138413200", "136316048", None),
+    Mutation("16 bits: allocation freed before the last load", MAPS, FREED, r"@!\3 \4 \1\2"),
+    Mutation("rounded: no fence behind stores", COPIES, r"fence\.proxy\.async\.shared::cta;", ""),
+    Mutation("rounded: no wait for an empty stage", COPIES, WAIT, ALWAYS, 0),
+    Mutation("rounded: full when three of four warps are done", COPIES, r"(mbarrier\.init[^;]*), 4;", r"\1, 3;", None),
+    Mutation("weights: no fence behind stores", WEIGHTS, r"fence\.proxy\.async\.shared::cta;", ""),
+    Mutation("weights: no wait for copies", WEIGHTS, r"cp\.async\.wait_group[^;]*;", ""),
+    Mutation("weights: wait for fewer copies", WEIGHTS, r"(cp\.async\.wait_group\s+)1", r"\g<1>2"),
+    Mutation("weights: no wait for an empty stage", WEIGHTS, WAIT, ALWAYS, 0),
+    Mutation("weights: no wait for a full stage", WEIGHTS, WAIT, ALWAYS, -1),
+    Mutation("weights: full without the activations", WEIGHTS, r"(mbarrier\.init[^;]*), 5;", r"\1, 4;", None),
+    Mutation("weights: no commit of a stage", WEIGHTS, COMMIT, "", 0),
+    Mutation("weights: decoded to the line of another row", WEIGHTS, r"xor\.b32 (\s*%r\d+, %r\d+), 64;", r"xor.b32 \1, 80;"),
+    Mutation("weights: scales of the next four", WEIGHTS, r"(cp\.async\.ca\.shared\.global \[%rd\d+\+\d+\], \[%rd\d+)\]", r"\1+4]"),
+    Mutation("weights: codes of the other half", WEIGHTS, r"(cp\.async\.cg\.shared\.global \[%rd\d+\+\d+\], \[%rd\d+)\+16\]", r"\1]"),
+    Mutation("weights: another factor than decoding has", WEIGHTS, "0f7B000000", "0f7B800000", 0),
 ]
 
 
 class Subject:
     """A kernel that is right, to be broken."""
 
-    def __init__(self, kernel: Matmul) -> None:
+    def __init__(self, kernel: Matmul | FloatMatmul) -> None:
         self.kernel, self.runner = kernel, Runner()
         self.folder = Path(tempfile.mkdtemp())
         self.shared = self.runner.compile(kernel, self.folder)
@@ -117,7 +152,7 @@ class Subject:
 def main() -> int:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     failures = 0
-    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR)}
+    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR, MAPS, COPIES, WEIGHTS)}
     for kernel, subject in subjects.items():
         right, said = subject.is_right(subject.ptx)
         if not right:
