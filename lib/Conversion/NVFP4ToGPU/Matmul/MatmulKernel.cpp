@@ -24,6 +24,7 @@
 #include "nvfp4/Dialect/NVFP4/IR/Decoding.h"
 #include "nvfp4/Support/ScaleLayout.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -184,6 +185,11 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
   if (failed(epilogue.emit(kernel, sameCta, *parts.atom, accumulators, extents,
                            sameTile, *parts.finish, shared)))
     return failure();
+  // Of a kernel of few registers ptxas wants more blocks on a multiprocessor
+  // than have something to do, and spills for them.
+  if (config.swapped)
+    kernel.getFunction()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                                  b.getI32IntegerAttr(1));
   return KernelVariant{kernel.getFunction(), scheduler.getGrid(kernel),
                        getServedSet(kernel, config, extents), config.threads,
                        sharedBytes};
