@@ -205,7 +205,8 @@ WarpgroupKernel::Step WarpgroupKernel::multiplyStaged(const CtaContext &cta,
     SmallVector<Value> handles =
         rows.stageTile(b, ring.getImage(loaded), ahead);
     sums = parts.atom->wait(b, sums, 0);
-    // All lanes have read their part of the stage.
+    // All lanes have read their part of the stage. compute-sanitizer's
+    // racecheck does not count this barrier, and reports what they read.
     ptx.syncWarp();
     giveBackIf(cta, a.constant(b.getI1Type(), 1), step.stage);
     return Step{sums, next, handles};
