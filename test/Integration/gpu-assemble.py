@@ -36,6 +36,8 @@ CHIPS = {
     "sm_103a": ("inference",),
     "sm_110a": ("weight-only",),
 }
+# With given global scales, kernels of products quantize.
+QUANTIZING, QUANTIZING_CHIPS = ("minilm", "llama_bf16"), ("sm_120a", "sm_90a", "sm_100a")
 # Products in tensor memory, and other instructions for each, by the copies of scales among them.
 PRODUCTS = ("UTCOMMA", "UTCHMMA")
 MOST_OTHERS = {0: 8, 1: 12, 2: 12, 3: 14}
@@ -128,7 +130,7 @@ def check_code(what: str, chip: str, ptx: Path, is_long: bool) -> None:
 
 
 def check(model: str, policy: str, chip: str, assemble: bool) -> None:
-    what = f"{model}, {policy}, {chip}"
+    what = f"{model}, {Path(policy).stem}, {chip}"
     with group(what):
         ptx = temporary(".ptx")
         source = inputs_folder() / f"{model}.mlir"
@@ -159,6 +161,9 @@ def main() -> None:
         for chip, policies in CHIPS.items():
             for policy in POLICIES if options.full else policies:
                 check(model, policy, chip, options.assemble)
+    for model in QUANTIZING:
+        for chip in QUANTIZING_CHIPS:
+            check(model, str(inputs_folder() / "static_scales.json"), chip, options.assemble)
     for kernel in LONG:
         for chip in LONG_CHIPS if options.full else LONG_CHIPS[:1]:
             check_long(kernel, chip, options.assemble)

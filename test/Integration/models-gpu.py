@@ -10,15 +10,31 @@ REQUIRES: numpy
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
-from harness import call, expect, finish, group, inputs_folder, read_safetensors, run, temporary
+from harness import call, expect, finish, group, inputs_folder, read_safetensors, run, temporary, write_safetensors
 
-CHIPS = ("sm_120a", "sm_121a", "sm_90a")
+CHIPS = ("sm_120a", "sm_121a", "sm_90a", "sm_100a")
+# Of activations up to 8, in the policy that takes it from the weights.
+GIVEN_SCALE = 8 / (6 * 448)
 
 
-def compile_model(model: str, policy: str, target: str):
-    package, folder = temporary(".nvfp4pkg"), inputs_folder()
-    weights = folder / f"{model.removesuffix('_dynamic')}.safetensors"
+def find_weights(model: str, policy: str) -> Path:
+    """With a global scale for the activation of each layer, if the policy asks for it."""
+    given = inputs_folder() / f"{model.removesuffix('_dynamic')}.safetensors"
+    if policy != "static_scales.json":
+        return given
+    tensors = read_safetensors(given)
+    scales = {name.replace(".weight", ".input_scale"): np.float32(GIVEN_SCALE).reshape(()) for name in tensors}
+    weights = temporary(".safetensors")
+    write_safetensors(weights, tensors | scales)
+    return weights
+
+
+def compile_model(model: str, policy: str, target: str) -> Path:
+    package, folder, weights = temporary(".nvfp4pkg"), inputs_folder(), find_weights(model, policy)
+    policy = folder / policy if policy.endswith(".json") else policy
     call("nvfp4-compile", folder / f"{model}.mlir", f"--weights={weights}", f"--policy={policy}", f"--target={target}", "--quiet", "-o", package)
     return package
 
@@ -47,6 +63,8 @@ def main() -> None:
     check("llama_bf16", "weight-only", 2e-2, 0.9999, CHIPS[2])
     check("llama_bf16", "inference", 1, 0.98, CHIPS[1])
     check("llama_dynamic", "inference", 1, 0.98, CHIPS[2])
+    for chip in (CHIPS[0], CHIPS[3]):
+        check("llama_dynamic", "static_scales.json", 1, 0.98, chip)
     finish()
 
 

@@ -216,6 +216,8 @@ CASES = [
     (Case(32, 64, heads=True, sizes=(1, 70)), (WARPS, TENSOR)),
     (Case(176, 64, gated=True, sizes=(1, 130)), (WARPS, WARPGROUPS, TENSOR)),
     (Case(256, 128, rows=256), (TENSOR,)),
+    # Many rows: by pairs of CTAs.
+    (Case(2704, 64, sizes=(300,)), (TENSOR,)),
     (Case(400, 192, rows=40), (WARPS,)),
 ]
 
