@@ -179,7 +179,11 @@ func.func @main({buffers}) {{
             # Blocks that compute several tiles, and blocks without any.
             grid = 3
         expected = {"d": convert(value, self.result)}
-        return corpus.Case(f"M={m}", "mm", (grid,), (threads,), args + extents, inputs, expected)
+        case = corpus.Case(f"M={m}", "mm", (grid,), (threads,), args + extents, inputs, expected)
+        if "clusters = 2" in self.schedule:
+            # One pair, which computes several tiles.
+            case.grid = case.cluster = (2, 1, 1)
+        return case
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ CASES = [
 # of tiles.
 WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
 MEDIUM = WIDE.replace("256", "192")
+WIDE_PAIRS = WIDE + ", clusters = 2"
 FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 PLAIN = [
     (FloatMatmul(264, 384, schedule=WIDE, chip="sm_100a"), [130]),
@@ -47,6 +48,12 @@ PLAIN = [
     (FloatMatmul(384, 48, schedule=WIDE, chip="sm_100a", lhs="km", rhs="kn", dynamic="mk", has_init=True), [128]),
     (FloatMatmul(130, 130, schedule=WIDE, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
     (FloatMatmul(392, 144, schedule=MEDIUM, chip="sm_103a", result="bf16"), [130]),
+    # Pairs, by tensor maps, by copies of threads, and by one of both.
+    (FloatMatmul(392, 336, schedule=WIDE_PAIRS, chip="sm_100a"), [129, 300]),
+    (FloatMatmul(264, 80, schedule=WIDE_PAIRS, chip="sm_100a", element="f16", rhs="kn", batch=3), [33]),
+    (FloatMatmul(136, 144, schedule=WIDE_PAIRS.replace("256", "128"), chip="sm_103a", lhs="km", rhs="kn", has_init=True), [256]),
+    (FloatMatmul(390, 130, schedule=WIDE_PAIRS, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
+    (FloatMatmul(384, 208, schedule=WIDE_PAIRS, chip="sm_110a", rhs="kn", dynamic="mn"), [260]),
     (FloatMatmul(200, 336, schedule=FEW, chip="sm_100a", result="bf16"), [1, 64]),
     (FloatMatmul(72, 72, schedule=FEW, chip="sm_100a", lhs="km", batch=2), [64]),
 ]

@@ -8,13 +8,17 @@
 // RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir
 // RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir --check-prefix=LAUNCH
 // RUN: not nvfp4-opt %t/swapped_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=SWAPPEDPAIR
+// RUN: not nvfp4-opt %t/plain_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=PLAINPAIR
+// RUN: not nvfp4-opt %t/decoded_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=DECODEDPAIR
 
 // CHIP: error: {{.*}}expected a chip that multiplies block-scaled operands in tensor memory, but got sm_120a
 // COLUMNS: error: expected 64, 128, 192 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped product, but got 32
 // DEPTH: error: expected a tile whose K is 256 in tensor memory, but got 128
 // WARPS: error: expected 4 warps that share 128 of the unit's rows in tensor memory, but got 4 warps for 64 rows
 // INWARPS: error: {{.*}}expected a chip that multiplies block-scaled operands in warps, but got sm_100a
-// SWAPPEDPAIR: error: expected block-scaled operands that are not swapped for a pair of CTAs, but got swapped ones
+// SWAPPEDPAIR: error: expected sides that are not swapped for a pair of CTAs, but got swapped ones
+// PLAINPAIR: error: expected 128 or 256 of the unit's columns for a pair of CTAs and 16-bit operands, but got 192
+// DECODEDPAIR: error: {{.*}}expected single CTAs where weights are decoded for tensor memory, but got pairs
 
 //--- kernel.mlir
 /// Codes in lines of 128 bytes, four tiles of scales for each of 128 rows; both end where K and the rows do.
@@ -69,12 +73,12 @@ module @kernels {
 }
 
 //--- pair.mlir
-/// Each CTA copies half of the columns' lines, and the scales of all of them.
+/// Each CTA copies half of the columns' lines, and half of their scales for both.
 // CHECK-LABEL: gpu.func @mm(
 //  CHECK-SAME:   nvfp4.tensor_maps = [{box = array<i64: 128, 128>, dims = #[[DIMS:.+]], dtype = 0 : i64, operand = 0
 //  CHECK-SAME:     {box = array<i64: 256, 1>
 //  CHECK-SAME:     {box = array<i64: 128, 128>
-//  CHECK-SAME:     {box = array<i64: 256, 2>
+//  CHECK-SAME:     {box = array<i64: 256, 1>
 //       CHECK:   tcgen05.alloc.cta_group::2
 //       CHECK:   nvvm.cluster.arrive
 //       CHECK:   nvvm.cluster.wait
@@ -84,7 +88,8 @@ module @kernels {
 //       CHECK:     scf.for
 //       CHECK:       mbarrier.try_wait
 //       CHECK:       mbarrier.arrive.expect_tx
-// CHECK-COUNT-4:       cp.async.bulk.tensor{{.*}}.cta_group::2
+// CHECK-COUNT-3:       cp.async.bulk.tensor{{.*}}complete_tx::bytes.cta_group::2
+//       CHECK:       cp.async.bulk.tensor{{.*}}.multicast::cluster.cta_group::2
 //       CHECK:   scf.for
 //       CHECK:     mbarrier.try_wait
 /// Warps of both give their sums back to the first CTA.
@@ -133,6 +138,29 @@ module @kernels {
     %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
         ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
     return %d : tensor<?x64xf32>
+  }
+}
+}
+
+//--- plain_pair.mlir
+module {
+module @kernels {
+  func.func @mm(%a: tensor<?x64xbf16>, %b: tensor<64x384xbf16>, %init: tensor<?x384xf32>) -> tensor<?x384xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x192x64, warps = 4x1x1, stages = 3, clusters = 2>]} {
+    %d = linalg.matmul ins(%a, %b : tensor<?x64xbf16>, tensor<64x384xbf16>) outs(%init : tensor<?x384xf32>) -> tensor<?x384xf32>
+    return %d : tensor<?x384xf32>
+  }
+}
+}
+
+//--- decoded_pair.mlir
+module {
+module @kernels {
+  func.func @mm(%a: tensor<?x64xbf16>, %bc: tensor<256x32xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>, %init: tensor<?x256xf32>) -> tensor<?x256xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 2, clusters = 2>]} {
+    %d = nvfp4.scaled_matmul rhs !nvfp4.tensor<256x64, nvfp4, layout = tiled>
+        ins(%a, %bc, %bs, %bg : tensor<?x64xbf16>, tensor<256x32xi8>, tensor<1024xi8>, tensor<f32>) outs(%init : tensor<?x256xf32>) -> tensor<?x256xf32>
+    return %d : tensor<?x256xf32>
   }
 }
 }

@@ -309,6 +309,7 @@ createTensorAtom(const FloatProduct &product, const MatmulConfig &config,
   form.kind =
       product.element.isBF16() ? TensorMmaKind::BF16 : TensorMmaKind::F16;
   form.columns = config.getExtent(UnitSide::Columns);
+  form.isPair = config.isPair();
   form.rows =
       getTensorImage(config.swapped ? product.rhs : product.lhs, config, 0);
   form.cols = getTensorImage(config.swapped ? product.lhs : product.rhs, config,

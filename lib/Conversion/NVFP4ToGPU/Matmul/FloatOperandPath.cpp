@@ -130,13 +130,14 @@ FloatPath::FloatPath(FloatContext context, UnitSide side,
     : context(context), side(side), config(config), operand(operand),
       element(element), order(order), batch(batch),
       octets(getOctetsOfPlain(side, config)) {
+  int64_t rows = config.getCopied(side);
   if (operand.isKContiguous())
-    image = {octets.extent, config.tileK * kElementBytes};
+    image = {rows, config.tileK * kElementBytes};
   else if (order == FragmentOrder::Shared)
-    image = {config.tileK * octets.extent * kElementBytes / kWgmmaLineBytes,
+    image = {config.tileK * rows * kElementBytes / kWgmmaLineBytes,
              kWgmmaLineBytes};
   else
-    image = {config.tileK, octets.extent * kElementBytes};
+    image = {config.tileK, rows * kElementBytes};
   run = getAlignedRun(operand.tensor);
   // Asynchronous copies are of 4 bytes at least.
   if (run > 1 && getElementTypeOrSelf(operand.tensor.getType()) == element)
@@ -150,6 +151,7 @@ FloatPath::FloatPath(FloatContext context, UnitSide side,
 void FloatPath::beginIndex(const OperandTile &operandTile) {
   ElementEvaluator &e = context.evaluator;
   tile = operandTile;
+  tile.row = emitFirstCopied(context.kernel, config, side, tile.row);
   SmallVector<Value> matrix;
   if (tile.slice)
     matrix = e.delinearize(tile.slice, batch);

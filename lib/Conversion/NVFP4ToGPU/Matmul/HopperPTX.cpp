@@ -9,6 +9,8 @@
 
 #include "HopperPTX.h"
 
+#include "Arithmetic.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "llvm/ADT/StringExtras.h"
@@ -115,7 +117,7 @@ void HopperPTX::copyBulk(Value target, Value source, Value bytes,
 static constexpr StringLiteral kFirstOfPairMask = "0xFEFFFFFF";
 
 void HopperPTX::copyTensor(Value target, Value map, ValueRange coordinates,
-                           Value barrier, bool isPair) {
+                           Value barrier, Receiver receiver) {
   SmallVector<Value> operands = {getAddress(target), map, getAddress(barrier)};
   std::string place, constraints = "r,l,r";
   for (Value coordinate : coordinates) {
@@ -123,15 +125,21 @@ void HopperPTX::copyTensor(Value target, Value map, ValueRange coordinates,
     operands.push_back(coordinate);
     constraints += ",r";
   }
-  std::string text = "cp.async.bulk.tensor." +
-                     std::to_string(coordinates.size()) +
-                     "d.shared::cluster.global.tile"
-                     ".mbarrier::complete_tx::bytes" +
-                     (isPair ? ".cta_group::2" : "") + " [$0], [$1, {" + place +
-                     "}], [" + (isPair ? "first" : "$2") + "];";
+  bool isPair = receiver != Receiver::Alone;
+  bool isForBoth = receiver == Receiver::BothOfPair;
+  std::string text =
+      "cp.async.bulk.tensor." + std::to_string(coordinates.size()) +
+      "d.shared::cluster.global.tile"
+      ".mbarrier::complete_tx::bytes" +
+      (isForBoth ? ".multicast::cluster" : "") +
+      (isPair ? ".cta_group::2" : "") + " [$0], [$1, {" + place + "}], [" +
+      (isPair ? "first" : "$2") + "]" + (isForBoth ? ", both;" : ";");
+  if (isForBoth)
+    text = "mov.b16 both, 3;\n\t" + text;
   if (isPair)
-    text = ("{\n\t.reg .b32 first;\n\tand.b32 first, $2, " + kFirstOfPairMask +
-            ";\n\t" + text + "\n\t}")
+    text = (Twine("{\n\t.reg .b32 first;\n\t") +
+            (isForBoth ? ".reg .b16 both;\n\t" : "") + "and.b32 first, $2, " +
+            kFirstOfPairMask + ";\n\t" + text + "\n\t}")
                .str();
   emit({}, operands, text, constraints);
 }
@@ -144,6 +152,12 @@ void HopperPTX::copyBulkOnce(Value target, Value source, Value bytes,
        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes"
        ".L2::cache_hint [$0], [$1], $2, [$3], once;\n\t}",
        "r,l,r,r");
+}
+
+Value HopperPTX::getUniform(Value value) {
+  Arithmetic a(b);
+  return NVVM::ShflOp::create(b, value.getType(), a.i32(-1), value, a.i32(0),
+                              a.i32(31), NVVM::ShflKind::idx, UnitAttr());
 }
 
 void HopperPTX::beginClusterSync() {

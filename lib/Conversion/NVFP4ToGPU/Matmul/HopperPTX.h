@@ -60,11 +60,16 @@ struct HopperPTX {
   void copyBulkOnce(mlir::Value target, mlir::Value source, mlir::Value bytes,
                     mlir::Value barrier);
   /// A box of a tensor map (a generic or parameter pointer) at `coordinates`
-  /// (i32, the innermost first). In a pair of CTAs it completes on that barrier
-  /// of the first one.
+  /// (i32, the innermost first). In a pair of CTAs, one or both of which get it
+  /// at `target`, it completes on that barrier of the first one.
+  enum class Receiver { Alone, OneOfPair, BothOfPair };
   void copyTensor(mlir::Value target, mlir::Value map,
                   mlir::ValueRange coordinates, mlir::Value barrier,
-                  bool isPair = false);
+                  Receiver receiver = Receiver::Alone);
+
+  /// i32: `value`, which all threads of a whole warp have, as one of which
+  /// ptxas knows that: branches on it leave warps whole.
+  mlir::Value getUniform(mlir::Value value);
 
   /// Tells the cluster that this thread is there, and blocks until all threads
   /// of it have said so. Whole warps. Publishes nothing but initialized

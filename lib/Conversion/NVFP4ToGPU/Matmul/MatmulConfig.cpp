@@ -61,10 +61,14 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
                            "in tensor memory, or a power of two from 16 that "
                            "holds all rows of a swapped product, but got ")
            << columns;
-  if (config.isPair() && (config.swapped || stepK == kUnitRows))
-    return root->emitError("expected block-scaled operands that are not "
-                           "swapped for a pair of CTAs, but got ")
-           << (config.swapped ? "swapped ones" : "operands of 16 bits");
+  if (config.isPair() && config.swapped)
+    return root->emitError("expected sides that are not swapped for a pair of "
+                           "CTAs, but got swapped ones");
+  // Lines may run along the rows, 64 of them.
+  if (config.isPair() && stepK == kUnitRows && columns % 128 != 0)
+    return root->emitError("expected 128 or 256 of the unit's columns for a "
+                           "pair of CTAs and 16-bit operands, but got ")
+           << columns;
   if (config.tileK != kSteps * stepK)
     return root->emitError("expected a tile whose K is ")
            << kSteps * stepK << " in tensor memory, but got " << config.tileK;
@@ -133,6 +137,16 @@ FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
       failed(verifySide(root, config, UnitSide::Columns)))
     return failure();
   return config;
+}
+
+Value nvfp4::emitFirstCopied(KernelBuilder &kernel, const MatmulConfig &config,
+                             UnitSide side, Value row) {
+  int64_t copied = config.getCopied(side);
+  if (copied == config.getExtent(side))
+    return row;
+  Arithmetic a(kernel.getBuilder());
+  Value rank = a.rem(kernel.getBlockId(0), config.clusters);
+  return a.add(row, a.toIndex(a.mul(rank, copied)));
 }
 
 CtaContext::CtaContext(ImplicitLocOpBuilder &builder,

@@ -66,6 +66,11 @@ struct MatmulConfig {
   bool isPair() const { return clusters == 2; }
 };
 
+/// The first of these rows, of an operand's tile that begins at `row` (an
+/// index).
+mlir::Value emitFirstCopied(KernelBuilder &kernel, const MatmulConfig &config,
+                            UnitSide side, mlir::Value row);
+
 /// Who a thread is. Warps are numbered along the unit's rows first, then its
 /// columns, then K.
 struct CtaContext {

@@ -23,6 +23,14 @@ namespace nvfp4 {
 /// and four tiles are 2048 bytes.
 static constexpr int64_t kScaleWordBytes = 8;
 
+/// Panels of scales that a CTA copies, for itself or for both of a pair.
+static int64_t getCopiedPanels(UnitSide side, const MatmulConfig &config) {
+  int64_t panels = ceilDiv(config.getExtent(side), kScaleTileRows);
+  bool isSplit = config.getCopied(side) != config.getExtent(side) &&
+                 panels % config.clusters == 0;
+  return isSplit ? panels / config.clusters : panels;
+}
+
 namespace {
 class ScaledMapPath final : public OperandPath {
 public:
@@ -49,6 +57,10 @@ private:
   int64_t getNumPanels() const {
     return ceilDiv(config.getExtent(side), kScaleTileRows);
   }
+  /// Of panels that both of a pair need, each may copy half for both.
+  bool sharesPanels() const {
+    return getCopiedPanels(side, config) != getNumPanels();
+  }
 
   FloatContext context;
   UnitSide side;
@@ -57,9 +69,10 @@ private:
   int64_t scaleTiles;
   SmallVector<Value> batch;
   Value codeMap, scaleMap;
-  /// i32: the first row of what is copied, the tile's first panel of scales,
-  /// and its matrix, innermost dimension first.
-  Value row, panel;
+  /// i32: the first row and panel of scales of what is copied, where the
+  /// panel's scales lie behind the tile's first ones, and its matrix, innermost
+  /// dimension first.
+  Value row, panel, panelOffset;
   SmallVector<Value> matrix;
 };
 } // namespace
@@ -67,11 +80,14 @@ private:
 void ScaledMapPath::beginCopies(const CtaContext &cta,
                                 const OperandTile &tile) {
   Arithmetic a(cta.b);
-  row = a.toI32(tile.row);
-  panel = a.div(row, kScaleTileRows);
-  if (config.getCopied(side) != config.getExtent(side)) {
+  row = a.toI32(emitFirstCopied(context.kernel, config, side, tile.row));
+  panel = a.div(a.toI32(tile.row), kScaleTileRows);
+  panelOffset = a.i32(0);
+  if (sharesPanels()) {
     Value rank = a.rem(context.kernel.getBlockId(0), config.clusters);
-    row = a.add(row, a.mul(rank, config.getCopied(side)));
+    Value first = a.mul(rank, getCopiedPanels(side, config));
+    panel = a.add(panel, first);
+    panelOffset = a.mul(first, scaleTiles * kScaleTileBytes);
   }
   matrix.clear();
   if (!tile.slice)
@@ -87,11 +103,14 @@ void ScaledMapPath::copyBulk(ImplicitLocOpBuilder &b, Value image, Value tile,
   HopperPTX ptx(b);
   SmallVector<Value> place = {a.mul(tile, kTensorLineBytes), row};
   llvm::append_range(place, matrix);
-  ptx.copyTensor(image, codeMap, place, barrier, config.isPair());
+  using Receiver = HopperPTX::Receiver;
+  Receiver one = config.isPair() ? Receiver::OneOfPair : Receiver::Alone;
+  ptx.copyTensor(image, codeMap, place, barrier, one);
   place[0] = a.mul(tile, scaleTiles * kScaleTileBytes / kScaleWordBytes);
   place[1] = panel;
-  ptx.copyTensor(a.offset(image, getLineBytes()), scaleMap, place, barrier,
-                 config.isPair());
+  ptx.copyTensor(a.offset(a.offset(image, getLineBytes()), panelOffset),
+                 scaleMap, place, barrier,
+                 sharesPanels() ? Receiver::BothOfPair : one);
 }
 
 /// The map of a component: rows of `pitch` bytes, in elements of `wordBytes`,
@@ -143,7 +162,6 @@ createScaledMapPath(FloatContext context, ScaledMatmulOp root, UnitSide side,
     return root.emitOpError("expected up to three batch dimensions whose "
                             "strides are multiples of one extent, but got ")
            << type;
-  int64_t extent = config.getExtent(side);
   int64_t scaleTiles = config.tileK / (kScaleTileCols * format.blockCols);
   codeFields->dtype = NVFP4_TENSOR_MAP_U8;
   codeFields->swizzle = NVFP4_TENSOR_MAP_SWIZZLE_128B;
@@ -151,7 +169,7 @@ createScaledMapPath(FloatContext context, ScaledMatmulOp root, UnitSide side,
   scaleFields->dtype = NVFP4_TENSOR_MAP_U64;
   scaleFields->swizzle = NVFP4_TENSOR_MAP_SWIZZLE_NONE;
   scaleFields->box = {scaleTiles * kScaleTileBytes / kScaleWordBytes,
-                      ceilDiv(extent, kScaleTileRows)};
+                      getCopiedPanels(side, config)};
   for (TensorMapFields *fields : {&*codeFields, &*scaleFields})
     fields->box.append(batchRank, 1);
   return std::unique_ptr<OperandPath>(std::make_unique<ScaledMapPath>(

@@ -68,7 +68,7 @@ LogicalResult TileLoop::forEach(ValueRange start, Body body,
 int64_t StageFiller::getArrivals() const {
   bool isBulk = rows.getBulkBytes() + columns.getBulkBytes() != 0;
   int64_t warps = copiesByThreads() ? config.getFillers() / 32 : 0;
-  return (isBulk ? 1 : 0) + warps;
+  return (isBulk ? 1 : 0) + warps * config.clusters;
 }
 
 void StageFiller::emit(Value thread, Value numTilesOfK, TileLoop &tiles) {
@@ -177,7 +177,12 @@ SmallVector<Value> StageFiller::fillByThreads(const CtaContext &cta,
   ptx.fenceAsyncProxy();
   ptx.syncWarp();
   Value arrives = a.select(isLate, a.constant(b.getI1Type(), 0), isFirstLane);
-  ptx.arriveIf(ring.getFullBarrier(full), arrives);
+  // The first CTA of a pair multiplies for both.
+  if (config.isPair())
+    ptx.arriveRemoteIf(arrives,
+                       ptx.mapToRank(ring.getFullBarrier(full), a.i32(0)));
+  else
+    ptx.arriveIf(ring.getFullBarrier(full), arrives);
   SmallVector<Value> nextFilled = ring.next(filled), nextFull = ring.next(full);
   SmallVector<Value> results;
   for (auto [next, same] : llvm::zip_equal(nextFilled, filled))

@@ -125,8 +125,12 @@ Value BarrierRing::getEmptyBarrier(ValueRange state) {
   return Arithmetic(b).offset(getFullBarrier(state), stages * kBarrierSize);
 }
 
-void BarrierRing::waitFull(ValueRange state) {
-  HopperPTX(b).waitForParity(getFullBarrier(state), state[1]);
+void BarrierRing::waitFull(ValueRange state, bool isOfCluster) {
+  HopperPTX ptx(b);
+  if (isOfCluster)
+    ptx.waitForCluster(getFullBarrier(state), state[1]);
+  else
+    ptx.waitForParity(getFullBarrier(state), state[1]);
 }
 
 /// All stages are empty at first: as if a phase before the first were complete.

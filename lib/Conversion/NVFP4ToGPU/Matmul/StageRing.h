@@ -86,7 +86,8 @@ public:
   mlir::Value getImage(mlir::ValueRange state);
   mlir::Value getFullBarrier(mlir::ValueRange state);
   mlir::Value getEmptyBarrier(mlir::ValueRange state);
-  void waitFull(mlir::ValueRange state);
+  /// `isOfCluster`: threads of other CTAs fill it, too.
+  void waitFull(mlir::ValueRange state, bool isOfCluster = false);
   void waitEmpty(mlir::ValueRange state);
 
 private:

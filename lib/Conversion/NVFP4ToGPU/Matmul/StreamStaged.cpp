@@ -157,10 +157,7 @@ LogicalResult StagedStream::emitStages(Value round, Value own) {
 
 void StagedStream::emitRound(Value round) {
   CtaContext cta(b, unit, thread);
-  // Equal in all lanes, which the unit asks for and ptxas must know.
-  Value uniform = NVVM::ShflOp::create(
-      b, b.getI32Type(), a.i32(-1), warp, a.i32(0), a.i32(31),
-      NVVM::ShflKind::idx, /*return_value_and_is_valid=*/UnitAttr());
+  Value uniform = ptx.getUniform(warp);
   cta.warpRow = a.rem(uniform, kWarpsPerGroup * config.groupsN);
   cta.warpK = a.div(uniform, kWarpsPerGroup * config.groupsN);
   Value group = a.div(cta.warpRow, kWarpsPerGroup);

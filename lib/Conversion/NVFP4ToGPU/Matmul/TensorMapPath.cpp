@@ -33,7 +33,7 @@ public:
         batch(batch), map(map) {}
 
   int64_t getImageBytes() const override {
-    return config.getExtent(side) * kWgmmaLineBytes;
+    return config.getCopied(side) * kWgmmaLineBytes;
   }
   int64_t getBulkBytes() const override { return getImageBytes(); }
   bool copiesByThreads() const override { return false; }
@@ -70,7 +70,7 @@ void TensorMapPath::beginCopies(const CtaContext &cta,
   SmallVector<Value> matrix;
   if (tile.slice)
     matrix = context.evaluator.delinearize(tile.slice, batch);
-  row = a.toI32(tile.row);
+  row = a.toI32(emitFirstCopied(context.kernel, config, side, tile.row));
   coordinates.clear();
   for (const FloatOperand::Dim &dim : operand.dims)
     coordinates.push_back(dim.role == FloatOperand::Role::Batch
@@ -88,11 +88,13 @@ void TensorMapPath::copyBulk(ImplicitLocOpBuilder &b, Value image, Value tile,
   place[operand.getDim(FloatOperand::Role::K)] = a.mul(tile, config.tileK);
   int64_t lineRows = kWgmmaLineBytes / kElementBytes;
   int64_t boxes =
-      operand.isKContiguous() ? 1 : config.getExtent(side) / lineRows;
+      operand.isKContiguous() ? 1 : config.getCopied(side) / lineRows;
+  auto receiver = config.isPair() ? HopperPTX::Receiver::OneOfPair
+                                  : HopperPTX::Receiver::Alone;
   for (int64_t i = 0; i < boxes; ++i) {
     place[operand.getDim(FloatOperand::Role::Row)] = a.add(row, i * lineRows);
     ptx.copyTensor(a.offset(image, i * config.tileK * kWgmmaLineBytes), map,
-                   llvm::to_vector(llvm::reverse(place)), barrier);
+                   llvm::to_vector(llvm::reverse(place)), barrier, receiver);
   }
 }
 
@@ -127,7 +129,7 @@ getMapFields(FloatContext context, UnitSide side, const MatmulConfig &config,
     else
       fields.box.push_back(role == FloatOperand::Role::K
                                ? config.tileK
-                               : config.getExtent(side));
+                               : config.getCopied(side));
   }
   fields.dtype = type.getElementType().isBF16() ? NVFP4_TENSOR_MAP_BF16
                                                 : NVFP4_TENSOR_MAP_F16;

@@ -144,7 +144,7 @@ SmallVector<Value> TensorKernel::multiplyStage(ValueRange scales, Value image,
                                                Value sums, Value accumulates,
                                                ValueRange stage,
                                                int64_t steps) {
-  ring.waitFull(stage);
+  ring.waitFull(stage, config.isPair() && filler.copiesByThreads());
   tensor.fenceAfter();
   int64_t stageUnits = getDescriptorDistance(stageBytes);
   atom.issue(b, a.add(image, a.mul(stage[0], stageUnits)), sums, accumulates,
@@ -287,7 +287,7 @@ void TensorKernel::emitSetup(Value warp) {
 /// one by one it would not keep operands in registers of the warp.
 LogicalResult TensorKernel::emit() {
   Value thread = kernel.getThreadId();
-  Value warp = tensor.getUniformWarp(thread);
+  Value warp = ptx.getUniform(a.div(thread, 32));
   tiles.begin();
   // Sums of nothing are begun, too: what lies beyond K is zero.
   numTilesOfK = a.max(a.toI32(a.ceilDiv(parts.extents.k, config.tileK)), 1);

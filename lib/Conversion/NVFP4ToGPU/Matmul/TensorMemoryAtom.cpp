@@ -213,8 +213,10 @@ void StageText::emitCopies(int64_t tile) {
 
 /// The instruction descriptor of a step.
 static uint32_t getProduct(const TensorForm &form, int64_t scaleId) {
+  uint32_t rows = form.isPair ? 2 * kTensorRows : kTensorRows;
   if (form.getScaleTiles() == 0) {
     HalfProductDescriptor product;
+    product.rows = rows;
     product.columns = form.columns;
     product.isBF16 = form.kind == TensorMmaKind::BF16;
     product.transposesA = !form.rows.isKContiguous;
@@ -222,7 +224,7 @@ static uint32_t getProduct(const TensorForm &form, int64_t scaleId) {
     return *encodeProduct(product);
   }
   ScaledProductDescriptor product;
-  product.rows = form.isPair ? 2 * kTensorRows : kTensorRows;
+  product.rows = rows;
   product.columns = form.columns;
   product.hasE8M0Scales = getMma(form.kind).hasE8M0Scales;
   product.scaleIdA = product.scaleIdB = scaleId;

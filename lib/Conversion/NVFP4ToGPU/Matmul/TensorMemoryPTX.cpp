@@ -8,8 +8,6 @@
 
 #include "TensorMemoryPTX.h"
 
-#include "Arithmetic.h"
-
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
@@ -17,13 +15,6 @@ using namespace nvfp4;
 
 /// Most columns that one instruction loads here.
 static constexpr int64_t kMaxLoadColumns = 32;
-
-Value TensorMemoryPTX::getUniformWarp(Value thread) {
-  Arithmetic a(b);
-  Value warp = a.div(thread, 32);
-  return NVVM::ShflOp::create(b, b.getI32Type(), a.i32(-1), warp, a.i32(0),
-                              a.i32(31), NVVM::ShflKind::idx, UnitAttr());
-}
 
 Value TensorMemoryPTX::electThread() {
   return NVVM::ElectSyncOp::create(b, b.getI1Type(), /*membermask=*/Value());

@@ -34,9 +34,6 @@ struct TensorMemoryPTX {
                            bool isPair = false)
       : b(builder), ptx(builder), isPair(isPair) {}
 
-  /// i32: the warp of a thread, as a value that ptxas knows to be the same in
-  /// all of its threads: branches on it leave warps whole.
-  mlir::Value getUniformWarp(mlir::Value thread);
   /// i1: whether this is the thread of its whole warp that stands for it. In a
   /// branch on it ptxas keeps operands in registers of the warp.
   mlir::Value electThread();

@@ -163,6 +163,9 @@ static LogicalResult verifyTile(ScaledMatmulOp root,
       return root.emitOpError("expected a tile whose N is a multiple of ")
              << kStoredRows << " where weights are decoded for tensor memory, "
              << "but got " << config.tileN;
+    if (config.isPair())
+      return root.emitOpError("expected single CTAs where weights are decoded "
+                              "for tensor memory, but got pairs");
     return success();
   }
   if (config.hasCopiers()) {

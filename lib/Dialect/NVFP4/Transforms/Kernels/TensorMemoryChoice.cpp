@@ -32,8 +32,10 @@ static constexpr int64_t kWorkers = 4, kOthers = 4 + 1;
 static constexpr int64_t kBarrierBytes = 1024, kSliceColumns = 64,
                          kSlicePad = 4;
 static constexpr int64_t kMaxStages = 6;
-/// Columns of a tile, and rounds of tiles, from which pairs multiply.
-static constexpr int64_t kLeastPairColumns = 192, kLeastPairRounds = 3;
+/// Columns of a tile, also of 16-bit operands, and rounds of tiles, from which
+/// pairs multiply.
+static constexpr int64_t kLeastPairColumns = 192, kLeastPlainPairColumns = 256,
+                         kLeastPairRounds = 3;
 
 // clang-format off
 constexpr ResultTile kTiles[] = {
@@ -43,21 +45,23 @@ constexpr ResultTile kTiles[] = {
 };
 // clang-format on
 
-/// Pairs of CTAs with narrow tiles, or that take more rounds than single ones,
-/// or few, do not pay. Operands of 16 bits are not multiplied in pairs.
-static bool prefersPairs(const ResultTile &single, const Product &product,
-                         int64_t rows, int64_t columns, const ChipModel &chip) {
-  ResultTile pair = {single.m, single.n, /*clusters=*/2, single.cost};
-  int64_t rounds = getRounds(pair, rows, columns, chip);
-  return product.lhs.blockColumns && product.rhs.blockColumns &&
-         single.n >= kLeastPairColumns && rounds >= kLeastPairRounds &&
-         rounds <= getRounds(single, rows, columns, chip);
-}
-
 /// Whether codes are decoded in shared memory, beside which a stage then has
 /// them.
 static bool decodesWeights(const Product &product) {
   return !product.lhs.blockColumns && product.rhs.blockColumns;
+}
+
+/// Pairs of CTAs with narrow tiles, or that take more rounds than single ones,
+/// or few, do not pay.
+static bool prefersPairs(const ResultTile &single, const Product &product,
+                         int64_t rows, int64_t columns, const ChipModel &chip) {
+  bool isScaled = product.lhs.blockColumns && product.rhs.blockColumns;
+  ResultTile pair = {single.m, single.n, /*clusters=*/2, single.cost};
+  int64_t rounds = getRounds(pair, rows, columns, chip);
+  return !decodesWeights(product) &&
+         single.n >= (isScaled ? kLeastPairColumns : kLeastPlainPairColumns) &&
+         rounds >= kLeastPairRounds &&
+         rounds <= getRounds(single, rows, columns, chip);
 }
 
 /// The kernel of that tile; null if there is no room for two stages.

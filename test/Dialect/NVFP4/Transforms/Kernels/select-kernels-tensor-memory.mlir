@@ -81,3 +81,23 @@ func.func @middle_plain(%a: tensor<4096x1024xbf16>, %b: tensor<1024x1536xbf16>, 
   %d = linalg.matmul ins(%a, %b : tensor<4096x1024xbf16>, tensor<1024x1536xbf16>) outs(%init : tensor<4096x1536xf32>) -> tensor<4096x1536xf32>
   return %d : tensor<4096x1536xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func @plain_pairs
+// CHECK: linalg.matmul {{.*}}nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 6, clusters = 2>]
+func.func @plain_pairs(%a: tensor<4096x4096xbf16>, %b: tensor<4096x4096xbf16>, %init: tensor<4096x4096xf32>) -> tensor<4096x4096xf32> {
+  %d = linalg.matmul ins(%a, %b : tensor<4096x4096xbf16>, tensor<4096x4096xbf16>) outs(%init : tensor<4096x4096xf32>) -> tensor<4096x4096xf32>
+  return %d : tensor<4096x4096xf32>
+}
+
+// -----
+
+// Weights that are decoded are not multiplied in pairs.
+
+// CHECK-LABEL: func @weights
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true>]}
+func.func @weights(%a: tensor<4096x4096xbf16>, %b: !nvfp4.tensor<4096x4096, nvfp4, layout = tiled>) -> tensor<4096x4096xf32> {
+  %d = nvfp4.matmul %a, %b : tensor<4096x4096xbf16>, !nvfp4.tensor<4096x4096, nvfp4, layout = tiled> -> tensor<4096x4096xf32>
+  return %d : tensor<4096x4096xf32>
+}
