@@ -22,7 +22,7 @@ STATIC = Format(convention="multiply")
 @dataclass(frozen=True)
 class Case:
     """y[M, N] = (x[M, K] w[N, K]^T + b) * r quantized to `form`, or three heads of bf16 with their columns side by side.
-    `kept`: y is a result, too. `gated`: r is another product of x."""
+    `kept`: y is a result, too, transposed. `gated`: r is another product of x."""
 
     n: int
     k: int
@@ -138,11 +138,16 @@ class Case:
         quantization, (codes, scales) = self.quantization()
         values, types = "%codes, %scales", f"{codes}, {scales}"
         results = f'{codes} {{nvfp4.name = "codes"}}, {scales} {{nvfp4.name = "scales"}}'
-        y = f'{self.type} {{nvfp4.name = "y"}}'
-        fused = (values, types, results) if not self.kept else (f"{values}, %y", f"{types}, {self.type}", f"{results}, {y}")
+        y, turned = f'{self.type} {{nvfp4.name = "y"}}', f"tensor<{self.columns}x{self.rows}xf32>"
+        fused, turn = (values, types, results), ""
+        if self.kept:
+            fused = (f"{values}, %turn", f"{types}, {turned}", f'{results}, {turned} {{nvfp4.name = "turned"}}')
+            turn = f"""  %te = tensor.empty({"%rows" if self.rows == "?" else ""}) : {turned}
+  %turn = linalg.transpose ins(%y : {self.type}) outs(%te : {turned}) permutation = [1, 0]
+"""
         return f"""
 func.func @fused({self.inputs(names + self.given)}) -> ({fused[2]}) {{
-{self.product()}{quantization}  return {fused[0]} : {fused[1]}
+{self.product()}{quantization}{turn}  return {fused[0]} : {fused[1]}
 }}
 func.func @product({self.inputs(names)}) -> ({y}) {{
 {self.product()}  return %y : {self.type}
@@ -200,7 +205,7 @@ def check(case: Case, chip: str, rng: np.random.Generator) -> None:
         inputs["y"] = compute("product", case.given_operands)["y"]
         expected = compute("quantization", ["y"] + case.given)
         if case.kept:
-            expected["y"] = inputs["y"]
+            expected["turned"] = np.ascontiguousarray(inputs["y"].T)
         for name, array in expected.items():
             expect_bytes(f"{chip} {case} M={rows}: {name}", got[name], array)
 

@@ -95,7 +95,7 @@ LogicalResult Epilogue::chooseBlocks() {
   }
   for (const ResultMap &result : maps.results) {
     int64_t part = run;
-    while (!ResultMaps::keepsRuns(result.index, part))
+    while (part > 1 && !ResultMaps::keepsRuns(result.index, part))
       part /= 2;
     parts.push_back(part);
   }
