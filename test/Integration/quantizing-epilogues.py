@@ -21,7 +21,7 @@ STATIC = Format(convention="multiply")
 
 @dataclass(frozen=True)
 class Case:
-    """y[M, N] = (x[M, K] w[N, K]^T + b) * r quantized to `form`, or three heads of bf16 with their columns side by side.
+    """y[M, N] = (x[M, K] w[N, K]^T + b) * r quantized to `form`, or three heads of bf16, `merged` side by side or `apart`.
     `kept`: y is a result, too, transposed. `gated`: r is another product of x."""
 
     n: int
@@ -30,7 +30,7 @@ class Case:
     precision: str = 'nvfp4, activations = static<"s">'
     kept: bool = False
     stochastic: bool = False
-    heads: bool = False
+    heads: str = ""
     gated: bool = False
     rows: object = "?"
     sizes: tuple[int, ...] = (1, 5, 129)
@@ -38,21 +38,21 @@ class Case:
     def __str__(self) -> str:
         return (
             f"{self.form.text()} N={self.n} K={self.k} {self.precision}{' kept' * self.kept}"
-            f"{' stochastic' * self.stochastic}{' heads' * self.heads}{' gated' * self.gated} {self.rows}"
+            f"{' stochastic' * self.stochastic}{self.heads}{' gated' * self.gated} {self.rows}"
         )
 
     @property
     def columns(self) -> int:
-        return 3 * self.n if self.heads else self.n
+        return 3 * self.n if self.heads == "merged" else self.n
 
     def inputs(self, names: list[str]) -> str:
         dim = '"rows"' if self.rows == "?" else self.rows
-        lead = "3x" if self.heads else ""
+        lead, three = ("3x", "3, ") if self.heads else ("", "")
         types = {
-            "x": (f"tensor<{lead}{self.rows}x{self.k}xf32>", f"[{'3, ' * self.heads}{dim}, {self.k}]"),
+            "x": (f"tensor<{lead}{self.rows}x{self.k}xf32>", f"[{three}{dim}, {self.k}]"),
             "v": (f"tensor<3x{self.k}x{self.n}xf32>", f"[3, {self.k}, {self.n}]"),
             "r": (f"tensor<{self.rows}x{self.n}xf32>", f"[{dim}, {self.n}]"),
-            "y": (self.type, f"[{dim}, {self.columns}]"),
+            "y": (self.type, f"[{self.lead.replace('x', ', ')}{dim}, {self.columns}]"),
             "g": ("tensor<f32>", "[]"),
             "state": ("tensor<2xi64>", "[2]"),
         }
@@ -61,26 +61,33 @@ class Case:
         return ", ".join(texts + [f'%{n}: {weights[n]} {{nvfp4.weight = "{n}"}}' for n in names if n in weights])
 
     @property
+    def lead(self) -> str:
+        return "3x" if self.heads == "apart" else ""
+
+    @property
     def type(self) -> str:
-        return f"tensor<{self.rows}x{self.columns}xf32>"
+        return f"tensor<{self.lead}{self.rows}x{self.columns}xf32>"
 
     def product(self) -> str:
         """Ops that compute %y."""
         rows = "%rows" if self.rows == "?" else ""
-        dim = f"  %rows = tensor.dim %x, %c{int(self.heads)} : tensor<{'3x' * self.heads}{self.rows}x{self.k}xf32>\n"
+        at, lead = (1, "3x") if self.heads else (0, "")
+        dim = f"  %rows = tensor.dim %x, %c{at} : tensor<{lead}{self.rows}x{self.k}xf32>\n"
         text = "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n  %zero = arith.constant 0.0 : f32\n"
         text += dim * (self.rows == "?")
         if self.heads:
+            result = "y" if self.lead else "d"
             d, t = f"tensor<3x{self.rows}x{self.n}xf32>", f"tensor<{self.rows}x3x{self.n}xf32>"
             return text + f"""
   %empty = tensor.empty({rows}) : {d}
   %zeros = linalg.fill ins(%zero : f32) outs(%empty : {d}) -> {d}
-  %d = linalg.batch_matmul {{nvfp4.precision = #nvfp4.precision<bf16>}}
+  %{result} = linalg.batch_matmul {{nvfp4.precision = #nvfp4.precision<bf16>}}
       ins(%x, %v : tensor<3x{self.rows}x{self.k}xf32>, tensor<3x{self.k}x{self.n}xf32>) outs(%zeros : {d}) -> {d}
+""" + ("" if self.lead else f"""\
   %other = tensor.empty({rows}) : {t}
   %t = linalg.transpose ins(%d : {d}) outs(%other : {t}) permutation = [1, 0, 2]
   %y = tensor.collapse_shape %t [[0], [1, 2]] : {t} into {self.type}
-"""
+""")
         maps = "affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>"
         text += f"""
   %empty = tensor.empty({rows}) : {self.type}
@@ -118,12 +125,12 @@ class Case:
         return ["g"] * self.form.has_global_scale + ["state"] * self.stochastic
 
     def quantization(self) -> tuple[str, list[str]]:
-        q = f"!nvfp4.tensor<{self.rows}x{self.columns}, {self.form.text()}, layout = tiled>"
+        q = f"!nvfp4.tensor<{self.lead}{self.rows}x{self.columns}, {self.form.text()}, layout = tiled>"
         if self.rows == "?":
             scales = "?"
         else:
             scales = -(-self.rows // 128) * 128 * (-(-self.columns // self.form.columns // 4) * 4)
-        types = [f"tensor<{self.rows}x{-(-self.columns // 64) * 32}xi8>", f"tensor<{scales}xi8>"]
+        types = [f"tensor<{self.lead}{self.rows}x{-(-self.columns // 64) * 32}xi8>", f"tensor<{self.lead}{scales}xi8>"]
         scale = " global_scale %g" if self.form.has_global_scale else ""
         rounding = " rounding<stochastic> state %state" if self.stochastic else ""
         operands = [self.type] + ["tensor<f32>"] * self.form.has_global_scale + ["tensor<2xi64>"] * self.stochastic
@@ -176,7 +183,7 @@ def make_inputs(case: Case, rows: int, rng: np.random.Generator) -> dict[str, np
     def normal(*shape: int) -> np.ndarray:
         return (rng.standard_normal(shape) * 10.0 ** rng.uniform(-2, 2, (*shape[:-1], 1))).astype(F32)
 
-    inputs = {"x": normal(*[3] * case.heads, rows, case.k), "g": np.array(0.0078125 * 3, F32)}
+    inputs = {"x": normal(*([3] if case.heads else []), rows, case.k), "g": np.array(0.0078125 * 3, F32)}
     inputs["state"] = np.array([0x123456789ABCDEF0, 1 << 40], np.int64)
     if case.heads:
         return inputs | {"v": normal(3, case.k, case.n)}
@@ -218,7 +225,8 @@ CASES = [
     (Case(192, 128, MXFP4, "mxfp4", sizes=(5, 129)), (WARPS, TENSOR)),
     (Case(288, 80, MXFP4, sizes=(33,)), (TENSOR, WARPGROUPS)),
     (Case(144, 64, stochastic=True, sizes=(3, 129)), (WARPS, TENSOR)),
-    (Case(32, 64, heads=True, sizes=(1, 70)), (WARPS, TENSOR)),
+    (Case(32, 64, heads="merged", sizes=(1, 70)), (WARPS, TENSOR)),
+    (Case(80, 64, heads="apart", sizes=(33,)), (WARPS, TENSOR)),
     (Case(176, 64, gated=True, sizes=(1, 130)), (WARPS, WARPGROUPS, TENSOR)),
     (Case(256, 128, rows=256), (TENSOR,)),
     # Many rows: by pairs of CTAs.
