@@ -21,16 +21,19 @@ from pathlib import Path
 
 import numpy as np
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import OVERLAPPED, PAIRS, SEPARATE, Matmul, Runner
+from matmul_cases import MIDDLE, OVERLAPPED, PAIRS, SEPARATE, Matmul, Runner
 
 # One block computes several tiles, and more stages than there are.
 ONE = Matmul(264, 1040, schedule=OVERLAPPED, chip="sm_100a", blocks=1)
 TWO = Matmul(264, 1040, "mxfp4", schedule=SEPARATE, chip="sm_100a", blocks=1)
 PAIR = Matmul(264, 1040, schedule=PAIRS, chip="sm_100a", blocks=1)
+# The second tile begins in the middle of a tile of scales.
+MIDDLES = Matmul(392, 272, schedule=MIDDLE, chip="sm_100a", blocks=1)
 # Operands of 16 bits by tensor maps, rounded by threads, and weights that threads decode beside activations by maps.
 WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
 MAPS = FloatMatmul(264, 592, schedule=WIDE, chip="sm_100a")
 COPIES = FloatMatmul(264, 330, schedule=WIDE, chip="sm_100a", source="f32")
+COPIED_PAIR = FloatMatmul(264, 330, schedule=WIDE + ", clusters = 2", chip="sm_100a", source="f32")
 DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
 WEIGHTS = WeightOnly(264, 592, schedule=DECODED, chip="sm_100a", activations="bf16", blocks=1)
 ROWS = 257
@@ -55,6 +58,7 @@ class Mutation:
 
 # In order: empty stage (copies); stage's and tile's results (giving out) or free sums and full stages (multiplying).
 WAIT = r"mbarrier\.try_wait\.parity\.shared::cta\.b64 done, \[(%r\d+)\], (%r\d+);"
+WAIT_FOR_PAIR = WAIT.replace("y\\.s", r"y\.acquire\.cluster\.s")
 ALWAYS = "setp.eq.u32 done, 0, 0;"
 OTHER = r"xor.b32 \2, \2, 1; mbarrier.try_wait.parity.shared::cta.b64 done, [\1], \2; xor.b32 \2, \2, 1;"
 COMMIT = r"tcgen05\.commit[^;]*;"
@@ -90,10 +94,12 @@ MUTATIONS = [
     Mutation("no barrier before sums are overwritten", ONE, r"bar\.sync 1, 128;", "", 0),
     Mutation("lanes of another warp", ONE, r"shl\.b32 (\t%r\d+, %r\d+), 21;", r"mov.b32 \1; shl.b32 \1, 20;"),
     Mutation("columns of another row", ONE, r"(tcgen05\.ld[^;]*\[%r\d+) \+ 32\]", r"\1 + 0]"),
+    Mutation("scales from where their tile begins", MIDDLES, r"and\.b16 (\s*%rs\d+, %rs\d+), 2;", r"and.b16 \1, 0;"),
+    Mutation("scales of every tile from the middle", MIDDLES, r"and\.b16 (\s*%rs\d+), %rs\d+, 2;", r"mov.b16 \1, 2;"),
     Mutation("pair: no wait for an empty stage", PAIR, WAIT, ALWAYS, 0),
     Mutation("pair: no wait for complete sums", PAIR, WAIT, ALWAYS, -3),
     Mutation("pair: no wait for a full stage", PAIR, WAIT, ALWAYS, -2),
-    Mutation("pair: no wait for free sums", PAIR, WAIT.replace("y\\.s", r"y\.acquire\.cluster\.s"), ALWAYS),
+    Mutation("pair: no wait for free sums", PAIR, WAIT_FOR_PAIR, ALWAYS),
     Mutation("pair: sums freed by one CTA", PAIR, r"(mbarrier\.init[^;]*), 2;", r"\1, 1;", None),
     Mutation("pair: half of the scales for one CTA", PAIR, "mov.b16 both, 3;", "mov.b16 both, 1;", 0),
     Mutation("pair: stages freed in one CTA", PAIR, "mov.b16 both, 3;", "mov.b16 both, 1;", 1),
@@ -116,6 +122,10 @@ MUTATIONS = [
     Mutation("rounded: no fence behind stores", COPIES, r"fence\.proxy\.async\.shared::cta;", ""),
     Mutation("rounded: no wait for an empty stage", COPIES, WAIT, ALWAYS, 0),
     Mutation("rounded: full when three of four warps are done", COPIES, r"(mbarrier\.init[^;]*), 4;", r"\1, 3;", None),
+    Mutation("rounded by a pair: no fence behind stores", COPIED_PAIR, r"fence\.proxy\.async\.shared::cta;", ""),
+    Mutation("rounded by a pair: full when one CTA is done", COPIED_PAIR, r"(mbarrier\.init[^;]*), 8;", r"\1, 4;", None),
+    Mutation("rounded by a pair: no wait for a full stage", COPIED_PAIR, WAIT_FOR_PAIR, ALWAYS, 1),
+    Mutation("rounded by a pair: both are the first", COPIED_PAIR, r"and\.b32 (\s*%r\d+, %r\d+), 1;", r"and.b32 \1, 0;"),
     Mutation("weights: no fence behind stores", WEIGHTS, r"fence\.proxy\.async\.shared::cta;", ""),
     Mutation("weights: no wait for copies", WEIGHTS, r"cp\.async\.wait_group[^;]*;", ""),
     Mutation("weights: wait for fewer copies", WEIGHTS, r"(cp\.async\.wait_group\s+)1", r"\g<1>2"),
@@ -153,7 +163,7 @@ class Subject:
 def main() -> int:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     failures = 0
-    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR, MAPS, COPIES, WEIGHTS)}
+    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR, MIDDLES, MAPS, COPIES, COPIED_PAIR, WEIGHTS)}
     for kernel, subject in subjects.items():
         right, said = subject.is_right(subject.ptx)
         if not right:
