@@ -18,13 +18,13 @@ constexpr int64_t kKiB = 1024;
 
 // clang-format off
 constexpr ChipModel kChips[] = {
-    // name     matrix unit              FP4    e2m1   cvt.rs shared     SMs  PTX
-    {"sm_90a",  MmaUnit::WarpgroupAsync, false, false, false, 227 * kKiB, 132, 81},
-    {"sm_100a", MmaUnit::TensorMemory,   true,  true,  true,  227 * kKiB, 148, 88},
-    {"sm_103a", MmaUnit::TensorMemory,   true,  true,  true,  227 * kKiB, 160, 88},
-    {"sm_110a", MmaUnit::TensorMemory,   true,  true,  false, 227 * kKiB,  20, 90},
-    {"sm_120a", MmaUnit::WarpSync,       true,  true,  false,  99 * kKiB, 188, 87},
-    {"sm_121a", MmaUnit::WarpSync,       true,  true,  false,  99 * kKiB,  48, 88},
+    // name     matrix unit              FP4    e2m1   cvt.rs shared     SMs  ×4   PTX
+    {"sm_90a",  MmaUnit::WarpgroupAsync, false, false, false, 227 * kKiB, 132, 120, 81},
+    {"sm_100a", MmaUnit::TensorMemory,   true,  true,  true,  227 * kKiB, 148, 148, 88},
+    {"sm_103a", MmaUnit::TensorMemory,   true,  true,  true,  227 * kKiB, 160, 160, 88},
+    {"sm_110a", MmaUnit::TensorMemory,   true,  true,  false, 227 * kKiB,  20,  20, 90},
+    {"sm_120a", MmaUnit::WarpSync,       true,  true,  false,  99 * kKiB, 188, 188, 87},
+    {"sm_121a", MmaUnit::WarpSync,       true,  true,  false,  99 * kKiB,  48,  48, 88},
 };
 // clang-format on
 

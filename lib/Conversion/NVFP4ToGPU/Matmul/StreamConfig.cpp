@@ -13,35 +13,10 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Of shared memory: barriers, and what a CTA takes beside its own.
-static constexpr int64_t kOtherBytes = 2048;
 /// Columns of a warp-level instruction.
 static constexpr int64_t kOctet = 8;
 /// Of a multiprocessor.
 static constexpr int64_t kRegisters = 65536, kSchedulers = 4;
-/// Bytes of a bf16.
-static constexpr int64_t kActivationBytes = 2;
-
-/// Of a stage, for the swizzle of its images.
-static constexpr int64_t kStageAlignment = 1024;
-
-int64_t StreamConfig::getTileBytes() const {
-  return kRegisterTileCodeBytes + kRegisterTileScaleBytes;
-}
-
-int64_t StreamConfig::getStageBytes() const {
-  int64_t bytes = getTilesOfStage() * getTileBytes();
-  return isStaged ? llvm::alignTo(getStagedActivationBytes() + bytes,
-                                  kStageAlignment)
-                  : bytes;
-}
-
-int64_t StreamConfig::getActivationBytes() const {
-  return isStaged
-             ? 0
-             : tilesPerRank * kRegisterTileCols * maxRows * kActivationBytes;
-}
-
 MatmulConfig StreamConfig::getUnit() const {
   return {tileM,
           kRegisterTileRows * groupsN,
@@ -130,18 +105,6 @@ static bool isStaged(KernelAttr attr) {
          (groups > 1 || tile[2] == kRegisterTileCols);
 }
 
-/// CTAs that a multiprocessor has memory for.
-static int64_t getCtasPerMultiprocessor(const StreamConfig &config,
-                                        const ChipModel &chip) {
-  // Rows of sums are some words longer than columns.
-  int64_t sums = config.partialSets * config.rowTilesAtOnce *
-                 config.getSlabs() * config.tileM *
-                 (kRegisterTileRows / config.clusters + 4) * 4;
-  int64_t bytes =
-      config.getRingBytes() + config.getActivationBytes() + sums + kOtherBytes;
-  return std::clamp<int64_t>(chip.sharedBytes / bytes, 1, kResident);
-}
-
 /// Whether registers are enough for kResident CTAs: so many does a thread need,
 /// which ptxas does not spill.
 static bool haveRegisters(const StreamConfig &config) {
@@ -160,10 +123,8 @@ static int64_t getResidentClusters(const StreamConfig &config,
                                    const ChipModel &chip) {
   int64_t perMultiprocessor =
       config.isStaged || !config.sharesMultiprocessor ? 1 : kResident;
-  // Parts of a chip have multiprocessors that no larger cluster uses: of an
-  // H200's 132, clusters of four and more take 120.
-  int64_t multiprocessors = config.clusters > 2 ? chip.multiprocessors * 10 / 11
-                                                : chip.multiprocessors;
+  int64_t multiprocessors =
+      config.clusters > 2 ? chip.clusterMultiprocessors : chip.multiprocessors;
   return std::max<int64_t>(1, perMultiprocessor * multiprocessors /
                                   config.clusters);
 }
@@ -198,7 +159,6 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
   config.rowTilesAtOnce = attr.getTile()[1] / kRegisterTileRows;
   config.tilesPerRank = ceilDiv(config.tiles, config.clusters);
   config.stageTiles = attr.getTile()[2] / kRegisterTileCols;
-  config.partialSets = config.rowTilesAtOnce == 1 ? 2 : 1;
   if (config.tilesPerRank * (config.clusters - 1) >= config.tiles)
     return root.emitOpError("expected a part of K for each CTA of a cluster, "
                             "but got ")
@@ -218,7 +178,7 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
            << attr;
   config.sharesMultiprocessor =
       haveRegisters(config) &&
-      getCtasPerMultiprocessor(config, chip) == kResident;
+      config.getBytes() <= StreamMemory::getShare(chip.sharedBytes, kResident);
   config.numClusters =
       std::min(config.rowTiles, ceilDiv(getResidentClusters(config, chip),
                                         getProductsOfLaunch(root)));

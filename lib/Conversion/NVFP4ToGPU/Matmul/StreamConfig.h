@@ -12,6 +12,8 @@
 
 #include "MatmulConfig.h"
 
+#include "nvfp4/Support/StreamMemory.h"
+
 namespace nvfp4 {
 
 /// Warps that multiply one tile of weights, and their threads.
@@ -21,42 +23,22 @@ constexpr int64_t kGroupThreads = 32 * kWarpsPerGroup;
 /// CTAs that a multiprocessor is to hold, if memory lets it.
 constexpr int64_t kResident = 2;
 
-struct StreamConfig {
-  int64_t threads, stages, clusters, maxRows;
-  /// Rows that accumulators are made for.
-  int64_t tileM;
-  /// Groups of warps that share the tiles of a stage, and K; warps that finish
+struct StreamConfig : StreamMemory {
+  int64_t threads;
+  /// Groups of warps that share the tiles of a stage; warps that finish
   /// results.
-  int64_t groupsN, groups, finishers;
+  int64_t groupsN, finishers;
   /// Of the weights; tiles of 128 along K, and of 64 columns of the result.
   int64_t n, k, tiles, rowTiles;
-  /// Tiles of the result of a round; tiles of K of a CTA, and of a stage.
-  int64_t rowTilesAtOnce, tilesPerRank, stageTiles;
-  /// Sets of partial sums in flight.
-  int64_t partialSets;
   /// Clusters that are launched.
   int64_t numClusters;
-  /// Whether activations come with the weights; whether there is memory for two
-  /// CTAs of a multiprocessor.
-  bool isStaged, sharesMultiprocessor;
+  /// Whether there is memory, and registers, for two CTAs of a multiprocessor.
+  bool sharesMultiprocessor;
 
   /// Reports at `root` what no stream kernel can be.
   static mlir::FailureOr<StreamConfig> get(ScaledMatmulOp root, KernelAttr attr,
                                            const ChipModel &chip);
 
-  int64_t getTileBytes() const;
-  int64_t getTilesOfStage() const { return rowTilesAtOnce * stageTiles; }
-  /// Images of 64 columns of activations in a stage.
-  int64_t getImageBytes() const { return tileM * 128; }
-  int64_t getStagedActivationBytes() const {
-    return isStaged ? 2 * stageTiles * getImageBytes() : 0;
-  }
-  int64_t getStageBytes() const;
-  /// Groups of a cluster: parts of a sum.
-  int64_t getSlabs() const { return groups * clusters; }
-  int64_t getRingBytes() const { return stages * getStageBytes(); }
-  /// Of activations that stay.
-  int64_t getActivationBytes() const;
   /// Whether all stages of all CTAs are full.
   bool hasWholeStages() const { return tiles % (clusters * stageTiles) == 0; }
   /// Warps that multiply. Threads: the one that copies, and the first that

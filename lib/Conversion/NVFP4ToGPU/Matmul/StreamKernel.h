@@ -40,8 +40,6 @@ protected:
   // What subclasses give
   //===--------------------------------------------------------------------===//
 
-  /// Shared memory beside the ring, the sums and the barriers.
-  virtual int64_t getActivationBytes() const { return 0; }
   /// Before anything is emitted that only some threads do.
   virtual mlir::LogicalResult begin() { return mlir::success(); }
   /// By all threads, once.
@@ -63,18 +61,6 @@ protected:
   // Where things are in shared memory
   //===--------------------------------------------------------------------===//
 
-  /// Of the slabs of a tile of sums, and of those of a round.
-  int64_t getTileBytes() const {
-    return config.getSlabs() * epilogue.getSlabBytes();
-  }
-  int64_t getSetBytes() const { return config.rowTilesAtOnce * getTileBytes(); }
-  int64_t getBarriersOffset() const {
-    return config.getRingBytes() + config.partialSets * getSetBytes();
-  }
-  int64_t getActivationsOffset() const;
-  int64_t getSharedBytes() const {
-    return getActivationsOffset() + getActivationBytes();
-  }
   /// Of stage or set `index` (i32): it holds what its readers wait for; they
   /// are done with it.
   mlir::Value getBarrier(int64_t first, mlir::Value index);
@@ -86,15 +72,15 @@ protected:
     return getBarrier(2 * config.stages, set);
   }
   mlir::Value getDrained(mlir::Value set) {
-    return getBarrier(2 * config.stages + config.partialSets, set);
+    return getBarrier(2 * config.stages + config.getPartialSets(), set);
   }
   /// The images of activations, then codes, then scales.
   mlir::Value getStage(mlir::Value stage) {
     return a.offset(shared, a.mul(stage, config.getStageBytes()));
   }
   mlir::Value getSet(mlir::Value set) {
-    return a.offset(shared,
-                    a.add(a.mul(set, getSetBytes()), config.getRingBytes()));
+    return a.offset(
+        shared, a.add(a.mul(set, config.getSetBytes()), config.getRingBytes()));
   }
 
   //===--------------------------------------------------------------------===//

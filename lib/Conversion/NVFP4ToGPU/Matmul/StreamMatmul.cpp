@@ -45,16 +45,10 @@ using namespace mlir;
 
 namespace nvfp4 {
 
-static constexpr int64_t kBarrierBytes = 8;
-
-int64_t StreamKernel::getActivationsOffset() const {
-  int64_t barriers = 2 * (config.stages + config.partialSets);
-  return llvm::alignTo(getBarriersOffset() + barriers * kBarrierBytes, 128);
-}
-
 Value StreamKernel::getBarrier(int64_t first, Value index) {
-  return a.offset(shared, a.add(a.mul(index, kBarrierBytes),
-                                getBarriersOffset() + first * kBarrierBytes));
+  constexpr int64_t kBytes = StreamMemory::kBarrierBytes;
+  return a.offset(shared, a.add(a.mul(index, kBytes),
+                                config.getBarriersOffset() + first * kBytes));
 }
 
 void StreamKernel::where(Value condition, function_ref<void()> body) {
@@ -94,7 +88,7 @@ void StreamKernel::emitBarriers() {
     ptx.initBarrier(getFull(a.i32(stage)), getFullArrivals());
     ptx.initBarrier(getEmpty(a.i32(stage)), config.groupsN * kWarpsPerGroup);
   }
-  for (int64_t set = 0; set < config.partialSets; ++set) {
+  for (int64_t set = 0; set < config.getPartialSets(); ++set) {
     ptx.initBarrier(getArrived(a.i32(set)), 1);
     ptx.initBarrier(getDrained(a.i32(set)), config.clusters);
   }
@@ -130,7 +124,7 @@ void StreamKernel::emitWeights(Value number) {
   Value tilesOfRound = getTilesOfRound(round);
   Value full = getFull(stage);
   Value image = a.offset(getStage(stage), config.getStagedActivationBytes());
-  Value bytes = a.mul(a.mul(count, tilesOfRound), config.getTileBytes());
+  Value bytes = a.mul(a.mul(count, tilesOfRound), StreamMemory::kTileBytes);
   ptx.arriveAndExpect(full, a.add(bytes, getBulkBytes()));
   auto emitTile = [&](int64_t i) {
     Value rowTile =
@@ -206,17 +200,16 @@ void StreamKernel::joinCluster(Value round) {
 
 void StreamKernel::waitForReceivers(Value round) {
   joinCluster(round);
-  auto [set, parity] = getUse(round, config.partialSets);
+  auto [set, parity] = getUse(round, config.getPartialSets());
   ptx.waitForCluster(getDrained(set), a.bitXor(parity, 1));
 }
 
 void StreamKernel::sendSums(const CtaContext &cta, ValueRange sums, Value round,
                             Value tile) {
-  Value set = a.rem(round, config.partialSets);
+  Value set = a.rem(round, config.getPartialSets());
   Value slab = a.add(a.mul(rank, config.groups), cta.warpK);
-  Value base =
-      a.offset(getSet(set), a.add(a.mul(tile, getTileBytes()),
-                                  a.mul(slab, epilogue.getSlabBytes())));
+  Value base = a.offset(getSet(set), a.add(a.mul(tile, config.getSumBytes()),
+                                           a.mul(slab, config.getSlabBytes())));
   atom->drain(cta, sums, [&](const AccumulatorChunk &chunk) {
     Value n = a.rem(a.add(chunk.row, chunk.rowOffset), kRegisterTileRows);
     Value receiver = a.div(n, results.tileN);
@@ -249,7 +242,7 @@ void StreamKernel::whereLaterRound(Value round, int64_t later,
 /// Results of the tiles of a round: this CTA's columns of each.
 LogicalResult StreamKernel::emitTiles(const CtaContext &cta, Value round,
                                       ProductFinish &finish) {
-  Value set = getSet(a.rem(round, config.partialSets));
+  Value set = getSet(a.rem(round, config.getPartialSets()));
   auto loop = scf::ForOp::create(b, a.i32(0), getTilesOfRound(round), a.i32(1));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
@@ -267,7 +260,7 @@ LogicalResult StreamKernel::emitTiles(const CtaContext &cta, Value round,
   }
   MatmulTile tile{a.index(0), a.toIndex(first), a.index(0), {}};
   return epilogue.emitStaged(kernel, cta, extents, tile, finish,
-                             a.offset(set, a.mul(i, getTileBytes())),
+                             a.offset(set, a.mul(i, config.getSumBytes())),
                              config.getSlabs());
 }
 
@@ -277,7 +270,7 @@ LogicalResult StreamKernel::emitResults() {
   Value isFirst = a.equal(own, 0);
   where(isFirst, [&] {
     expectSums(a.i32(0), a.i32(0));
-    for (int64_t set = 1; set < config.partialSets; ++set)
+    for (int64_t set = 1; set < config.getPartialSets(); ++set)
       whereLaterRound(a.i32(0), set,
                       [&] { expectSums(a.i32(set), a.i32(set)); });
   });
@@ -291,15 +284,15 @@ LogicalResult StreamKernel::emitResults() {
   if (failed(emitStages(round, own)))
     return failure();
   Value set, parity;
-  std::tie(set, parity) = getUse(round, config.partialSets);
+  std::tie(set, parity) = getUse(round, config.getPartialSets());
   ptx.waitForCluster(getArrived(set), parity);
   if (failed(emitTiles(CtaContext(b, results, own), round, *finish)))
     return failure();
   // Before others overwrite what has been read.
   ptx.syncThreads(1, results.threads);
   ptx.syncWarp();
-  whereLaterRound(round, config.partialSets, [&] {
-    Value later = a.add(round, config.partialSets);
+  whereLaterRound(round, config.getPartialSets(), [&] {
+    Value later = a.add(round, config.getPartialSets());
     where(isFirst, [&] { expectSums(set, later); });
     where(a.less(own, config.clusters),
           [&] { ptx.arriveRemote(ptx.mapToRank(getDrained(set), own)); });
@@ -378,7 +371,7 @@ KernelVariant StreamKernel::getVariant() {
       kernel.getFunction(),
       kernel.getGrid(one * (config.numClusters * config.clusters), constant,
                      constant),
-      getServedSet(kernel, unit, extents), config.threads, getSharedBytes()};
+      getServedSet(kernel, unit, extents), config.threads, config.getBytes()};
   variant.clusters = config.clusters;
   return variant;
 }

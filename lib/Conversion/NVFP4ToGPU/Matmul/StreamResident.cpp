@@ -40,9 +40,6 @@ public:
                                    {config.tileM, 1, false})) {}
 
 private:
-  int64_t getActivationBytes() const override {
-    return config.getActivationBytes();
-  }
   LogicalResult emitActivations() override;
   void emitRound(Value round) override;
 
@@ -133,7 +130,7 @@ void ResidentStream::storeChunk(Value row, Value chunk, Value values) {
             a.add(a.mul(half, kLineBytes / 2), a.mul(a.rem(inLine, 4), 4)));
   Value words =
       LLVM::BitcastOp::create(b, VectorType::get(4, b.getI32Type()), values);
-  Value target = a.offset(shared, a.add(first, getActivationsOffset()));
+  Value target = a.offset(shared, a.add(first, config.getActivationsOffset()));
   for (int64_t lane = 0; lane < 4; ++lane)
     LLVM::StoreOp::create(
         b, LLVM::ExtractElementOp::create(b, words, a.i32(lane)),
@@ -267,7 +264,7 @@ SmallVector<Value> ResidentStream::loadActivations(Value tile, int64_t half,
   for (int64_t piece = 0; piece < 2; ++piece) {
     Value offset = a.add(line, a.bitXor(place, piece * 64));
     Value words = LLVM::LoadOp::create(
-        b, type, a.offset(shared, a.add(offset, getActivationsOffset())),
+        b, type, a.offset(shared, a.add(offset, config.getActivationsOffset())),
         /*alignment=*/kPieceBytes);
     for (int64_t i = 0; i < 4; ++i)
       registers.push_back(LLVM::ExtractElementOp::create(b, words, a.i32(i)));

@@ -260,9 +260,10 @@ SmallVector<Attribute> nvfp4::chooseWarpgroups(MLIRContext *context,
 
 SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
                                             const Product &product,
-                                            const ChipModel &chip) {
+                                            const ChipModel &chip,
+                                            std::string &missed) {
   if (product.isInRegisters)
-    return chooseStreams(context, product, chip);
+    return chooseStreams(context, product, chip, missed);
   bool isScaled = product.lhs.blockColumns && product.rhs.blockColumns;
   if (chip.mmaUnit == MmaUnit::TensorMemory && isScaled)
     return chooseTensorMemory(context, product, chip);

@@ -47,16 +47,19 @@ struct Product {
 int64_t getSharedBytes(const Product &product, KernelAttr kernel);
 
 /// The kernels of a product, in the order in which they are tried. Empty if no
-/// tile fits the chip.
+/// tile fits the chip. `missed` tells of kernels that would be better and
+/// cannot be, or stays empty.
 llvm::SmallVector<mlir::Attribute> chooseKernels(mlir::MLIRContext *context,
                                                  const Product &product,
-                                                 const ChipModel &chip);
+                                                 const ChipModel &chip,
+                                                 std::string &missed);
 
 /// The kernels of a product with weights in the registers layout (
 /// StreamChoice.cpp), likewise.
 llvm::SmallVector<mlir::Attribute> chooseStreams(mlir::MLIRContext *context,
                                                  const Product &product,
-                                                 const ChipModel &chip);
+                                                 const ChipModel &chip,
+                                                 std::string &missed);
 
 /// Kernels of warpgroups, one of which copies, for more than `least` rows: for
 /// more and more, and the last one for any number. Where the rows are known

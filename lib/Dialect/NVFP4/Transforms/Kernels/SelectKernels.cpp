@@ -304,8 +304,9 @@ LogicalResult SelectKernelsPass::select(Operation *op, const Product &product) {
   ++numProducts;
   if (op->hasAttr(kKernelAttrName))
     return verifyWritten(op, product, *model);
+  std::string missed;
   SmallVector<Attribute> kernels =
-      chooseKernels(op->getContext(), product, *model);
+      chooseKernels(op->getContext(), product, *model, missed);
   if (kernels.empty())
     return op->emitOpError("expected a tile that fits ")
            << model->sharedBytes << " bytes of shared memory, but got none";
@@ -314,6 +315,8 @@ LogicalResult SelectKernelsPass::select(Operation *op, const Product &product) {
   std::string text;
   llvm::raw_string_ostream(text) << attr;
   remark::passed(op->getLoc(), getRemarkOpts()) << text;
+  if (!missed.empty())
+    remark::missed(op->getLoc(), getRemarkOpts()) << missed;
   return success();
 }
 

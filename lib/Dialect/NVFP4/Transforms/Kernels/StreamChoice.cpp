@@ -15,6 +15,7 @@
 
 #include "nvfp4/Support/RegisterLayout.h"
 #include "nvfp4/Support/ScaleLayout.h"
+#include "nvfp4/Support/StreamMemory.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -35,6 +36,9 @@ constexpr StreamWarps kStreamWarps[] = {
     { 8, 4, 1, 8},
 };
 // clang-format on
+static constexpr int64_t kWarpsPerGroup = 4;
+/// CTAs of the smallest cluster.
+static constexpr int64_t kLeastClusters = 2;
 
 /// Tiles of K in a stage. Two stages for each group leave room for a second
 /// CTA. Where each CTA has one tile of the result, fewer and longer copies are
@@ -45,25 +49,29 @@ static int64_t getStageTiles(const Product &product, int64_t clusters,
   return tiles * clusters <= chip.multiprocessors ? 4 : 2;
 }
 
-/// Bytes of shared memory of a stream for `rows` rows: weights, activations,
-/// and sums on their way.
-static int64_t getStreamBytes(const Product &product, const StreamWarps &warps,
-                              int64_t clusters, int64_t stageTiles) {
-  int64_t tile = kRegisterTileCodeBytes + kRegisterTileScaleBytes;
-  int64_t depth = ceilDiv(ceilDiv(product.depth, kRegisterTileCols), clusters) *
-                  kRegisterTileCols;
-  int64_t columns = kRegisterTileRows / clusters;
-  int64_t sums = 2 * warps.groups * clusters *
-                 std::max<int64_t>(warps.maxRows, 8) * (columns + 4) * 4;
-  constexpr int64_t kBarriers = 1024;
-  return warps.stages * stageTiles * tile + depth * warps.maxRows * 2 + sums +
-         kBarriers;
+static int64_t getDepthTiles(const Product &product) {
+  return ceilDiv(product.depth, kRegisterTileCols);
+}
+static int64_t getTilesPerRank(const Product &product, int64_t clusters) {
+  return ceilDiv(getDepthTiles(product), clusters);
 }
 
 /// Whether each CTA of a cluster has a part of K.
 static bool sharesDepth(const Product &product, int64_t clusters) {
-  int64_t tiles = ceilDiv(product.depth, kRegisterTileCols);
-  return ceilDiv(tiles, clusters) * (clusters - 1) < tiles;
+  return getTilesPerRank(product, clusters) * (clusters - 1) <
+         getDepthTiles(product);
+}
+
+static KernelAttr getAttr(MLIRContext *context, const StreamMemory &memory,
+                          int64_t groupsN, int64_t finishers) {
+  int64_t warps = kWarpsPerGroup * groupsN;
+  return KernelAttr::get(context, KernelSchedule::Stream,
+                         32 * (warps * memory.groups + 1 + finishers),
+                         {memory.tileM,
+                          memory.rowTilesAtOnce * kRegisterTileRows,
+                          memory.stageTiles * kRegisterTileCols},
+                         {1, warps, memory.groups}, memory.stages,
+                         /*swapped=*/true, memory.maxRows, memory.clusters);
 }
 
 static KernelAttr chooseStream(MLIRContext *context, const Product &product,
@@ -72,87 +80,64 @@ static KernelAttr chooseStream(MLIRContext *context, const Product &product,
   // Two CTAs share K where they can: so there are enough for small layers, and
   // larger clusters leave multiprocessors idle. One alone is no cluster, in
   // which `st.async` is an illegal instruction of an H200.
-  int64_t clusters = 0, stageTiles = 0;
-  for (int64_t next : {2, 4, 8}) {
-    if (clusters != 0 || !sharesDepth(product, next))
-      continue;
-    for (int64_t tiles : {getStageTiles(product, next, chip), int64_t(2)})
-      if (clusters == 0 &&
-          getStreamBytes(product, warps, next, tiles) <= chip.sharedBytes) {
-        clusters = next;
-        stageTiles = tiles;
-      }
-  }
-  if (clusters == 0)
-    return {};
-  return KernelAttr::get(context, KernelSchedule::Stream,
-                         32 * (4 * warps.groups + 1 + warps.finishers),
-                         {std::max<int64_t>(warps.maxRows, 8),
-                          kRegisterTileRows, stageTiles * kRegisterTileCols},
-                         {1, 4, warps.groups}, warps.stages, /*swapped=*/true,
-                         warps.maxRows, clusters);
+  StreamMemory memory{std::max<int64_t>(warps.maxRows, 8),
+                      warps.maxRows,
+                      /*rowTilesAtOnce=*/1,
+                      warps.groups,
+                      /*clusters=*/0,
+                      warps.stages,
+                      /*stageTiles=*/0,
+                      /*tilesPerRank=*/0,
+                      /*isStaged=*/false};
+  auto fits = [&](int64_t clusters, int64_t stageTiles) {
+    memory.clusters = clusters;
+    memory.stageTiles = stageTiles;
+    memory.tilesPerRank = getTilesPerRank(product, clusters);
+    return memory.getBytes() <= chip.sharedBytes;
+  };
+  for (int64_t clusters : {kLeastClusters, int64_t(4), int64_t(8)})
+    for (int64_t tiles : {getStageTiles(product, clusters, chip), int64_t(2)})
+      if (sharesDepth(product, clusters) && fits(clusters, tiles))
+        return getAttr(context, memory, /*groupsN=*/1, warps.finishers);
+  return {};
 }
 
 //===----------------------------------------------------------------------===//
 // Activations that come with the weights
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// A stream whose stages have activations: tiles of the result at once, each a
-/// group of warps; groups that share K; stages, and their tiles of K.
-struct StagedStream {
-  int64_t rows, rowTiles, groups, stages, stageTiles;
-};
-} // namespace
-
 /// Rows of such kernels, and up to which registers are enough for two on a
 /// multiprocessor; CTAs that share K, and tiles at once.
 static constexpr int64_t kStagedRows[] = {16, 32, 64}, kSharingRows = 32;
 static constexpr int64_t kStagedClusters = 2, kMostRowTiles = 4;
 static constexpr int64_t kMostStages = 8;
-/// To which a stage is aligned.
-static constexpr int64_t kStageAlignment = 1024;
-
-static int64_t getStageBytes(const StagedStream &stream) {
-  int64_t tile = kRegisterTileCodeBytes + kRegisterTileScaleBytes;
-  int64_t bytes = stream.stageTiles * (stream.rowTiles * tile +
-                                       stream.rows * kRegisterTileCols * 2);
-  return roundUpTo(bytes, kStageAlignment);
-}
-
-/// Bytes beside the stages: sums on their way, in two sets where there are
-/// several rounds of one tile, and barriers.
-static int64_t getOtherBytes(const StagedStream &stream) {
-  int64_t sets = stream.rowTiles == 1 ? 2 : 1;
-  int64_t columns = kRegisterTileRows / kStagedClusters;
-  return sets * stream.rowTiles * stream.groups * kStagedClusters *
-             stream.rows * (columns + 4) * 4 +
-         kStageAlignment;
-}
 
 /// Gives `stream` the stages that `bytes` of memory have room for; whether they
 /// are enough. A group needs two: it knows that it has read one when it is at
 /// the next.
-static bool fitStages(StagedStream &stream, int64_t bytes, int64_t least) {
-  int64_t room = (bytes - getOtherBytes(stream)) / getStageBytes(stream);
-  stream.stages =
-      std::min(room, std::max(kMostStages / stream.stageTiles, least)) /
-      stream.groups * stream.groups;
-  return stream.stages >= std::max(least, 2 * stream.groups);
+static bool fitStages(StreamMemory &stream, int64_t bytes, int64_t least) {
+  int64_t most = std::max(kMostStages / stream.stageTiles, least);
+  for (stream.stages = most / stream.groups * stream.groups;
+       stream.stages >= std::max(least, 2 * stream.groups);
+       stream.stages -= stream.groups)
+    if (stream.getBytes() <= bytes)
+      return true;
+  return false;
 }
 
 /// Longer copies are faster; with half of the memory the next kernel starts
 /// under the end of this one, which is worth more where there is little to do
 /// (measured on an H200).
-static bool chooseStages(StagedStream &stream, bool hasPairs,
+static bool chooseStages(StreamMemory &stream, bool hasPairs,
                          const ChipModel &chip) {
   constexpr int64_t kLeast = 3;
-  int64_t half = chip.sharedBytes / 2 - kStageAlignment;
+  int64_t half = StreamMemory::getShare(chip.sharedBytes, 2);
   for (int64_t bytes : {half, chip.sharedBytes})
     for (int64_t tiles : {2, 1}) {
-      if (bytes == half && (stream.rowTiles > 2 || stream.rows > kSharingRows))
+      if (bytes == half &&
+          (stream.rowTilesAtOnce > 2 || stream.tileM > kSharingRows))
         continue;
-      if (tiles == 2 && (!hasPairs || stream.rowTiles == 1))
+      if (tiles == 2 && (!hasPairs || stream.rowTilesAtOnce == 1))
         continue;
       stream.stageTiles = tiles;
       if (fitStages(stream, bytes, kLeast))
@@ -167,52 +152,74 @@ static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
     return {};
   int64_t tiles = ceilDiv(product.columns, kRegisterTileRows);
   int64_t ofCluster = ceilDiv(tiles * kStagedClusters, chip.multiprocessors);
-  int64_t depth = ceilDiv(product.depth, kRegisterTileCols);
+  int64_t depth = getDepthTiles(product);
   bool hasPairs = depth % (2 * kStagedClusters) == 0;
-  StagedStream stream;
-  stream.rows = rows;
-  stream.rowTiles = std::min(ofCluster, kMostRowTiles);
+  StreamMemory stream{rows,
+                      rows,
+                      std::min(ofCluster, kMostRowTiles),
+                      /*groups=*/0,
+                      kStagedClusters,
+                      /*stages=*/0,
+                      /*stageTiles=*/0,
+                      getTilesPerRank(product, kStagedClusters),
+                      /*isStaged=*/true};
   // One tile does not keep a multiprocessor busy.
-  for (stream.groups = stream.rowTiles == 1 ? 4 : 1; stream.groups != 0;
+  for (stream.groups = stream.rowTilesAtOnce == 1 ? 4 : 1; stream.groups != 0;
        stream.groups /= 2)
     if (stream.groups * kStagedClusters <= depth &&
         chooseStages(stream, hasPairs, chip))
       break;
   if (stream.groups == 0)
     return {};
-  int64_t warps = 4 * stream.rowTiles;
+  int64_t warps = kWarpsPerGroup * stream.rowTilesAtOnce;
   // Whole fours of warps, or not many more: ptxas counts registers so.
   int64_t finishers = warps * stream.groups == 16 ? 2
                       : rows == 16 && warps == 8  ? 1
                                                   : 3;
-  return KernelAttr::get(context, KernelSchedule::Stream,
-                         32 * (warps * stream.groups + 1 + finishers),
-                         {rows, stream.rowTiles * kRegisterTileRows,
-                          stream.stageTiles * kRegisterTileCols},
-                         {1, warps, stream.groups}, stream.stages,
-                         /*swapped=*/true,
-                         /*maxRows=*/rows, kStagedClusters);
+  return getAttr(context, stream, stream.rowTilesAtOnce, finishers);
 }
 
 //===----------------------------------------------------------------------===//
 // All
 //===----------------------------------------------------------------------===//
 
+/// Why no stream serves some number of rows.
+static std::string whyNoStream(const Product &product, const ChipModel &chip) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (product.isBatched)
+    os << "operands have batch dimensions";
+  else if (!product.isPacked)
+    os << "weights are not the package's, and may not be there before the run";
+  else if (!sharesDepth(product, kLeastClusters))
+    os << "K of " << product.depth << " has no part of " << kRegisterTileCols
+       << " for each of " << kLeastClusters << " CTAs";
+  else
+    os << "what K of " << product.depth << " needs does not fit "
+       << chip.sharedBytes << " bytes of shared memory";
+  return text;
+}
+
 SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
                                             const Product &product,
-                                            const ChipModel &chip) {
+                                            const ChipModel &chip,
+                                            std::string &missed) {
   SmallVector<Attribute> kernels;
   bool isDynamic = ShapedType::isDynamic(product.rows);
+  bool canStream = !product.isBatched && product.isPacked;
   int64_t served = 0;
+  SmallVector<int64_t> without;
   auto add = [&](int64_t rows, function_ref<KernelAttr()> choose) {
     bool mayBe = isDynamic ? product.rowMultiple <= rows
                            : product.rows > served && product.rows <= rows;
-    if (product.isBatched || !product.isPacked || !mayBe)
+    if (!mayBe)
       return;
-    if (KernelAttr kernel = choose()) {
+    if (KernelAttr kernel = canStream ? choose() : KernelAttr()) {
       kernels.push_back(kernel);
       served = rows;
+      return;
     }
+    without.push_back(rows);
   };
   for (const StreamWarps &warps : kStreamWarps)
     add(warps.maxRows,
@@ -220,6 +227,14 @@ SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
   for (int64_t rows : kStagedRows)
     add(rows, [&] { return chooseStaged(context, product, chip, rows); });
   bool isServed = !isDynamic && !kernels.empty();
+  // Larger streams serve fewer rows, too.
+  llvm::erase_if(without, [&](int64_t rows) { return rows <= served; });
+  if (!without.empty()) {
+    llvm::raw_string_ostream os(missed);
+    os << "no stream for up to ";
+    llvm::interleaveComma(without, os);
+    os << " rows: " << whyNoStream(product, chip);
+  }
   if (!isServed)
     llvm::append_range(kernels,
                        chooseWarpgroups(context, product, served, chip));

@@ -1,4 +1,5 @@
-// RUN: nvfp4-opt %s --nvfp4-select-kernels=chip=sm_90a | FileCheck %s
+// RUN: nvfp4-opt %s --nvfp4-select-kernels=chip=sm_90a --remarks-filter-missed="nvfp4.*" --remark-format=emitRemark 2>%t.remarks | FileCheck %s
+// RUN: FileCheck %s --check-prefix=REMARK --implicit-check-not="no stream" <%t.remarks
 
 !w = !nvfp4.tensor<384x384, nvfp4, layout = registers>
 
@@ -35,7 +36,10 @@ func.func @none(%x: tensor<0x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> ten
   return %d : tensor<0x384xbf16>
 }
 
-// K of a tile of weights leaves no part for a second CTA of a cluster.
+// K of a tile of weights leaves no part for a second CTA of a cluster. Where
+// there is no stream a remark says so.
+
+// REMARK: remark: [Missed] SelectKernels{{.*}}no stream for up to 8, 16, 32, 64 rows: K of 128 has no part of 128 for each of 2 CTAs
 
 // CHECK-LABEL: func @short
 // CHECK: nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 256, tile = 64x64x64, {{.*}} swapped = true>]}
@@ -45,8 +49,22 @@ func.func @short(%x: tensor<5x128xbf16>, %w: !nvfp4.tensor<384x128, nvfp4, layou
   return %d : tensor<5x384xbf16>
 }
 
+// Eight rows of so long a K do not stay in shared memory: they come with the
+// weights, as sixteen do.
+
+// CHECK-LABEL: func @long
+// CHECK: nvfp4.kernel = [#nvfp4.kernel<stream, {{.*}} max_rows = 2, clusters = 4>,
+// CHECK-SAME: #nvfp4.kernel<stream, {{.*}} max_rows = 16, clusters = 2>,
+func.func @long(%x: tensor<?x131072xbf16>, %w: !nvfp4.tensor<64x131072, nvfp4, layout = registers> {nvfp4.packed = @pack.long})
+    -> tensor<?x64xf32> {
+  %d = nvfp4.matmul %x, %w : tensor<?x131072xbf16>, !nvfp4.tensor<64x131072, nvfp4, layout = registers> -> tensor<?x64xf32>
+  return %d : tensor<?x64xf32>
+}
+
 // Streams copy weights before earlier kernels end: weights of a run may not be
 // there yet.
+
+// REMARK: remark: [Missed] SelectKernels{{.*}}no stream for up to 8, 16, 32, 64 rows: weights are not the package's, and may not be there before the run
 
 // CHECK-LABEL: func @weights_of_a_run
 // CHECK: nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 256, {{.*}}>]}
@@ -64,6 +82,13 @@ func.func @flattened(%x: tensor<?x64x384xf32>, %w: !w {nvfp4.packed = @pack.fc})
   %r = arith.truncf %c : tensor<?x384xf32> to tensor<?x384xbf16>
   %d = nvfp4.matmul %r, %w : tensor<?x384xbf16>, !w -> tensor<?x384xf32>
   return %d : tensor<?x384xf32>
+}
+
+func.func private @pack.long(%w: tensor<64x131072xf32> {nvfp4.weight = "long.weight"})
+    -> !nvfp4.tensor<64x131072, nvfp4, layout = registers> attributes {nvfp4.pack = "long.weight"} {
+  %g = nvfp4.global_scale %w : tensor<64x131072xf32> -> tensor<f32>
+  %q = nvfp4.quantize %w global_scale %g : tensor<64x131072xf32>, tensor<f32> -> !nvfp4.tensor<64x131072, nvfp4, layout = registers>
+  return %q : !nvfp4.tensor<64x131072, nvfp4, layout = registers>
 }
 
 func.func private @pack.short(%w: tensor<384x128xf32> {nvfp4.weight = "short.weight"})

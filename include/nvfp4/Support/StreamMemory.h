@@ -1,0 +1,92 @@
+//===- StreamMemory.h - Shared memory of a stream kernel --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a CTA of a `stream` keeps in shared memory: a ring of stages, sums on
+// their way, barriers, and activations that stay. Those who choose kernels and
+// those who generate them must agree on it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_SUPPORT_STREAMMEMORY_H
+#define NVFP4_SUPPORT_STREAMMEMORY_H
+
+#include "nvfp4/Support/RegisterLayout.h"
+
+namespace nvfp4 {
+
+struct StreamMemory {
+  /// Rows that accumulators are made for, and that activations may have.
+  int64_t tileM, maxRows;
+  /// Tiles of the result of a round; groups of warps that share K, and CTAs.
+  int64_t rowTilesAtOnce, groups, clusters;
+  int64_t stages;
+  /// Tiles of K in a stage, and of a CTA.
+  int64_t stageTiles, tilesPerRank;
+  /// Whether activations come with the weights: in images of 64 columns, lines
+  /// of 128 bytes.
+  bool isStaged;
+
+  /// Of a stage, for the swizzle of its images.
+  static constexpr int64_t kStageAlignment = 1024;
+  static constexpr int64_t kBarrierBytes = 8;
+  /// What a CTA takes beside its own.
+  static constexpr int64_t kSystemBytes = 1024;
+  /// Of a tile of weights.
+  static constexpr int64_t kTileBytes =
+      kRegisterTileCodeBytes + kRegisterTileScaleBytes;
+
+  int64_t getTilesOfStage() const { return rowTilesAtOnce * stageTiles; }
+  int64_t getImageBytes() const { return tileM * 128; }
+  int64_t getStagedActivationBytes() const {
+    return isStaged ? 2 * stageTiles * getImageBytes() : 0;
+  }
+  int64_t getStageBytes() const {
+    int64_t bytes = getStagedActivationBytes() + getTilesOfStage() * kTileBytes;
+    return isStaged ? alignTo(bytes, kStageAlignment) : bytes;
+  }
+  int64_t getRingBytes() const { return stages * getStageBytes(); }
+
+  /// Sums of a CTA's columns of a tile: f32, rows some words longer than
+  /// columns; a slab from each group of the cluster.
+  int64_t getSlabBytes() const {
+    return tileM * (kRegisterTileRows / clusters + 4) * 4;
+  }
+  int64_t getSlabs() const { return groups * clusters; }
+  /// Of a tile, and of a round. One set is read while the next is filled, where
+  /// rounds are short.
+  int64_t getSumBytes() const { return getSlabs() * getSlabBytes(); }
+  int64_t getSetBytes() const { return rowTilesAtOnce * getSumBytes(); }
+  int64_t getPartialSets() const { return rowTilesAtOnce == 1 ? 2 : 1; }
+
+  /// Two for each stage and each set.
+  int64_t getBarriersOffset() const {
+    return getRingBytes() + getPartialSets() * getSetBytes();
+  }
+  int64_t getActivationsOffset() const {
+    return alignTo(getBarriersOffset() +
+                       2 * (stages + getPartialSets()) * kBarrierBytes,
+                   128);
+  }
+  int64_t getActivationBytes() const {
+    return isStaged ? 0 : tilesPerRank * kRegisterTileCols * maxRows * 2;
+  }
+  int64_t getBytes() const {
+    return getActivationsOffset() + getActivationBytes();
+  }
+
+  /// What each of so many CTAs of a multiprocessor may have, where one may have
+  /// `ofOne`.
+  static int64_t getShare(int64_t ofOne, int64_t ctas) {
+    return (ofOne + kSystemBytes) / ctas - kSystemBytes;
+  }
+
+private:
+  static int64_t alignTo(int64_t bytes, int64_t alignment) {
+    return (bytes + alignment - 1) / alignment * alignment;
+  }
+};
+
+} // namespace nvfp4
+
+#endif // NVFP4_SUPPORT_STREAMMEMORY_H
