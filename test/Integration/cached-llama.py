@@ -84,8 +84,8 @@ def check(weights, policy: str, chips: tuple[str, ...], error: float) -> None:
 
 def main() -> None:
     weights = make_weights()
-    check(weights, "none", ("sm_120a",), 3e-2)
-    check(weights, "weight-only", ("sm_120a", "sm_90a"), 3e-2)
+    check(weights, "none", ("sm_120a", "sm_100a"), 3e-2)
+    check(weights, "weight-only", ("sm_120a", "sm_90a", "sm_100a"), 3e-2)
     finish()
 
 

@@ -6,6 +6,7 @@ order and activations of bf16 do, for any number of sentences.
     gpu-minilm.py WEIGHTS                      two sentences end to end, and the linear layers of one block
     gpu-minilm.py WEIGHTS --sentences 64       more of them; about 10 s each
     gpu-minilm.py WEIGHTS --blocks 6           the linear layers of all blocks
+    gpu-minilm.py WEIGHTS --policies inference weight-only mlp-only
 
 RUN: %python %s %minilm_weights
 REQUIRES: numpy, minilm-weights
@@ -43,8 +44,9 @@ BAND_MEAN, BAND_WORST, FIDELITY = 2.52e-3, 1.52e-2, 1e-3
 SLACK = 1.25
 # Weights alone in 4 bits: the largest error, as a share of the largest value, and the worst cosine of a token.
 ERROR, COSINE = 2e-2, 0.9999
-# Kernels for a few rows and for many.
-COUNTS = (1, 5)
+# Chips that multiply 16-bit operands in warpgroups, or in tensor memory, and numbers of sentences: of the first, there are
+# kernels for a few rows and for many.
+WEIGHT_ONLY = {"sm_90a": (1, 5), "sm_100a": (2,)}
 
 
 def compile_minilm(weights: Path, target: str, policy: str = "inference") -> Path:
@@ -53,27 +55,27 @@ def compile_minilm(weights: Path, target: str, policy: str = "inference") -> Pat
     return package
 
 
-def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray, expected: np.ndarray, chip: str) -> None:
+def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray, expected: np.ndarray, chip: str, policy: str) -> None:
     mask, count = inputs["attention_mask"], len(exact)
-    package = compile_minilm(weights, chip)
+    package = compile_minilm(weights, chip, policy)
     begin = time.monotonic()
     got = run(package, inputs, None, ["--device=sim"])["last_hidden_state"]
     embeddings = {name: minilm_numpy.embed(hidden, mask) for name, hidden in (("cpu", expected), ("sim", got))}
     fidelity = {name: (rows * exact).sum(axis=1) for name, rows in embeddings.items()}
     loss = 1 - (embeddings["cpu"].astype(np.float64) * embeddings["sim"]).sum(axis=1)
-    print(f"{chip}: {count} sentences in {time.monotonic() - begin:.1f} s; 1 - cosine to the CPU's: {loss.mean():.2e}, worst {loss.max():.2e};", end=" ")
+    print(f"{policy}, {chip}: {count} sentences in {time.monotonic() - begin:.1f} s; 1 - cosine to the CPU's: {loss.mean():.2e}, worst {loss.max():.2e};", end=" ")
     print(f"mean cosine to FP32 {fidelity['sim'].mean():.5f}, the CPU's {fidelity['cpu'].mean():.5f}")
     # The mean of a few sentences may be as bad as the worst of many.
     bound = BAND_MEAN if count == 64 else BAND_WORST
-    expect(f"{chip}: end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= 2 * BAND_WORST, loss)
+    expect(f"{policy}, {chip}: end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= 2 * BAND_WORST, loss)
     apart = abs(fidelity["sim"].mean() - fidelity["cpu"].mean())
-    expect(f"{chip}: end to end, to FP32", apart <= (FIDELITY if count == 64 else BAND_WORST), apart)
+    expect(f"{policy}, {chip}: end to end, to FP32", apart <= (FIDELITY if count == 64 else BAND_WORST), apart)
 
 
-def check_weight_only(weights: Path, inputs: dict[str, np.ndarray]) -> None:
-    """A chip that multiplies 16-bit operands in warpgroups."""
-    cpu, chip = (compile_minilm(weights, target, "weight-only") for target in ("cpu", "sm_90a"))
-    for count in COUNTS:
+def check_weight_only(weights: Path, inputs: dict[str, np.ndarray], target: str) -> None:
+    cpu, chip = (compile_minilm(weights, name, "weight-only") for name in ("cpu", target))
+    for count in WEIGHT_ONLY[target]:
+        what = f"weight-only, {target}, {count} sentences"
         some = {name: array[:count] for name, array in inputs.items()}
         a, b = (
             run(package, some, None, options)["last_hidden_state"].astype(np.float64)
@@ -81,9 +83,9 @@ def check_weight_only(weights: Path, inputs: dict[str, np.ndarray]) -> None:
         )
         largest = np.abs(a - b).max() / np.abs(a).max()
         cosines = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
-        print(f"weight-only, {count} sentences: error {largest:.1e}, worst cosine {cosines.min():.6f}")
-        expect(f"weight-only, {count} sentences: error", largest <= ERROR, largest)
-        expect(f"weight-only, {count} sentences: worst cosine", cosines.min() >= COSINE, cosines.min())
+        print(f"{what}: error {largest:.1e}, worst cosine {cosines.min():.6f}")
+        expect(f"{what}: error", largest <= ERROR, largest)
+        expect(f"{what}: worst cosine", cosines.min() >= COSINE, cosines.min())
 
 
 def capture(tensors: dict[str, np.ndarray], inputs: dict[str, np.ndarray], blocks: int) -> dict[str, np.ndarray]:
@@ -121,16 +123,19 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=2)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--chips", nargs="+", default=list(CHIPS))
+    parser.add_argument("--policies", nargs="+", default=["inference"])
     options = parser.parse_args()
     inputs = read_safetensors(inputs_folder() / "minilm_input.safetensors")
     exact = read_safetensors(inputs_folder() / "minilm_embeddings.safetensors")["embeddings"][: options.sentences]
     given = {name: array[: options.sentences] for name, array in inputs.items()}
-    expected = run(compile_minilm(options.weights, "cpu"), given)["last_hidden_state"]
-    for chip in options.chips:
-        with group(f"{chip}: end to end"):
-            check_model(options.weights, given, exact, expected, chip)
-    with group("weights alone"):
-        check_weight_only(options.weights, inputs)
+    for policy in options.policies:
+        expected = run(compile_minilm(options.weights, "cpu", policy), given)["last_hidden_state"]
+        for chip in options.chips:
+            with group(f"{policy}, {chip}: end to end"):
+                check_model(options.weights, given, exact, expected, chip, policy)
+    for chip in WEIGHT_ONLY:
+        with group(f"weights alone, {chip}"):
+            check_weight_only(options.weights, inputs, chip)
     first = {name: array[:2] for name, array in inputs.items()}
     check_layers(options.weights, first, options.blocks, options.chips[0])
     finish()

@@ -40,15 +40,15 @@ def compile_model(model: str, policy: str, target: str) -> Path:
 
 
 def check(model: str, policy: str, error: float, cosine: float, chip: str = CHIPS[0]) -> None:
-    with group(f"{model}, {policy}"):
+    with group(f"{model}, {policy}, {chip}"):
         inputs = read_safetensors(inputs_folder() / "llama_input.safetensors")
         a = run(compile_model(model, policy, "cpu"), inputs)["logits"].astype(np.float64)
         b = run(compile_model(model, policy, chip), inputs, options=["--device=sim"])["logits"].astype(np.float64)
         largest = np.abs(a - b).max() / np.abs(a).max()
         cosines = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
-        print(f"{model}, {policy}: error {largest:.1e}, mean cosine {cosines.mean():.5f}")
-        expect(f"{model}, {policy}: error", largest <= error, largest)
-        expect(f"{model}, {policy}: mean cosine", cosines.mean() >= cosine, cosines.mean())
+        print(f"{model}, {policy}, {chip}: error {largest:.1e}, mean cosine {cosines.mean():.5f}")
+        expect(f"{model}, {policy}, {chip}: error", largest <= error, largest)
+        expect(f"{model}, {policy}, {chip}: mean cosine", cosines.mean() >= cosine, cosines.mean())
 
 
 def main() -> None:
@@ -65,6 +65,10 @@ def main() -> None:
     check("llama_dynamic", "inference", 1, 0.98, CHIPS[2])
     for chip in (CHIPS[0], CHIPS[3]):
         check("llama_dynamic", "static_scales.json", 1, 0.98, chip)
+    check("llama_dynamic", "inference", 1, 0.98, CHIPS[3])
+    check("llama_dynamic", "weight-only", 2e-2, 0.9999, CHIPS[3])
+    check("llama", "mlp-only", 1e-1, 0.999, CHIPS[3])
+    check("llama_bf16", "none", 1e-5, 0.999999, CHIPS[3])
     finish()
 
 
