@@ -22,7 +22,7 @@ STATIC = Format(convention="multiply")
 @dataclass(frozen=True)
 class Case:
     """y[M, N] = (x[M, K] w[N, K]^T + b) * r quantized to `form`, or three heads of bf16, `merged` side by side or `apart`.
-    `kept`: y is a result, too, transposed. `gated`: r is another product of x."""
+    `kept`: y is a result, too, transposed."""
 
     n: int
     k: int
@@ -31,14 +31,13 @@ class Case:
     kept: bool = False
     stochastic: bool = False
     heads: str = ""
-    gated: bool = False
     rows: object = "?"
     sizes: tuple[int, ...] = (1, 5, 129)
 
     def __str__(self) -> str:
         return (
             f"{self.form.text()} N={self.n} K={self.k} {self.precision}{' kept' * self.kept}"
-            f"{' stochastic' * self.stochastic}{self.heads}{' gated' * self.gated} {self.rows}"
+            f"{' stochastic' * self.stochastic}{self.heads} {self.rows}"
         )
 
     @property
@@ -56,7 +55,7 @@ class Case:
             "g": ("tensor<f32>", "[]"),
             "state": ("tensor<2xi64>", "[2]"),
         }
-        weights = {name: f"tensor<{self.n}x{self.k}xf32>" for name in "wu"} | {"b": f"tensor<{self.n}xf32>"}
+        weights = {"w": f"tensor<{self.n}x{self.k}xf32>", "b": f"tensor<{self.n}xf32>"}
         texts = [f'%{n}: {types[n][0]} {{nvfp4.name = "{n}", nvfp4.shape = {types[n][1]}}}' for n in names if n in types]
         return ", ".join(texts + [f'%{n}: {weights[n]} {{nvfp4.weight = "{n}"}}' for n in names if n in weights])
 
@@ -89,17 +88,14 @@ class Case:
   %y = tensor.collapse_shape %t [[0], [1, 2]] : {t} into {self.type}
 """)
         maps = "affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>"
-        text += f"""
-  %empty = tensor.empty({rows}) : {self.type}
-  %zeros = linalg.fill ins(%zero : f32) outs(%empty : {self.type}) -> {self.type}"""
-        for weight, result in [("w", "d"), ("u", "r")][: 1 + self.gated]:
-            turned = f"tensor<{self.k}x{self.n}xf32>"
-            text += f"""
-  %{weight}e = tensor.empty() : {turned}
-  %{weight}t = linalg.transpose ins(%{weight} : tensor<{self.n}x{self.k}xf32>) outs(%{weight}e : {turned}) permutation = [1, 0]
-  %{result} = linalg.matmul {{nvfp4.precision = #nvfp4.precision<{self.precision}>}}
-      ins(%x, %{weight}t : tensor<{self.rows}x{self.k}xf32>, {turned}) outs(%zeros : {self.type}) -> {self.type}"""
+        turned = f"tensor<{self.k}x{self.n}xf32>"
         return text + f"""
+  %we = tensor.empty() : {turned}
+  %wt = linalg.transpose ins(%w : tensor<{self.n}x{self.k}xf32>) outs(%we : {turned}) permutation = [1, 0]
+  %empty = tensor.empty({rows}) : {self.type}
+  %zeros = linalg.fill ins(%zero : f32) outs(%empty : {self.type}) -> {self.type}
+  %d = linalg.matmul {{nvfp4.precision = #nvfp4.precision<{self.precision}>}}
+      ins(%x, %wt : tensor<{self.rows}x{self.k}xf32>, {turned}) outs(%zeros : {self.type}) -> {self.type}
   %y = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel", "parallel"]}}
       ins(%d, %b, %r : {self.type}, tensor<{self.n}xf32>, {self.type}) outs(%empty : {self.type}) {{
   ^bb0(%e: f32, %f: f32, %h: f32, %o: f32):
@@ -112,7 +108,7 @@ class Case:
     @property
     def operands(self) -> list[str]:
         """What the product reads."""
-        return ["x", "v"] if self.heads else ["x", "w", "u", "b"] if self.gated else ["x", "r", "w", "b"]
+        return ["x", "v"] if self.heads else ["x", "r", "w", "b"]
 
     @property
     def given_operands(self) -> list[str]:
@@ -196,9 +192,9 @@ def make_inputs(case: Case, rows: int, rng: np.random.Generator) -> dict[str, np
 
 def check(case: Case, chip: str, rng: np.random.Generator) -> None:
     weights = temporary(".safetensors")
-    w, u = (rng.standard_normal((2, case.n, case.k)) / 8).astype(F32)
+    w = (rng.standard_normal((case.n, case.k)) / 8).astype(F32)
     b = rng.standard_normal(case.n).astype(F32)
-    write_safetensors(weights, {"w": w, "u": u, "b": b, "s": np.array(0.03125, F32)})
+    write_safetensors(weights, {"w": w, "b": b, "s": np.array(0.03125, F32)})
     expect(f"{chip} {case}: one kernel", is_fused(case.text(), chip))
     package = compile_module(case.text(), "--weights", weights, f"--target={chip}")
     for i, rows in enumerate(case.sizes if case.rows == "?" else [case.rows]):
@@ -227,7 +223,6 @@ CASES = [
     (Case(144, 64, stochastic=True, sizes=(3, 129)), (WARPS, TENSOR)),
     (Case(32, 64, heads="merged", sizes=(1, 70)), (WARPS, TENSOR)),
     (Case(80, 64, heads="apart", sizes=(33,)), (WARPS, TENSOR)),
-    (Case(176, 64, gated=True, sizes=(1, 130)), (WARPS, WARPGROUPS, TENSOR)),
     (Case(256, 128, rows=256), (TENSOR,)),
     # Many rows: by pairs of CTAs.
     (Case(2704, 64, sizes=(300,)), (TENSOR,)),

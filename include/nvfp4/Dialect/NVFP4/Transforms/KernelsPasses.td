@@ -125,7 +125,7 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
     | --- | --- | --- |
     | warps | up to 16: `swapped`, the unit's M side holds columns of the result, tile of 16 x 64, up to four warps share K | 2 x 2 warps, up to 128 x 128; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
     | warpgroups | up to 64 of weights in `layout = registers`: `stream` for 8, 16, 32 and 64 rows; other products as for warps | a warpgroup copies, one or two multiply up to 128 x 256 |
-    | tensor memory | `swapped`, with as many rows as a power of two has, up to 128; 16-bit operands up to 16 rows as for warps | 128 x 256 or 128 x 128, in pairs of CTAs where there is work for some rounds |
+    | tensor memory | `swapped`, with as many rows as a power of two has, up to 128; 16-bit operands up to 16 rows as for warps | 128 x 256, 128 x 192 or 128 x 128, in pairs of CTAs where there is work for some rounds |
 
     A tile of K is 128 bytes of the wider operand's elements, less for few rows, and
     there are as many stages as shared memory has room for, up to a limit. Weights

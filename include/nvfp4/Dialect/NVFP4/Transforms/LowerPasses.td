@@ -167,7 +167,7 @@ def FormDispatchesPass : Pass<"nvfp4-form-dispatches", "::mlir::ModuleOp"> {
 
     | schedule | starts with | joined by |
     | --- | --- | --- |
-    | `matmul` | a block-scaled product; a contraction with `nvfp4.kernel` | products of the same left operand and types; what reads each element of one product once, in whatever order |
+    | `matmul` | a block-scaled product; a contraction with `nvfp4.kernel` | products of the same left operand and types; what reads each element of one product once, in whatever order; quantization of blocks along the product's columns whose global scale, if any, is there before |
     | `attention` | all ops between the products of an attention whose last one says so in `nvfp4.kernel`, and both products | what a product is joined by; elements that are its queries and nothing else |
     | `row` | a sum, maximum, … along the last dimension, global scales of rows, quantization along rows | what reads along the rows or one value per row; the elements that rows consist of |
     | `row` | a reduction to one element, global scales of tensors | nothing |

@@ -207,7 +207,6 @@ private:
   // FormDispatchesBlocks.cpp
   Reason quantizeMatmul(Group &group, QuantizeIntoOp op);
   bool keepsBlocks(Group &group, mlir::Value value, int64_t columns);
-  bool isQuantizedWith(mlir::Operation *op, const Group &group);
 
   // FormDispatchesRules.cpp
   Reason joinMatmul(Group &group, mlir::Operation *op);

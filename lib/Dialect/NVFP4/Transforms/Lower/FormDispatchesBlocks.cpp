@@ -6,10 +6,6 @@
 // has whole blocks of them: blocks lie along the product's columns, in a tile,
 // and the global scale does not depend on the results.
 //
-// Two products of one left operand share a launch, but not where what combines
-// them is quantized: then the second one's kernel reads the first one's results
-// and writes codes, in as many launches.
-//
 //===----------------------------------------------------------------------===//
 
 #include "FormDispatches.h"
@@ -110,44 +106,4 @@ DispatchPlan::Reason DispatchPlan::quantizeMatmul(Group &group,
         return "its blocks are larger than what a CTA has of the product's "
                "rows";
   return nullptr;
-}
-
-/// The quantizations that follow from a product element by element, with global
-/// scales that are there before.
-static llvm::SmallPtrSet<Operation *, 4> getQuantizations(Operation *product) {
-  // More readers than this are not worth following.
-  constexpr size_t kMaxReaders = 64;
-  llvm::SmallPtrSet<Operation *, 4> quantizations;
-  llvm::SmallPtrSet<Operation *, 8> seen;
-  SmallVector<Operation *> worklist = {product};
-  while (!worklist.empty()) {
-    for (Operation *user : worklist.pop_back_val()->getUsers()) {
-      if (user->getBlock() != product->getBlock() ||
-          seen.size() > kMaxReaders || !seen.insert(user).second)
-        continue;
-      Role role = getRole(user);
-      if (role == Role::View || role == Role::Elementwise)
-        worklist.push_back(user);
-      auto quantize = dyn_cast<QuantizeIntoOp>(user);
-      if (!quantize || role != Role::Row)
-        continue;
-      Value scale = quantize.getGlobalScale();
-      Operation *maker = scale ? skipReshapes(scale).getDefiningOp() : nullptr;
-      if (!maker || getRole(maker) == Role::Free)
-        quantizations.insert(user);
-    }
-  }
-  return quantizations;
-}
-
-/// Whether something that is computed of a product and of one of the group is
-/// quantized.
-bool DispatchPlan::isQuantizedWith(Operation *op, const Group &group) {
-  llvm::SmallPtrSet<Operation *, 4> quantizations = getQuantizations(op);
-  return !quantizations.empty() &&
-         llvm::any_of(group.roots, [&](Operation *root) {
-           return llvm::any_of(getQuantizations(root), [&](Operation *other) {
-             return quantizations.contains(other);
-           });
-         });
 }

@@ -193,8 +193,7 @@ void DispatchPlan::startMatmul(Operation *op) {
            getLeftOperands(root) == lhs &&
            llvm::equal(root->getOperandTypes(), types) &&
            root->getAttr(kKernelAttrName) == op->getAttr(kKernelAttrName) &&
-           group->ops.size() < kMaxOps && getOrder(op) < group->order &&
-           !isQuantizedWith(op, *group);
+           group->ops.size() < kMaxOps && getOrder(op) < group->order;
   };
   SmallVector<Group *, 1> &candidates = siblings[key];
   auto *found = llvm::find_if(candidates, isSibling);
