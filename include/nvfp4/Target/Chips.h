@@ -46,8 +46,8 @@ struct ChipModel {
   int64_t multiprocessors;
   /// Of these, those that clusters of four CTAs and more reach when each CTA
   /// has one to itself: parts of a chip may have a number of multiprocessors
-  /// that no such cluster fills (cuOccupancyMaxActiveClusters). All where nobody
-  /// has asked a device.
+  /// that no such cluster fills (cuOccupancyMaxActiveClusters). All where
+  /// nobody has asked a device.
   int64_t clusterMultiprocessors;
   /// Smallest PTX version, times ten, that knows all the chip's instructions
   /// that we emit.
