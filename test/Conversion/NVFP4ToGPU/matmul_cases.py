@@ -27,6 +27,8 @@ MIDDLE = "threads = 288, tile = 128x192x256, warps = 4x1x1, stages = 3"
 MIDDLE_PAIRS = MIDDLE + ", clusters = 2"
 SEPARATE = "threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 4"
 SWAPPED = "threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16"
+# Few rows, where CTAs share K.
+SHARED = SWAPPED + ", clusters = 4"
 BLOCK = {"nvfp4": 16, "mxfp4": 32}
 # Scales 1/4 … 4: e4m3 0x28 … 0x48 in steps of a binade, e8m0 125 … 129.
 EXACT = {"nvfp4": np.arange(0x28, 0x50, 8), "mxfp4": np.arange(125, 130)}

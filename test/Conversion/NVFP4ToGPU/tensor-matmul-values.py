@@ -14,7 +14,7 @@ import sys
 
 import numpy as np
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SWAPPED, Matmul, Runner
+from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, Matmul, Runner
 
 CASES = [
     (Matmul(520, 1040, schedule=OVERLAPPED, chip="sm_100a", epilogue="bias", blocks=1), [129, 257]),
@@ -26,6 +26,10 @@ CASES = [
     (Matmul(7, 1104, "mxfp4", schedule=SEPARATE, chip="sm_100a", element="bf16", blocks=1), [129]),
     (Matmul(300, 1296, schedule=SWAPPED, chip="sm_100a", epilogue="bias", blocks=1), [1, 16]),
     (Matmul(257, 48, "mxfp4", schedule=SWAPPED, chip="sm_100a", element="bf16", batch=2, blocks=2), [7]),
+    # CTAs that share K, some with more tiles of it than others.
+    (Matmul(300, 1296, schedule=SHARED, chip="sm_100a", epilogue="bias", blocks=1), [1, 16]),
+    (Matmul(257, 2064, "mxfp4", schedule=SHARED.replace("= 4", "= 8"), chip="sm_103a", element="bf16", batch=2, blocks=2), [7]),
+    (Matmul(130, 768, schedule=SHARED.replace("16x128", "64x128").replace("= 4", "= 2"), chip="sm_110a", any_scale=True), [13]),
     # Two CTAs, of which the second has fewer rows or none, and half of the columns that the product does not have.
     (Matmul(520, 1040, schedule=PAIRS, chip="sm_100a", epilogue="bias", blocks=1), [129, 257]),
     (Matmul(130, 2064, schedule=PAIRS, chip="sm_103a", any_scale=True, blocks=1), [5, 384]),

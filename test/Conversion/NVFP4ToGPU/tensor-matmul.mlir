@@ -7,7 +7,10 @@
 // RUN: not nvfp4-opt %t/in_warps.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=INWARPS
 // RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir
 // RUN: nvfp4-opt %t/pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/pair.mlir --check-prefix=LAUNCH
-// RUN: not nvfp4-opt %t/swapped_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=SWAPPEDPAIR
+// RUN: nvfp4-opt %t/shared.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/shared.mlir
+// RUN: nvfp4-opt %t/shared.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a | FileCheck %t/shared.mlir --check-prefix=LAUNCH
+// RUN: not nvfp4-opt %t/short.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=SHORT
+// RUN: not nvfp4-opt %t/many_rows.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=MANYROWS
 // RUN: not nvfp4-opt %t/plain_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=PLAINPAIR
 // RUN: not nvfp4-opt %t/decoded_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=DECODEDPAIR
 
@@ -16,7 +19,8 @@
 // DEPTH: error: expected a tile whose K is 256 in tensor memory, but got 128
 // WARPS: error: expected 4 warps that share 128 of the unit's rows in tensor memory, but got 4 warps for 64 rows
 // INWARPS: error: {{.*}}expected a chip that multiplies block-scaled operands in warps, but got sm_100a
-// SWAPPEDPAIR: error: expected sides that are not swapped for a pair of CTAs, but got swapped ones
+// SHORT: error: {{.*}}expected a tile of K for each of 2 CTAs that share K, but got 1
+// MANYROWS: error: expected block-scaled operands and tiles of up to 64 rows where CTAs share K, but got a step of 64 and 128 rows
 // PLAINPAIR: error: expected 128 or 256 of the unit's columns for a pair of CTAs and 16-bit operands, but got 192
 // DECODEDPAIR: error: {{.*}}expected single CTAs where weights are decoded for tensor memory, but got pairs
 
@@ -130,11 +134,58 @@ func.func @main(%ac: memref<?x192xi8>, %as: memref<?xi8>, %ag: memref<?xf32>, %b
 }
 }
 
-//--- swapped_pair.mlir
+//--- shared.mlir
+/// Each has some tiles of K, and sends its sums to the first, whose threads add up and give out results.
+// CHECK-LABEL: gpu.func @mm(
+//       CHECK:   %[[RANK:.+]] = arith.remui %{{.*}}, %c4_i32
+//       CHECK:   nvvm.cluster.wait
+//       CHECK:   cp.async.bulk.tensor{{.*}}complete_tx::bytes [
+//       CHECK:   mbarrier.try_wait.parity.acquire.cluster
+//       CHECK:   tcgen05.ld
+// CHECK-COUNT-16: st.async.shared::cluster
+//       CHECK:   scf.if
+//       CHECK:     mbarrier.try_wait.parity.acquire.cluster
+// CHECK-COUNT-3:   arith.addf
+//       CHECK:     mbarrier.arrive.release.cluster
+//       CHECK:   nvvm.cluster.wait
+//       CHECK:   tcgen05.dealloc.cta_group::1
+//       CHECK:   tcgen05.mma.cta_group::1
+// LAUNCH: gpu.launch_func{{.*}}clusters in
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x512xi8>, %as: tensor<?xi8>, %bc: tensor<256x512xi8>, %bs: tensor<8192xi8>, %init: tensor<?x256xf32>) -> tensor<?x256xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16, clusters = 4>,
+                                  #nvfp4.kernel<matmul, threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 3>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x1024, mxfp4, layout = tiled> rhs !nvfp4.tensor<256x1024, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x512xi8>, tensor<?xi8>, tensor<256x512xi8>, tensor<8192xi8>) outs(%init : tensor<?x256xf32>) -> tensor<?x256xf32>
+    return %d : tensor<?x256xf32>
+  }
+}
+func.func @main(%ac: memref<?x512xi8>, %as: memref<?xi8>, %bc: memref<256x512xi8>, %bs: memref<8192xi8>, %d: memref<?x256xf32>) {
+  nvfp4.dispatch @kernels::@mm
+      ins(%ac, %as, %bc, %bs : memref<?x512xi8>, memref<?xi8>, memref<256x512xi8>, memref<8192xi8>)
+      outs(%d : memref<?x256xf32>)
+  return
+}
+}
+
+//--- short.mlir
 module {
 module @kernels {
   func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
       attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16, clusters = 2>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+}
+
+//--- many_rows.mlir
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 128, clusters = 2>]} {
     %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
         ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
     return %d : tensor<?x64xf32>

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import MIDDLE, OVERLAPPED, PAIRS, SEPARATE, Matmul, Runner
+from matmul_cases import MIDDLE, OVERLAPPED, PAIRS, SEPARATE, SHARED, Matmul, Runner
 
 # One block computes several tiles, and more stages than there are.
 ONE = Matmul(264, 1040, schedule=OVERLAPPED, chip="sm_100a", blocks=1)
@@ -29,6 +29,7 @@ TWO = Matmul(264, 1040, "mxfp4", schedule=SEPARATE, chip="sm_100a", blocks=1)
 PAIR = Matmul(264, 1040, schedule=PAIRS, chip="sm_100a", blocks=1)
 # The second tile begins in the middle of a tile of scales.
 MIDDLES = Matmul(392, 272, schedule=MIDDLE, chip="sm_100a", blocks=1)
+SHARING = Matmul(264, 1040, schedule=SHARED, chip="sm_100a", blocks=1)
 # Operands of 16 bits by tensor maps, rounded by threads, and weights that threads decode beside activations by maps.
 WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
 MAPS = FloatMatmul(264, 592, schedule=WIDE, chip="sm_100a")
@@ -109,6 +110,12 @@ MUTATIONS = [
     Mutation("pair: nobody waits in the beginning", PAIR, r"barrier\.cluster\.wait\.aligned;", "", 0),
     Mutation("pair: nobody waits in the end", PAIR, r"barrier\.cluster\.wait\.aligned;", "", -1),
     Mutation("pair: products of 128 rows", PAIR, PRODUCT, r"\g<1>138413184\3", None),
+    Mutation("shared K: no wait for parts that are read", SHARING, WAIT_FOR_PAIR, ALWAYS, 0),
+    Mutation("shared K: no wait for parts of others", SHARING, WAIT_FOR_PAIR, ALWAYS, 1),
+    Mutation("shared K: parts of three expected", SHARING, EXPECTED, r"\g<1>24576;", 1),
+    Mutation("shared K: parts in each other's place", SHARING, r"mul\.lo\.s32 (\s*%r\d+, %r\d+), 8448;", r"mul.lo.s32 \1, 0;"),
+    Mutation("shared K: nobody waits in the end", SHARING, r"barrier\.cluster\.wait\.aligned;", "", -1),
+    Mutation("shared K: parts free when one has been read", SHARING, r"(mbarrier\.arrive\.release\.cluster[^;]*;)", r"\1 \1"),
     Mutation("16 bits: no wait for an empty stage", MAPS, WAIT, ALWAYS, 3),
     Mutation("16 bits: no wait for a full stage", MAPS, WAIT, ALWAYS, -1),
     Mutation("16 bits: the other parity of a stage", MAPS, WAIT, OTHER, -1),
@@ -151,7 +158,7 @@ class Subject:
 
     def is_right(self, ptx: str) -> tuple[bool, str]:
         (self.folder / "kernel.ptx").write_text(ptx)
-        case = self.kernel.case(np.random.default_rng(1), ROWS)
+        case = self.kernel.case(np.random.default_rng(1), 13 if "max_rows" in self.kernel.schedule else ROWS)
         case.shared = self.shared
         case.args = [*case.args, *(template.make(case.args) for template in self.runner.maps)]
         before, said = self.runner.failures, io.StringIO()
@@ -163,7 +170,7 @@ class Subject:
 def main() -> int:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     failures = 0
-    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR, MIDDLES, MAPS, COPIES, COPIED_PAIR, WEIGHTS)}
+    subjects = {kernel: Subject(kernel) for kernel in (ONE, TWO, PAIR, MIDDLES, SHARING, MAPS, COPIES, COPIED_PAIR, WEIGHTS)}
     for kernel, subject in subjects.items():
         right, said = subject.is_right(subject.ptx)
         if not right:

@@ -78,10 +78,14 @@ static MatmulExtents getExtents(KernelBuilder &kernel, ScaledMatmulOp root) {
 }
 
 /// Scales are copied in tiles of four blocks, and a register of them serves
-/// `steps` steps of one warp.
-static LogicalResult verifyScaleTiles(ScaledMatmulOp root,
-                                      const MatmulConfig &config, int64_t step,
-                                      int64_t blockCols) {
+/// `steps` steps of one warp. CTAs that share K have a part each.
+static LogicalResult verifyTileOfK(ScaledMatmulOp root,
+                                   const MatmulConfig &config, int64_t step,
+                                   int64_t blockCols) {
+  int64_t tiles = ceilDiv(root.getLhsType().getShape().back(), config.tileK);
+  if (config.sharesK() && tiles < config.clusters)
+    return root.emitOpError("expected a tile of K for each of ")
+           << config.clusters << " CTAs that share K, but got " << tiles;
   int64_t expected = std::max(step, 4 * blockCols) * config.warpsK;
   if (config.tileK % expected == 0)
     return success();
@@ -168,8 +172,8 @@ nvfp4::generateBlockScaledMatmul(const KernelRequest &request,
   int64_t step = getStepK(*kind);
   FailureOr<MatmulConfig> config = MatmulConfig::get(root, request.attr, step);
   if (failed(config) ||
-      failed(verifyScaleTiles(root, *config, step,
-                              lhs.getFormat().getFormat().blockCols)))
+      failed(verifyTileOfK(root, *config, step,
+                           lhs.getFormat().getFormat().blockCols)))
     return failure();
   FailureOr<Epilogue> epilogue =
       Epilogue::get(request.body, root.getResult(0), *config);

@@ -15,6 +15,8 @@ using namespace nvfp4;
 
 /// Rows and columns of a warp-level instruction.
 static constexpr int64_t kUnitRows = 16, kUnitColumns = 8;
+/// Rows of a product whose sums cross shared memory at once.
+static constexpr int64_t kMostSharedRows = 64;
 
 /// Of warpgroups: lines of 128 bytes, the unit's rows, and what accumulators
 /// there is room for.
@@ -61,9 +63,10 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
                            "in tensor memory, or a power of two from 16 that "
                            "holds all rows of a swapped product, but got ")
            << columns;
-  if (config.isPair() && config.swapped)
-    return root->emitError("expected sides that are not swapped for a pair of "
-                           "CTAs, but got swapped ones");
+  if (config.sharesK() && (stepK == kUnitRows || columns > kMostSharedRows))
+    return root->emitError("expected block-scaled operands and tiles of up to ")
+           << kMostSharedRows << " rows where CTAs share K, but got a step of "
+           << stepK << " and " << columns << " rows";
   // Lines may run along the rows, 64 of them.
   if (config.isPair() && stepK == kUnitRows && columns % 128 != 0)
     return root->emitError("expected 128 or 256 of the unit's columns for a "
@@ -119,7 +122,7 @@ FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
            << config.stages;
   if (config.clusters != 1 && !config.hasIssuer())
     return root->emitError("expected a warp that multiplies in tensor memory "
-                           "for a pair of CTAs, but got ")
+                           "for clusters of CTAs, but got ")
            << attr;
   if (config.hasCopiers()) {
     if (failed(config.hasIssuer() ? verifyTensorMemory(root, config, stepK)

@@ -30,8 +30,9 @@ struct MatmulConfig {
   bool swapped;
   /// 0: any number of rows.
   int64_t maxRows;
-  /// CTAs whose tiles follow each other along M. Two multiply together: each
-  /// has its rows, and copies half of the columns that both have.
+  /// CTAs of a cluster. Two multiply together, with tiles that follow each
+  /// other along M: each has its rows, and copies half of the columns that both
+  /// have. Of a swapped product, they share K.
   int64_t clusters = 1;
 
   /// Threads of a warpgroup that copies, and of a warp that issues products.
@@ -58,12 +59,15 @@ struct MatmulConfig {
   }
   /// Of it, rows of the operand that one CTA copies.
   int64_t getCopied(UnitSide side) const {
-    return getExtent(side) / (side == UnitSide::Columns ? clusters : 1);
+    return getExtent(side) / (side == UnitSide::Columns ? getTilesAtOnce() : 1);
   }
   int64_t getWarps(UnitSide side) const {
     return (side == UnitSide::Rows) != swapped ? warpsM : warpsN;
   }
-  bool isPair() const { return clusters == 2; }
+  bool isPair() const { return clusters == 2 && !swapped; }
+  bool sharesK() const { return clusters != 1 && swapped; }
+  /// Of a cluster.
+  int64_t getTilesAtOnce() const { return isPair() ? clusters : 1; }
 };
 
 /// The first of these rows, of an operand's tile that begins at `row` (an

@@ -68,10 +68,12 @@ LogicalResult TileLoop::forEach(ValueRange start, Body body,
 int64_t StageFiller::getArrivals() const {
   bool isBulk = rows.getBulkBytes() + columns.getBulkBytes() != 0;
   int64_t warps = copiesByThreads() ? config.getFillers() / 32 : 0;
-  return (isBulk ? 1 : 0) + warps * config.clusters;
+  return (isBulk ? 1 : 0) + warps * config.getTilesAtOnce();
 }
 
-void StageFiller::emit(Value thread, Value numTilesOfK, TileLoop &tiles) {
+void StageFiller::emit(Value thread, Value numTilesOfK, TileLoop &tiles,
+                       Value firstTileOfK) {
+  this->firstTileOfK = firstTileOfK;
   this->numTilesOfK = numTilesOfK;
   CtaContext cta(b, config, thread);
   const MatmulExtents &extents = parts.extents;
@@ -108,7 +110,8 @@ SmallVector<Value> StageFiller::fillInBulk(SmallVector<Value> state) {
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> filled(loop.getRegionIterArgs());
   ring.waitEmpty(filled);
-  copyBulk(filled, loop.getInductionVar());
+  Value tile = loop.getInductionVar();
+  copyBulk(filled, firstTileOfK ? a.add(firstTileOfK, tile) : tile);
   scf::YieldOp::create(b, ring.next(filled));
   return SmallVector<Value>(loop.getResults());
 }

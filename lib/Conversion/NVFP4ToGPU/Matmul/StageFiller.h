@@ -72,7 +72,9 @@ public:
   int64_t getArrivals() const;
   /// By a warpgroup, whose threads count from 0, or by thread 0 of it where no
   /// thread copies by itself.
-  void emit(mlir::Value thread, mlir::Value numTilesOfK, TileLoop &tiles);
+  /// Tiles of K from `firstTileOfK` (i32, or null: the first) on.
+  void emit(mlir::Value thread, mlir::Value numTilesOfK, TileLoop &tiles,
+            mlir::Value firstTileOfK = {});
 
 private:
   void copyBulk(mlir::ValueRange state, mlir::Value tile);
@@ -97,7 +99,7 @@ private:
   BarrierRing &ring;
   int64_t columnsOffset;
   /// i32.
-  mlir::Value numTilesOfK;
+  mlir::Value numTilesOfK, firstTileOfK;
   /// i1: of a pair of CTAs, whether it is the first, whose barriers count.
   mlir::Value isFirstOfPair;
 };

@@ -25,6 +25,9 @@
 // There are two sums, so that results of a tile are given out while the next
 // one is multiplied.
 //
+// Where CTAs of a cluster share K, each has some of its tiles, and its warps 4
+// to 7 send their sums to the first CTA, which adds them up in the order of K.
+//
 //===----------------------------------------------------------------------===//
 
 #include "StageFiller.h"
@@ -42,9 +45,12 @@ using namespace nvfp4;
 static constexpr int64_t kSumsBarriers = BarrierRing::kBarrierBytes / 2;
 static constexpr int64_t kBarrierSize = 8;
 static constexpr int64_t kAddressSlot = kSumsBarriers + 4 * kBarrierSize;
-static constexpr int64_t kTable = kAddressSlot + 16;
+/// Where CTAs share K: those of parts of the sums (all there, then read).
+static constexpr int64_t kPartsBarriers = kAddressSlot + 16;
+static constexpr int64_t kTable = kPartsBarriers + 2 * kBarrierSize;
 
-/// The first warp that gives out results.
+/// The barrier of threads that give out results, and their first warp.
+static constexpr int64_t kWorkersBarrier = 1;
 static constexpr int64_t kFirstWorker = MatmulConfig::kCopiers / 32;
 
 namespace {
@@ -64,7 +70,7 @@ public:
 
   LogicalResult emit();
   int64_t getSharedBytes() const {
-    return ring.getBytes() + epilogue.getStagingBytes();
+    return ring.getBytes() + epilogue.getStagingBytes() * getNumParts();
   }
   const TileScheduler &getScheduler() const { return scheduler; }
 
@@ -78,7 +84,15 @@ private:
                                    Value accumulates, ValueRange stage,
                                    int64_t steps);
   LogicalResult emitResults(Value thread, Value warp);
+  LogicalResult emitTile(const CtaContext &cta, const MatmulTile &tile,
+                         ValueRange sums, Value address);
+  LogicalResult emitParts(const CtaContext &cta, const MatmulTile &tile,
+                          ValueRange sums, Value address);
+  void sendSums(const CtaContext &cta, Value address);
+  void shareTilesOfK();
   void synchronizeCluster();
+  /// Of the sums of a tile, in CTAs that share K.
+  int64_t getNumParts() const { return config.sharesK() ? config.clusters : 1; }
 
   /// Of the sums in use: which (i32: 0 or 1) and the parity of their phase.
   SmallVector<Value> startSums() { return {a.i32(0), a.i32(0)}; }
@@ -95,6 +109,11 @@ private:
   Value getSumsAddress(Value which) {
     return a.add(base, a.mul(which, atom.getForm().getSecondColumn()));
   }
+  Value getArrivedBarrier() { return a.offset(shared, kPartsBarriers); }
+  Value getReadBarrier() {
+    return a.offset(shared, kPartsBarriers + kBarrierSize);
+  }
+  Value getStaging() { return a.offset(shared, ring.getBytes()); }
   bool sumsOverlap() const { return atom.getForm().getOverlap() > 0; }
 
   KernelBuilder &kernel;
@@ -113,8 +132,9 @@ private:
   BarrierRing ring;
   StageFiller filler;
   TileLoop tiles;
-  /// i32: tiles of K, and the address of tensor memory.
-  Value numTilesOfK, base;
+  /// i32: tiles of K, the first one where CTAs share them, and the address of
+  /// tensor memory.
+  Value numTilesOfK, firstTileOfK, base;
 };
 } // namespace
 
@@ -167,11 +187,12 @@ SmallVector<Value> TensorKernel::multiplyTile(ValueRange scales, Value image,
   tensor.fenceAfter();
   Value address = getSumsAddress(sums[0]);
 
-  // With a known K, the last stage has the steps that there are.
+  // With a known K, the last stage has the steps that there are. What lies
+  // beyond K is zero, too.
   int64_t lastSteps = 0;
   Value numStages = numTilesOfK;
   std::optional<int64_t> k = getConstantIntValue(parts.extents.k);
-  if (k && *k > 0) {
+  if (k && *k > 0 && !config.sharesK()) {
     lastSteps = llvm::divideCeil(*k % config.tileK, atom.getForm().getStepK());
     numStages = a.i32(*k / config.tileK);
   }
@@ -200,41 +221,104 @@ SmallVector<Value> TensorKernel::multiplyTile(ValueRange scales, Value image,
 
 LogicalResult TensorKernel::emitResults(Value thread, Value warp) {
   CtaContext cta(b, config, thread);
-  Value staging = a.offset(shared, ring.getBytes());
   Value lanes =
       a.mul(a.sub(warp, kFirstWorker), kTensorLanesPerWarp * kTensorLaneUnit);
-  int64_t overlap =
-      sumsOverlap() ? atom.getForm().getOverlap() : atom.getForm().columns;
-  int64_t lastSlice = llvm::divideCeil(overlap, epilogue.getSliceColumns()) - 1;
   return tiles.forEach(
       startSums(),
       [&](const MatmulTile &tile,
           SmallVector<Value> sums) -> FailureOr<SmallVector<Value>> {
         ptx.waitForParity(getCompleteBarrier(sums[0]), sums[1]);
         tensor.fenceAfter();
-        Value isFirst = a.equal(sums[0], 0);
-        // The first sums are overlapped in their last columns.
-        Value isReversed =
-            sumsOverlap() ? isFirst : a.constant(b.getI1Type(), 0);
-        Value freed = sumsOverlap() ? a.bitXor(sums[0], 1) : sums[0];
         Value address = a.add(getSumsAddress(sums[0]), lanes);
-        auto giveBack = [&](Value slice) {
-          Value arrives =
-              a.select(a.equal(slice, lastSlice), a.equal(thread, 0),
-                       a.constant(b.getI1Type(), 0));
-          // The first CTA of a pair multiplies for both.
-          if (config.isPair())
-            ptx.arriveRemoteIf(arrives,
-                               ptx.mapToRank(getFreeBarrier(freed), a.i32(0)));
-          else
-            ptx.arriveIf(getFreeBarrier(freed), arrives);
-        };
-        if (failed(epilogue.emitSlices(kernel, cta, atom, address,
-                                       parts.extents, tile, *parts.finish,
-                                       staging, isReversed, giveBack)))
+        if (failed(config.sharesK() ? emitParts(cta, tile, sums, address)
+                                    : emitTile(cta, tile, sums, address)))
           return failure();
         return nextSums(sums);
       });
+}
+
+LogicalResult TensorKernel::emitTile(const CtaContext &cta,
+                                     const MatmulTile &tile, ValueRange sums,
+                                     Value address) {
+  int64_t overlap =
+      sumsOverlap() ? atom.getForm().getOverlap() : atom.getForm().columns;
+  int64_t lastSlice = llvm::divideCeil(overlap, epilogue.getSliceColumns()) - 1;
+  Value isFirst = a.equal(sums[0], 0);
+  // The first sums are overlapped in their last columns.
+  Value isReversed = sumsOverlap() ? isFirst : a.constant(b.getI1Type(), 0);
+  Value freed = sumsOverlap() ? a.bitXor(sums[0], 1) : sums[0];
+  auto giveBack = [&](Value slice) {
+    Value arrives = a.select(a.equal(slice, lastSlice), a.equal(cta.thread, 0),
+                             a.constant(b.getI1Type(), 0));
+    // The first CTA of a pair multiplies for both.
+    if (config.isPair())
+      ptx.arriveRemoteIf(arrives,
+                         ptx.mapToRank(getFreeBarrier(freed), a.i32(0)));
+    else
+      ptx.arriveIf(getFreeBarrier(freed), arrives);
+  };
+  return epilogue.emitSlices(kernel, cta, atom, address, parts.extents, tile,
+                             *parts.finish, getStaging(), isReversed, giveBack);
+}
+
+//===----------------------------------------------------------------------===//
+// CTAs that share K
+//===----------------------------------------------------------------------===//
+
+/// Each has some, in the order of their ranks.
+void TensorKernel::shareTilesOfK() {
+  Value all = numTilesOfK, rank = tiles.getRank();
+  firstTileOfK = a.div(a.mul(rank, all), config.clusters);
+  Value end = a.div(a.mul(a.add(rank, 1), all), config.clusters);
+  numTilesOfK = a.sub(end, firstTileOfK);
+}
+
+/// To this CTA's part in the first CTA's shared memory.
+void TensorKernel::sendSums(const CtaContext &cta, Value address) {
+  Value part =
+      a.offset(getStaging(), a.mul(tiles.getRank(), epilogue.getSlabBytes()));
+  Value arrived = ptx.mapToRank(getArrivedBarrier(), a.i32(0));
+  Value always = a.constant(b.getI1Type(), 1);
+  auto send = [&](const AccumulatorChunk &chunk) {
+    // The unit's columns are rows of the product.
+    Value first = a.add(a.mul(chunk.column, epilogue.getPitch()), chunk.row);
+    Value target = ptx.mapToRank(a.offset(part, a.mul(first, 4)), a.i32(0));
+    for (auto [i, value] : llvm::enumerate(chunk.values)) {
+      int64_t offset =
+          (chunk.columnOffset + i) * epilogue.getPitch() + chunk.rowOffset;
+      ptx.storeAsyncIf(always, a.add(target, 4 * offset), value, arrived);
+    }
+  };
+  atom.drainColumns(cta, address, a.i32(0), atom.getForm().columns, send);
+}
+
+/// The phase of both barriers of parts is the tile's number.
+LogicalResult TensorKernel::emitParts(const CtaContext &cta,
+                                      const MatmulTile &tile, ValueRange sums,
+                                      Value address) {
+  constexpr int64_t kSumBytes = 4;
+  Value isOne = a.equal(cta.thread, 0);
+  Value isFirst = a.equal(tiles.getRank(), 0);
+  int64_t bytes = kSumBytes * atom.getForm().columns * config.getWorkers();
+  ptx.arriveAndExpectIf(a.select(isFirst, isOne, a.constant(b.getI1Type(), 0)),
+                        getArrivedBarrier(), a.i32(config.clusters * bytes));
+  ptx.waitForCluster(getReadBarrier(), a.bitXor(sums[0], 1));
+  sendSums(cta, address);
+  ptx.syncThreads(kWorkersBarrier, config.getWorkers());
+  ptx.arriveIf(getFreeBarrier(sums[0]), isOne);
+
+  OpBuilder::InsertionGuard guard(b);
+  auto branch = scf::IfOp::create(b, isFirst, /*withElseRegion=*/false);
+  b.setInsertionPointToStart(branch.thenBlock());
+  ElementEvaluator::Scope scope(evaluator);
+  ptx.waitForCluster(getArrivedBarrier(), sums[0]);
+  if (failed(epilogue.emitStaged(kernel, cta, parts.extents, tile,
+                                 *parts.finish, getStaging(), getNumParts())))
+    return failure();
+  ptx.syncThreads(kWorkersBarrier, config.getWorkers());
+  ptx.arriveRemoteIf(a.less(cta.thread, config.clusters),
+                     ptx.mapToRank(getReadBarrier(), cta.thread));
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -249,7 +333,7 @@ Block *TensorKernel::enterIf(Value condition) {
   return branch.elseBlock();
 }
 
-/// Whole warps of the pair that have not ended: all see what any did before.
+/// Whole warps of the cluster that have not ended: all see what any did before.
 void TensorKernel::synchronizeCluster() {
   NVVM::ClusterArriveOp::create(b, b.getUnitAttr());
   NVVM::ClusterWaitOp::create(b, b.getUnitAttr());
@@ -263,7 +347,11 @@ void TensorKernel::emitSetup(Value warp) {
     enterIf(tensor.electThread());
     for (int64_t which = 0; which < 2; ++which) {
       ptx.initBarrier(getCompleteBarrier(a.i32(which)), 1);
-      ptx.initBarrier(getFreeBarrier(a.i32(which)), config.clusters);
+      ptx.initBarrier(getFreeBarrier(a.i32(which)), config.getTilesAtOnce());
+    }
+    if (config.sharesK()) {
+      ptx.initBarrier(getArrivedBarrier(), 1);
+      ptx.initBarrier(getReadBarrier(), 1);
     }
     ring.initialize(filler.getArrivals(), /*emptyArrivals=*/1);
   }
@@ -274,7 +362,7 @@ void TensorKernel::emitSetup(Value warp) {
     tensor.allocateAll(slot);
   }
   tensor.fenceBefore();
-  if (config.isPair())
+  if (config.clusters != 1)
     synchronizeCluster();
   else
     NVVM::BarrierOp::create(b);
@@ -291,6 +379,8 @@ LogicalResult TensorKernel::emit() {
   tiles.begin();
   // Sums of nothing are begun, too: what lies beyond K is zero.
   numTilesOfK = a.max(a.toI32(a.ceilDiv(parts.extents.k, config.tileK)), 1);
+  if (config.sharesK())
+    shareTilesOfK();
   emitSetup(warp);
   OpBuilder::InsertionGuard guard(b);
   Block *others = enterIf(a.less(warp, kFirstWorker));
@@ -300,7 +390,7 @@ LogicalResult TensorKernel::emit() {
       enterIf(a.equal(warp, 0));
       enterIf(tensor.electThread());
     }
-    filler.emit(thread, numTilesOfK, tiles);
+    filler.emit(thread, numTilesOfK, tiles, firstTileOfK);
   }
   b.setInsertionPointToStart(others);
   others = enterIf(a.less(warp, kFirstWorker + config.getWorkers() / 32));
@@ -309,9 +399,9 @@ LogicalResult TensorKernel::emit() {
     if (failed(emitResults(a.sub(thread, MatmulConfig::kCopiers), warp)))
       return failure();
     // All products are complete, and all sums were read before the barriers of
-    // the last slice. The other CTA of a pair may still read its own, and its
-    // arrivals need this one.
-    if (config.isPair()) {
+    // the last slice. Other CTAs may still read their own, and what they send
+    // and their arrivals need this one.
+    if (config.clusters != 1) {
       tensor.fenceBefore();
       synchronizeCluster();
     }

@@ -16,8 +16,9 @@ using namespace nvfp4;
 static constexpr int64_t kGroup = 8;
 
 AffineExpr TileScheduler::getNumTiles() const {
-  AffineExpr tiles = extents.mExpr.ceilDiv(config.tileM * config.clusters) *
-                     extents.nExpr.ceilDiv(config.tileN);
+  AffineExpr tiles =
+      extents.mExpr.ceilDiv(config.tileM * config.getTilesAtOnce()) *
+      extents.nExpr.ceilDiv(config.tileN);
   for (AffineExpr batch : extents.batchExprs)
     tiles = tiles * batch;
   return tiles;
@@ -47,8 +48,9 @@ Value TileScheduler::emitRank(KernelBuilder &kernel) const {
 
 Value TileScheduler::emitNumTiles(KernelBuilder &kernel) const {
   Arithmetic a(kernel.getBuilder());
-  Value tiles = a.mul(a.ceilDiv(extents.m, config.tileM * config.clusters),
-                      a.ceilDiv(extents.n, config.tileN));
+  Value tiles =
+      a.mul(a.ceilDiv(extents.m, config.tileM * config.getTilesAtOnce()),
+            a.ceilDiv(extents.n, config.tileN));
   for (Value extent : extents.batch)
     tiles = a.mul(tiles, extent);
   return a.toI32(tiles);
@@ -56,7 +58,8 @@ Value TileScheduler::emitNumTiles(KernelBuilder &kernel) const {
 
 MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {
   Arithmetic a(kernel.getBuilder());
-  Value tilesM = a.toI32(a.ceilDiv(extents.m, config.tileM * config.clusters));
+  Value tilesM =
+      a.toI32(a.ceilDiv(extents.m, config.tileM * config.getTilesAtOnce()));
   Value tilesN = a.toI32(a.ceilDiv(extents.n, config.tileN));
 
   MatmulTile tile;
@@ -73,18 +76,18 @@ MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {
     std::reverse(tile.batch.begin(), tile.batch.end());
   }
 
-  int64_t group = kGroup / config.clusters;
+  int64_t group = kGroup / config.getTilesAtOnce();
   Value width = a.mul(tilesN, group);
   Value first = a.mul(a.div(id, width), group);
   Value inGroup = a.rem(id, width);
   Value height = a.min(a.sub(tilesM, first), group);
   Value m = a.add(first, a.rem(inGroup, height));
-  if (config.clusters != 1)
+  if (config.isPair())
     m = a.add(a.mul(m, config.clusters), emitRank(kernel));
   Value n = a.div(inGroup, height);
   tile.m = a.mul(a.toIndex(m), config.tileM);
-  // The last CTAs of a cluster may have no rows.
-  if (config.clusters != 1)
+  // The last CTA of a pair may have no rows.
+  if (config.isPair())
     tile.m = a.min(tile.m, extents.m);
   tile.n = a.mul(a.toIndex(n), config.tileN);
   return tile;

@@ -14,8 +14,8 @@
 //   m3    7   9  11
 //
 // Persistent blocks take the tiles with numbers x, x + blocks, x + 2 blocks, …
-// Blocks of a cluster take one number together, with a tile each, neighbours
-// along M.
+// Blocks of a cluster take one number together: a pair has a tile each,
+// neighbours along M; others share the tile.
 //
 //===----------------------------------------------------------------------===//
 

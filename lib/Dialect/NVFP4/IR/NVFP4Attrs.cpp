@@ -346,11 +346,13 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << stages << " and " << maxRows;
   bool isProduct =
       schedule == KernelSchedule::Matmul || schedule == KernelSchedule::Stream;
-  bool isPair = clusters == 2 && schedule == KernelSchedule::Matmul;
+  // A pair, or CTAs that share K: every chip with clusters runs eight.
+  bool isMatmulOfFew =
+      schedule == KernelSchedule::Matmul && clusters <= (swapped ? 8 : 2);
   if (clusters < 1 ||
-      (clusters != 1 && !isPair && schedule != KernelSchedule::Stream))
+      (clusters != 1 && !isMatmulOfFew && schedule != KernelSchedule::Stream))
     return emitError() << "expected 'clusters' of a stream, and 1 or more, or "
-                          "2 of a matmul, but got "
+                          "2 of a matmul and up to 8 of a swapped one, but got "
                        << clusters << " and schedule "
                        << stringifyKernelSchedule(schedule);
   if (schedule == KernelSchedule::Attention) {

@@ -511,8 +511,8 @@ func.func private @kernel_warps() attributes {nvfp4.kernel = #nvfp4.kernel<matmu
 
 // -----
 
-// expected-error@below {{expected 'clusters' of a stream, and 1 or more, or 2 of a matmul, but got 4 and schedule matmul}}
-func.func private @kernel_clusters() attributes {nvfp4.kernel = #nvfp4.kernel<matmul, threads = 128, tile = 16x64x64, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16, clusters = 4>}
+// expected-error@below {{expected 'clusters' of a stream, and 1 or more, or 2 of a matmul and up to 8 of a swapped one, but got 4 and schedule matmul}}
+func.func private @kernel_clusters() attributes {nvfp4.kernel = #nvfp4.kernel<matmul, threads = 128, tile = 16x64x64, warps = 1x4x1, stages = 3, clusters = 4>}
 
 // -----
 

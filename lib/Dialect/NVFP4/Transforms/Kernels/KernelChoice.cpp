@@ -51,9 +51,10 @@ int64_t nvfp4::getSavedBytes(const Product &product, int64_t n, int64_t k,
 
 int64_t nvfp4::getSharedBytes(const Product &product, KernelAttr kernel) {
   ArrayRef<int64_t> tile = kernel.getTile();
-  int64_t bytes =
-      nvfp4::getStageBytes(product, tile[0], tile[1], tile[2]) -
-      getSavedBytes(product, tile[1], tile[2], kernel.getClusters());
+  // CTAs of a swapped product share K instead.
+  int64_t together = kernel.getSwapped() ? 1 : kernel.getClusters();
+  int64_t bytes = nvfp4::getStageBytes(product, tile[0], tile[1], tile[2]) -
+                  getSavedBytes(product, tile[1], tile[2], together);
   return kernel.getStages() * bytes;
 }
 

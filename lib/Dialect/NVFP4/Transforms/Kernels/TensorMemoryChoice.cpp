@@ -6,6 +6,8 @@
 // the unit's columns, so that all its rows have work: those of the weights.
 // Weights that are decoded always stand in the rows: a tile of 256 rows of the
 // product then decodes 128 of weights.
+// If K is long, and there are fewer such tiles than multiprocessors, CTAs share
+// K.
 // Where a chip is busy for some rounds of tiles of 256 x 256, pairs of CTAs
 // multiply, so that each reads half of the columns.
 //
@@ -32,6 +34,8 @@ static constexpr int64_t kWorkers = 4, kOthers = 4 + 1;
 static constexpr int64_t kBarrierBytes = 1024, kSliceColumns = 64,
                          kSlicePad = 4;
 static constexpr int64_t kMaxStages = 6;
+/// CTAs that share K, and stages of each.
+static constexpr int64_t kMostSharers = 4, kLeastSharedStages = 4;
 /// Columns of a tile, also of 16-bit operands, and rounds of tiles, from which
 /// pairs multiply.
 static constexpr int64_t kLeastPairColumns = 192, kLeastPlainPairColumns = 256,
@@ -64,6 +68,22 @@ static bool prefersPairs(const ResultTile &single, const Product &product,
          rounds <= getRounds(single, rows, columns, chip);
 }
 
+/// CTAs that share K where rows are few: as many as the chip has room for, as
+/// long as each has some stages.
+static int64_t chooseSharers(const Product &product, const ChipModel &chip) {
+  if (!product.lhs.blockColumns || ShapedType::isDynamic(product.columns) ||
+      ShapedType::isDynamic(product.depth))
+    return 1;
+  int64_t tiles = ceilDiv(product.columns, kUnitRows);
+  int64_t stages = product.depth * product.rhs.bits / (8 * kLineBytes);
+  int64_t sharers = 1;
+  while (sharers < kMostSharers &&
+         2 * sharers * tiles <= chip.multiprocessors &&
+         2 * sharers * kLeastSharedStages <= stages)
+    sharers *= 2;
+  return sharers;
+}
+
 /// The kernel of that tile; null if there is no room for two stages.
 static KernelAttr getKernel(MLIRContext *context, const Product &product,
                             const ResultTile &tile, bool isSwapped,
@@ -71,11 +91,12 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
   auto [m, n, clusters, cost] = tile;
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
   int64_t k = kLineBytes * 8 / widest;
+  // Where CTAs share K, one of them has the slices of all.
   int64_t slice =
-      4 * (isSwapped ? std::min(m, kSliceColumns) * (n + kSlicePad)
+      4 * (isSwapped ? std::min(m, kSliceColumns) * (n + kSlicePad) * clusters
                      : m * (std::min(n, kSliceColumns) + kSlicePad));
   int64_t stage = getStageBytes(product, m, n, k) -
-                  getSavedBytes(product, n, k, clusters) +
+                  getSavedBytes(product, n, k, isSwapped ? 1 : clusters) +
                   (decodesWeights(product) ? n * kLineBytes : 0);
   int64_t room = (chip.sharedBytes - kBarrierBytes - slice) / stage;
   if (room < 2)
@@ -94,7 +115,9 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
     int64_t least =
         product.lhs.blockColumns ? kLeastColumns : kLeastPlainColumns;
     int64_t covered = llvm::PowerOf2Ceil(std::max(rows, least));
-    return getKernel(context, product, {covered, kUnitRows, /*clusters=*/1},
+    return getKernel(context, product,
+                     {covered, kUnitRows, chooseSharers(product, chip),
+                      /*cost=*/1.00},
                      /*isSwapped=*/true, /*maxRows=*/covered, chip);
   }
   int64_t columns =

@@ -16,11 +16,11 @@ func.func @flattened(%x: tensor<?x8192x256xf32>, %g: tensor<f32>, %w: !nvfp4.ten
 
 // -----
 
-// Few rows stand in the unit's columns; where a chip is busy for three rounds, pairs of CTAs multiply.
+// Few rows stand in the unit's columns, and CTAs share K if that keeps more multiprocessors busy; where a chip is busy for three rounds, pairs of CTAs multiply.
 
 // CHECK-LABEL: func @any_rows
-// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 6, swapped = true, max_rows = 16>,
-// CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 64x128x256, warps = 1x4x1, {{.*}} swapped = true, max_rows = 64>,
+// CHECK: nvfp4.matmul {{.*}} {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 6, swapped = true, max_rows = 16, clusters = 2>,
+// CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 64x128x256, warps = 1x4x1, {{.*}} swapped = true, max_rows = 64, clusters = 2>,
 // CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 128x128x256, warps = 4x1x1, {{.*}} max_rows = 256>,
 // CHECK-SAME: #nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 5, clusters = 2>]}
 func.func @any_rows(%a: !nvfp4.tensor<?x8192, nvfp4<global = row>, layout = tiled>, %b: !nvfp4.tensor<8192x8192, nvfp4, layout = tiled>)
