@@ -30,6 +30,8 @@ COLUMNS = (1, 7, 8, 64, 100, 136, 384)
 DEPTHS = (16, 48, 64, 80, 384, 1040)
 # Of chips with tensor memory, for tiles of 192 columns, and for pairs of CTAs with 192 and with 256.
 WIDE_COLUMNS = {"sm_100a": (1500, 2400, 3600)}
+# Where CTAs share K.
+LONG_DEPTHS = {"sm_100a": (2064, 4112)}
 ORDERS = ("late", "early", "random:1", "random:2")
 
 # A layer, and its numbers of rows.
@@ -69,7 +71,8 @@ REPRESENTATIVE["sm_90a"] = [
     (Layer("bf16", 136, 384), (5, 127)),
     (Layer("bf16", 8, 48, view="misaligned"), (32,)),
 ]
-# The unit's columns are rows of the product, and its rows are; several tiles of K, and batches.
+# The unit's columns are rows of the product, and its rows are; several tiles of K, and batches. Tiles of 192 columns, pairs of
+# CTAs, and CTAs that share K.
 REPRESENTATIVE["sm_100a"] = [
     (Layer("nvfp4-row", 136, 1040, bias=True), (0, 1, 65, 129)),
     (Layer("nvfp4-row", 7, 80, element="bf16"), (5, 300)),
@@ -82,6 +85,8 @@ REPRESENTATIVE["sm_100a"] = [
     (Layer("bf16", 100, 64, batch=3), (33,)),
     (Layer("mxfp4", 1500, 48), (257,)),
     (Layer("nvfp4-row", 2400, 272, bias=True), (257,)),
+    (Layer("nvfp4-row", 136, 4112, bias=True), (5, 33)),
+    (Layer("mxfp4", 300, 2064, element="bf16"), (1,)),
 ]
 
 
@@ -100,7 +105,10 @@ def list_everything(chip: str) -> Iterator[tuple[Layer, tuple[int, ...]]]:
             {"batch": 3, "view": "misaligned"},
         ]
     )
-    for n, k, kind in itertools.product(COLUMNS + WIDE_COLUMNS.get(chip, ()), DEPTHS, KINDS):
+    for n, k, kind in itertools.chain(
+        itertools.product(COLUMNS + WIDE_COLUMNS.get(chip, ()), DEPTHS, KINDS),
+        itertools.product(COLUMNS, LONG_DEPTHS.get(chip, ()), KINDS),
+    ):
         for _ in range(2):
             yield Layer(kind, n, k, **next(turns)), ROWS
 
