@@ -7,6 +7,7 @@ REQUIRES: numpy
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +127,8 @@ func.func @main({signature.replace("tensor", "memref")}) {{
             case.inputs["a"] = from_bf16(case.inputs["a"]).astype(np.float32)
         if not self.dynamic:
             case.args = [name for name in case.args if isinstance(name, str)]
-        # As many clusters as an H200 holds.
-        resident = (264 if self.clusters <= 2 else 240) // (2 if self.is_staged else 1)
-        case.grid = (min(-(-self.n // 64), resident // self.clusters) * self.clusters,)
+        # Without the clusters that do nothing, unless the runner knows better.
+        case.grid = (min(-(-self.n // 64), 120 // self.clusters) * self.clusters,)
         case.cluster = (self.clusters, 1, 1)
         return case
 
@@ -173,9 +173,16 @@ class Streams(Runner):
 
     def compile(self, matmul: Stream, folder: Path) -> int:
         shared = super().compile(matmul, folder)
+        # The stream's, if it does not depend on the number of rows.
+        grid = re.search(r"blocks in \(%c(\d+)", (folder / "device.mlir").read_text())
+        self.grid = (int(grid[1]),) if grid and not matmul.dynamic else None
         if not matmul.is_staged or matmul.computed or matmul.activations != "bf16":
             self.maps = []
         return shared
+
+    def launch(self, matmul: Stream, case: corpus.Case, folder: Path) -> None:
+        case.grid = self.grid or case.grid
+        super().launch(matmul, case, folder)
 
 
 def main() -> int:

@@ -116,25 +116,35 @@ static bool haveRegisters(const StreamConfig &config) {
   return 32 * warps * roundUpTo(needed, 8) <= kRegisters / kSchedulers;
 }
 
-/// Clusters that run at once; they need nothing of each other, so that a guess
-/// costs time at worst. Staged activations are read for all tiles of a round,
-/// which are the fewer the more CTAs there are.
-static int64_t getResidentClusters(const StreamConfig &config,
-                                   const ChipModel &chip) {
-  int64_t perMultiprocessor =
-      config.isStaged || !config.sharesMultiprocessor ? 1 : kResident;
-  int64_t multiprocessors =
-      config.clusters > 2 ? chip.clusterMultiprocessors : chip.multiprocessors;
-  return std::max<int64_t>(1, perMultiprocessor * multiprocessors /
-                                  config.clusters);
-}
-
 /// Products that share a launch share the chip.
 static int64_t getProductsOfLaunch(ScaledMatmulOp root) {
   auto count =
       root->getParentOfType<func::FuncOp>()->getAttrOfType<IntegerAttr>(
           kSharesParametersName);
   return count ? count.getInt() : 1;
+}
+
+/// As many as run at once, or as there is work for; they need nothing of each
+/// other, so that a guess costs time at worst. Staged activations are read for
+/// all tiles of a round, which are the fewer the more CTAs there are.
+///
+/// Where CTAs of two kernels share a multiprocessor each kernel takes a place
+/// on all of them, with clusters that do nothing: on what one leaves free the
+/// next would get two CTAs, for which all others would wait.
+static int64_t getNumClusters(ScaledMatmulOp root, const StreamConfig &config,
+                              const ChipModel &chip) {
+  int64_t multiprocessors =
+      config.clusters > 2 ? chip.clusterMultiprocessors : chip.multiprocessors;
+  int64_t products = getProductsOfLaunch(root);
+  auto getClusters = [&](int64_t ctas) {
+    return std::max<int64_t>(
+        1, ceilDiv(ctas * multiprocessors / config.clusters, products));
+  };
+  if (!config.sharesMultiprocessor)
+    return std::min(config.rowTiles, getClusters(1));
+  int64_t least = getClusters(1);
+  int64_t most = config.isStaged ? least : getClusters(kResident);
+  return std::clamp(config.rowTiles, least, most);
 }
 
 FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
@@ -179,8 +189,6 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
   config.sharesMultiprocessor =
       haveRegisters(config) &&
       config.getBytes() <= StreamMemory::getShare(chip.sharedBytes, kResident);
-  config.numClusters =
-      std::min(config.rowTiles, ceilDiv(getResidentClusters(config, chip),
-                                        getProductsOfLaunch(root)));
+  config.numClusters = getNumClusters(root, config, chip);
   return config;
 }

@@ -39,6 +39,8 @@ struct StreamConfig : StreamMemory {
   static mlir::FailureOr<StreamConfig> get(ScaledMatmulOp root, KernelAttr attr,
                                            const ChipModel &chip);
 
+  /// Whether some clusters have nothing to do.
+  bool hasIdleClusters() const { return numClusters > rowTiles; }
   /// Whether all stages of all CTAs are full.
   bool hasWholeStages() const { return tiles % (clusters * stageTiles) == 0; }
   /// Warps that multiply. Threads: the one that copies, and the first that

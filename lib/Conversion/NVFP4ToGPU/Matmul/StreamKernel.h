@@ -46,9 +46,10 @@ protected:
   virtual mlir::LogicalResult emitActivations() { return mlir::success(); }
   /// Arrivals that make a stage full: the copying thread's, and others'.
   virtual int64_t getFullArrivals() const { return 1; }
-  /// Bulk copies of activations to a stage, and their bytes.
+  /// Bulk copies of activations to stage `stage`, the CTA's stage `unitOfK` of
+  /// a round, and their bytes.
   virtual int64_t getBulkBytes() const { return 0; }
-  virtual void emitBulkActivations(mlir::Value number) {}
+  virtual void emitBulkActivations(mlir::Value stage, mlir::Value unitOfK) {}
   /// By the warps that finish, before they wait for the sums of a round; `own`
   /// is the number of a thread among them.
   virtual mlir::LogicalResult emitStages(mlir::Value round, mlir::Value own) {
@@ -135,9 +136,24 @@ protected:
 
 private:
   void emitPlace();
+  /// i1: holds in the warp of the thread that copies.
+  mlir::Value isCopier();
+  mlir::LogicalResult emitStart(mlir::Value early);
   void emitBarriers();
-  void emitFills(mlir::Value from, mlir::Value to, bool isEarly);
-  void emitWeights(mlir::Value number);
+  /// i32: what the copying thread fills next: which part of which round, where,
+  /// and the parity of that stage's empty barrier that it waits for.
+  struct Fill {
+    mlir::Value round, unitOfK, stage, parity;
+  };
+  Fill getFill(mlir::ValueRange values) {
+    return {values[0], values[1], values[2], values[3]};
+  }
+  Fill getNext(const Fill &fill);
+  void emitFills(mlir::Value from, mlir::Value to, const Fill &first,
+                 bool isEarly);
+  void emitWeights(const Fill &fill);
+  void emitEarlyActivations(mlir::Value early);
+  void emitCopies(mlir::Value early, mlir::Value total);
   void emitProducts();
   mlir::LogicalResult emitResults();
   mlir::LogicalResult emitTiles(const CtaContext &cta, mlir::Value round,

@@ -99,46 +99,68 @@ void StreamKernel::emitBarriers() {
 // The copying thread
 //===----------------------------------------------------------------------===//
 
-/// Early fills find all stages empty, and activations come later.
-void StreamKernel::emitFills(Value from, Value to, bool isEarly) {
-  auto loop = scf::ForOp::create(b, from, to, a.i32(1));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  Value number = loop.getInductionVar();
-  if (!isEarly) {
-    auto [stage, parity] = getUse(number, config.stages);
-    ptx.waitForParity(getEmpty(stage), a.bitXor(parity, 1));
-  }
-  emitWeights(number);
-  if (!isEarly)
-    emitBulkActivations(number);
+/// i1: holds in one thread of a whole warp, the same one always. ptxas knows
+/// that only one does what follows, so that copies need no loop over threads.
+static Value elect(ImplicitLocOpBuilder &b) {
+  return NVVM::ElectSyncOp::create(b, b.getI1Type(), /*membermask=*/Value());
 }
 
-/// Fill number `number` of this CTA: tiles of one stage, which are contiguous,
-/// of each tile of the result.
-void StreamKernel::emitWeights(Value number) {
-  Value stage = a.rem(number, config.stages);
-  Value round = a.div(number, numUnits);
-  Value first = a.mul(a.sub(number, a.mul(round, numUnits)), config.stageTiles);
+/// Neither divisions nor products: one thread issues all copies, between warps
+/// that take every turn they get.
+StreamKernel::Fill StreamKernel::getNext(const Fill &fill) {
+  Value zero = a.i32(0);
+  Value unitOfK = a.add(fill.unitOfK, 1), stage = a.add(fill.stage, 1);
+  Value isInRound = a.less(unitOfK, numUnits);
+  Value isLap = a.equal(stage, config.stages);
+  return {a.select(isInRound, fill.round, a.add(fill.round, 1)),
+          a.select(isInRound, unitOfK, zero), a.select(isLap, zero, stage),
+          a.select(isLap, a.bitXor(fill.parity, 1), fill.parity)};
+}
+
+/// Early fills find all stages empty, and activations come later.
+void StreamKernel::emitFills(Value from, Value to, const Fill &first,
+                             bool isEarly) {
+  auto loop = scf::ForOp::create(
+      b, from, to, a.i32(1),
+      ValueRange{first.round, first.unitOfK, first.stage, first.parity});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Fill fill = getFill(loop.getRegionIterArgs());
+  if (!isEarly)
+    ptx.waitForParity(getEmpty(fill.stage), fill.parity);
+  emitWeights(fill);
+  if (!isEarly)
+    emitBulkActivations(fill.stage, fill.unitOfK);
+  Fill next = getNext(fill);
+  scf::YieldOp::create(
+      b, ValueRange{next.round, next.unitOfK, next.stage, next.parity});
+}
+
+/// Tiles of one stage, which are contiguous, of each tile of the result.
+void StreamKernel::emitWeights(const Fill &fill) {
+  Value first = a.mul(fill.unitOfK, config.stageTiles);
   Value count = a.min(a.sub(numTiles, first), config.stageTiles);
-  Value tilesOfRound = getTilesOfRound(round);
-  Value full = getFull(stage);
-  Value image = a.offset(getStage(stage), config.getStagedActivationBytes());
+  Value tilesOfRound = getTilesOfRound(fill.round);
+  Value full = getFull(fill.stage);
+  Value image =
+      a.offset(getStage(fill.stage), config.getStagedActivationBytes());
   Value bytes = a.mul(a.mul(count, tilesOfRound), StreamMemory::kTileBytes);
   ptx.arriveAndExpect(full, a.add(bytes, getBulkBytes()));
+  Value rowTile = a.add(
+      cluster, a.mul(fill.round, config.rowTilesAtOnce * config.numClusters));
+  Value tile =
+      a.toI64(a.add(a.mul(rowTile, config.tiles), a.add(firstTile, first)));
   auto emitTile = [&](int64_t i) {
-    Value rowTile =
-        a.add(cluster, a.mul(a.add(a.mul(round, config.rowTilesAtOnce), i),
-                             config.numClusters));
-    Value tile =
-        a.toI64(a.add(a.mul(rowTile, config.tiles), a.add(firstTile, first)));
+    int64_t ahead = i * config.numClusters * config.tiles;
     auto copy = [&](unsigned component, int64_t target, int64_t size) {
       Value source = kernel.getPointer(
           cast<BlockArgument>(root.getRhsComponents()[component]));
+      source = a.offset(source, a.mul(tile, size));
       target += i * config.stageTiles * size;
-      ptx.copyBulkOnce(a.offset(image, target),
-                       a.offset(source, a.mul(tile, size)), a.mul(count, size),
-                       full);
+      ptx.copyBulkOnce(
+          a.offset(image, target),
+          a.offset(source, a.constant(b.getI64Type(), ahead * size)),
+          a.mul(count, size), full);
     };
     copy(0, 0, kRegisterTileCodeBytes);
     copy(1, config.getTilesOfStage() * kRegisterTileCodeBytes,
@@ -147,6 +169,30 @@ void StreamKernel::emitWeights(Value number) {
   emitTile(0);
   for (int64_t i = 1; i < config.rowTilesAtOnce; ++i)
     where(a.less(a.i32(i), tilesOfRound), [&] { emitTile(i); });
+}
+
+void StreamKernel::emitEarlyActivations(Value early) {
+  if (getBulkBytes() == 0)
+    return;
+  Value zero = a.i32(0);
+  auto loop = scf::ForOp::create(b, zero, early, a.i32(1), zero);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value unitOfK = loop.getRegionIterArg(0);
+  emitBulkActivations(loop.getInductionVar(), unitOfK);
+  Value next = a.add(unitOfK, 1);
+  scf::YieldOp::create(b, a.select(a.less(next, numUnits), next, zero));
+}
+
+/// After the early ones all stages are full, or there is nothing left.
+void StreamKernel::emitCopies(Value early, Value total) {
+  where(elect(b), [&] {
+    emitEarlyActivations(early);
+    Value stages = a.i32(config.stages);
+    Fill first{a.div(stages, numUnits), a.rem(stages, numUnits), a.i32(0),
+               a.i32(0)};
+    emitFills(early, total, first, /*isEarly=*/false);
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -161,6 +207,8 @@ Value StreamKernel::getFirstUnit(Value round, Value group) {
 }
 
 void StreamKernel::emitProducts() {
+  if (config.hasIdleClusters())
+    where(a.equal(numRounds, 0), [&] { ptx.endClusterSync(); });
   auto rounds = scf::ForOp::create(b, a.i32(0), numRounds, a.i32(1));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(rounds.getBody());
@@ -269,8 +317,7 @@ LogicalResult StreamKernel::emitResults() {
   Value own = a.sub(thread, config.getFirstFinisher());
   Value isFirst = a.equal(own, 0);
   where(isFirst, [&] {
-    expectSums(a.i32(0), a.i32(0));
-    for (int64_t set = 1; set < config.getPartialSets(); ++set)
+    for (int64_t set = 0; set < config.getPartialSets(); ++set)
       whereLaterRound(a.i32(0), set,
                       [&] { expectSums(a.i32(set), a.i32(set)); });
   });
@@ -304,6 +351,35 @@ LogicalResult StreamKernel::emitResults() {
 // The kernel
 //===----------------------------------------------------------------------===//
 
+Value StreamKernel::isCopier() {
+  return a.equal(ptx.getUniform(warp), config.getMultipliers());
+}
+
+/// By all threads: barriers, the first weights, and what all must see before
+/// anyone goes on.
+LogicalResult StreamKernel::emitStart(Value early) {
+  where(isCopier(), [&] {
+    where(elect(b), [&] {
+      emitBarriers();
+      Fill first{a.i32(0), a.i32(0), a.i32(0), a.i32(1)};
+      emitFills(a.i32(0), early, first, /*isEarly=*/true);
+    });
+  });
+  // What other lanes write is no part of what those arrivals publish.
+  ptx.syncWarp();
+  // The others' barriers exist when this ends: its fences run under the copies.
+  ptx.beginClusterSync();
+  emitGridWait(b);
+  LogicalResult loaded = success();
+  auto load = [&] { loaded = emitActivations(); };
+  if (config.hasIdleClusters())
+    where(a.less(a.i32(0), numRounds), load);
+  else
+    load();
+  NVVM::BarrierOp::create(b);
+  return loaded;
+}
+
 LogicalResult StreamKernel::emit() {
   auto lhs = root.getLhsComponents().front();
   FailureOr<Value> m = evaluator.getExtent(lhs, 0);
@@ -327,18 +403,8 @@ LogicalResult StreamKernel::emit() {
     return failure();
   Value total = a.mul(numRounds, numUnits);
   Value early = a.min(total, config.stages);
-  where(a.equal(thread, config.getCopier()), [&] {
-    emitBarriers();
-    emitFills(a.i32(0), early, /*isEarly=*/true);
-  });
-  // What other lanes write is no part of what those arrivals publish.
-  ptx.syncWarp();
-  // The others' barriers exist when this ends: its fences run under the copies.
-  ptx.beginClusterSync();
-  emitGridWait(b);
-  if (failed(emitActivations()))
+  if (failed(emitStart(early)))
     return failure();
-  NVVM::BarrierOp::create(b);
 
   auto products = scf::IfOp::create(b, a.less(warp, config.getMultipliers()),
                                     /*withElseRegion=*/true);
@@ -346,19 +412,10 @@ LogicalResult StreamKernel::emit() {
   b.setInsertionPointToStart(products.thenBlock());
   emitProducts();
   b.setInsertionPointToStart(products.elseBlock());
-  auto copies = scf::IfOp::create(b, a.equal(warp, config.getMultipliers()),
-                                  /*withElseRegion=*/true);
+  auto copies = scf::IfOp::create(b, isCopier(), /*withElseRegion=*/true);
   b.setInsertionPointToStart(copies.thenBlock());
   joinCluster(a.i32(0));
-  where(a.equal(lane, 0), [&] {
-    if (getBulkBytes() != 0) {
-      auto loop = scf::ForOp::create(b, a.i32(0), early, a.i32(1));
-      OpBuilder::InsertionGuard inLoop(b);
-      b.setInsertionPointToStart(loop.getBody());
-      emitBulkActivations(loop.getInductionVar());
-    }
-    emitFills(early, total, /*isEarly=*/false);
-  });
+  emitCopies(early, total);
   b.setInsertionPointToStart(copies.elseBlock());
   return emitResults();
 }

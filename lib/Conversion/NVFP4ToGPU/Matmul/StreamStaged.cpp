@@ -73,7 +73,7 @@ private:
   int64_t getBulkBytes() const override {
     return path->copiesByThreads() ? 0 : getNumImages() * path->getBulkBytes();
   }
-  void emitBulkActivations(Value number) override;
+  void emitBulkActivations(Value stage, Value unitOfK) override;
   LogicalResult emitStages(Value round, Value own) override;
   void emitRound(Value round) override;
 
@@ -81,7 +81,7 @@ private:
   Value getImage(Value stage, int64_t image) {
     return a.offset(getStage(stage), image * config.getImageBytes());
   }
-  void forEachImage(Value number,
+  void forEachImage(Value stage, Value unitOfK,
                     function_ref<void(Value image, Value tile)> body);
   SmallVector<Value> multiplyTiles(const CtaContext &cta, Value group,
                                    Value round);
@@ -112,20 +112,19 @@ LogicalResult StagedStream::begin() {
 }
 
 void StagedStream::forEachImage(
-    Value number, function_ref<void(Value image, Value tile)> body) {
-  Value unitOfK = a.rem(number, numUnits);
+    Value stage, Value unitOfK,
+    function_ref<void(Value image, Value tile)> body) {
   Value first =
       a.mul(a.add(firstTile, a.mul(unitOfK, config.stageTiles)), kImages);
-  Value stage = a.rem(number, config.stages);
   for (int64_t i = 0; i < getNumImages(); ++i)
     body(getImage(stage, i), a.add(first, i));
 }
 
-void StagedStream::emitBulkActivations(Value number) {
+void StagedStream::emitBulkActivations(Value stage, Value unitOfK) {
   if (path->copiesByThreads())
     return;
-  Value full = getFull(a.rem(number, config.stages));
-  forEachImage(number, [&](Value image, Value tile) {
+  Value full = getFull(stage);
+  forEachImage(stage, unitOfK, [&](Value image, Value tile) {
     path->copyBulk(b, image, tile, full);
   });
 }
@@ -141,7 +140,7 @@ LogicalResult StagedStream::emitStages(Value round, Value own) {
   Value number = a.add(a.mul(round, numUnits), loop.getInductionVar());
   auto [stage, parity] = getUse(number, config.stages);
   ptx.waitForParity(getEmpty(stage), a.bitXor(parity, 1));
-  forEachImage(number,
+  forEachImage(stage, loop.getInductionVar(),
                [&](Value image, Value tile) { path->copy(b, image, tile); });
   NVVM::CpAsyncCommitGroupOp::create(b);
   NVVM::CpAsyncWaitGroupOp::create(b, 0);
@@ -157,6 +156,7 @@ LogicalResult StagedStream::emitStages(Value round, Value own) {
 
 void StagedStream::emitRound(Value round) {
   CtaContext cta(b, unit, thread);
+  // Equal in all lanes, which the unit asks for and ptxas must know.
   Value uniform = ptx.getUniform(warp);
   cta.warpRow = a.rem(uniform, kWarpsPerGroup * config.groupsN);
   cta.warpK = a.div(uniform, kWarpsPerGroup * config.groupsN);

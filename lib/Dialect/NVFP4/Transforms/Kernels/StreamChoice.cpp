@@ -21,32 +21,39 @@ using namespace mlir;
 using namespace nvfp4;
 
 namespace {
-/// Groups of four warps that share K, warps that finish, and stages, which are
-/// a multiple of the groups. A multiprocessor gives registers to four warps at
-/// once: with the one that copies, threads of 20 warps have 96, of 12 warps
-/// 168.
-struct StreamWarps {
-  int64_t maxRows, groups, finishers, stages;
+/// Groups of four warps that share K, stages, which are a multiple of them,
+/// tiles of K in a stage, and CTAs of a multiprocessor, for so many tiles of
+/// the result of a cluster.
+struct StreamShape {
+  int64_t leastTiles, mostTiles, groups, stages, stageTiles, ctas;
 };
 } // namespace
 
+/// The first that fits (measured on an H200). A CTA with many tiles has a
+/// multiprocessor to itself: two would end at different times, and the one that
+/// is left does not keep memory busy. Where there are few, there is room for a
+/// second CTA, which fetches its weights while the first one ends; without it
+/// longer copies are there sooner.
 // clang-format off
-constexpr StreamWarps kStreamWarps[] = {
-    { 2, 4, 1, 8},
-    { 8, 4, 1, 8},
+constexpr StreamShape kStreamShapes[] = {
+    {5, ShapedType::kDynamic, 5, 15, 2, 1},
+    {1, 1,                    4, 16, 1, 2},
+    {1, 1,                    4, 12, 1, 2},
+    {1, 1,                    4,  8, 4, 1},
+    {1, ShapedType::kDynamic, 4,  8, 2, 1},
 };
 // clang-format on
+/// Rows of kernels whose activations stay.
+static constexpr int64_t kResidentRows[] = {2, 8};
 static constexpr int64_t kWarpsPerGroup = 4;
 /// CTAs of the smallest cluster.
 static constexpr int64_t kLeastClusters = 2;
 
-/// Tiles of K in a stage. Two stages for each group leave room for a second
-/// CTA. Where each CTA has one tile of the result, fewer and longer copies are
-/// there sooner than that is worth (measured on an H200).
-static int64_t getStageTiles(const Product &product, int64_t clusters,
-                             const ChipModel &chip) {
+/// Tiles of the result of a cluster, where multiprocessors have one CTA each.
+static int64_t getTilesOfCluster(const Product &product, int64_t clusters,
+                                 const ChipModel &chip) {
   int64_t tiles = ceilDiv(product.columns, kRegisterTileRows);
-  return tiles * clusters <= chip.multiprocessors ? 4 : 2;
+  return ceilDiv(tiles * clusters, chip.multiprocessors);
 }
 
 static int64_t getDepthTiles(const Product &product) {
@@ -74,31 +81,33 @@ static KernelAttr getAttr(MLIRContext *context, const StreamMemory &memory,
                          /*swapped=*/true, memory.maxRows, memory.clusters);
 }
 
+/// Two CTAs share K where they can: so there are enough for small layers, and
+/// larger clusters leave multiprocessors idle. One alone is no cluster, in
+/// which `st.async` is an illegal instruction of an H200.
 static KernelAttr chooseStream(MLIRContext *context, const Product &product,
-                               const ChipModel &chip,
-                               const StreamWarps &warps) {
-  // Two CTAs share K where they can: so there are enough for small layers, and
-  // larger clusters leave multiprocessors idle. One alone is no cluster, in
-  // which `st.async` is an illegal instruction of an H200.
-  StreamMemory memory{std::max<int64_t>(warps.maxRows, 8),
-                      warps.maxRows,
-                      /*rowTilesAtOnce=*/1,
-                      warps.groups,
-                      /*clusters=*/0,
-                      warps.stages,
-                      /*stageTiles=*/0,
-                      /*tilesPerRank=*/0,
-                      /*isStaged=*/false};
-  auto fits = [&](int64_t clusters, int64_t stageTiles) {
-    memory.clusters = clusters;
-    memory.stageTiles = stageTiles;
-    memory.tilesPerRank = getTilesPerRank(product, clusters);
-    return memory.getBytes() <= chip.sharedBytes;
-  };
-  for (int64_t clusters : {kLeastClusters, int64_t(4), int64_t(8)})
-    for (int64_t tiles : {getStageTiles(product, clusters, chip), int64_t(2)})
-      if (sharesDepth(product, clusters) && fits(clusters, tiles))
-        return getAttr(context, memory, /*groupsN=*/1, warps.finishers);
+                               const ChipModel &chip, int64_t rows) {
+  for (int64_t clusters : {kLeastClusters, int64_t(4), int64_t(8)}) {
+    if (!sharesDepth(product, clusters))
+      continue;
+    int64_t tiles = getTilesOfCluster(product, clusters, chip);
+    for (const StreamShape &shape : kStreamShapes) {
+      bool isLimited = !ShapedType::isDynamic(shape.mostTiles);
+      if (tiles < shape.leastTiles || (isLimited && tiles > shape.mostTiles))
+        continue;
+      StreamMemory memory{std::max<int64_t>(rows, 8),
+                          rows,
+                          /*rowTilesAtOnce=*/1,
+                          shape.groups,
+                          clusters,
+                          shape.stages,
+                          shape.stageTiles,
+                          getTilesPerRank(product, clusters),
+                          /*isStaged=*/false};
+      if (memory.getBytes() <=
+          StreamMemory::getShare(chip.sharedBytes, shape.ctas))
+        return getAttr(context, memory, /*groupsN=*/1, /*finishers=*/1);
+    }
+  }
   return {};
 }
 
@@ -106,11 +115,11 @@ static KernelAttr chooseStream(MLIRContext *context, const Product &product,
 // Activations that come with the weights
 //===----------------------------------------------------------------------===//
 
-/// Rows of such kernels, and up to which registers are enough for two on a
-/// multiprocessor; CTAs that share K, and tiles at once.
+/// Rows of such kernels, and up to which those of all groups leave room for two
+/// on a multiprocessor; CTAs that share K, and tiles at once.
 static constexpr int64_t kStagedRows[] = {16, 32, 64}, kSharingRows = 32;
 static constexpr int64_t kStagedClusters = 2, kMostRowTiles = 4;
-static constexpr int64_t kMostStages = 8;
+static constexpr int64_t kMostStages = 12;
 
 /// Gives `stream` the stages that `bytes` of memory have room for; whether they
 /// are enough. A group needs two: it knows that it has read one when it is at
@@ -134,8 +143,8 @@ static bool chooseStages(StreamMemory &stream, bool hasPairs,
   int64_t half = StreamMemory::getShare(chip.sharedBytes, 2);
   for (int64_t bytes : {half, chip.sharedBytes})
     for (int64_t tiles : {2, 1}) {
-      if (bytes == half &&
-          (stream.rowTilesAtOnce > 2 || stream.tileM > kSharingRows))
+      if (bytes == half && (stream.rowTilesAtOnce * stream.groups > 2 ||
+                            stream.groups * stream.tileM > kSharingRows))
         continue;
       if (tiles == 2 && (!hasPairs || stream.rowTilesAtOnce == 1))
         continue;
@@ -150,8 +159,7 @@ static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
                                const ChipModel &chip, int64_t rows) {
   if (!sharesDepth(product, kStagedClusters))
     return {};
-  int64_t tiles = ceilDiv(product.columns, kRegisterTileRows);
-  int64_t ofCluster = ceilDiv(tiles * kStagedClusters, chip.multiprocessors);
+  int64_t ofCluster = getTilesOfCluster(product, kStagedClusters, chip);
   int64_t depth = getDepthTiles(product);
   bool hasPairs = depth % (2 * kStagedClusters) == 0;
   StreamMemory stream{rows,
@@ -163,9 +171,11 @@ static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
                       /*stageTiles=*/0,
                       getTilesPerRank(product, kStagedClusters),
                       /*isStaged=*/true};
-  // One tile does not keep a multiprocessor busy.
-  for (stream.groups = stream.rowTilesAtOnce == 1 ? 4 : 1; stream.groups != 0;
-       stream.groups /= 2)
+  // One tile does not keep a multiprocessor busy, nor do two of few rows.
+  bool isShort = stream.rowTilesAtOnce == 1 ||
+                 (stream.rowTilesAtOnce == 2 && rows == kStagedRows[0]);
+  int64_t most = isShort ? 2 : 1;
+  for (stream.groups = most; stream.groups != 0; stream.groups /= 2)
     if (stream.groups * kStagedClusters <= depth &&
         chooseStages(stream, hasPairs, chip))
       break;
@@ -221,9 +231,8 @@ SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
     }
     without.push_back(rows);
   };
-  for (const StreamWarps &warps : kStreamWarps)
-    add(warps.maxRows,
-        [&] { return chooseStream(context, product, chip, warps); });
+  for (int64_t rows : kResidentRows)
+    add(rows, [&] { return chooseStream(context, product, chip, rows); });
   for (int64_t rows : kStagedRows)
     add(rows, [&] { return chooseStaged(context, product, chip, rows); });
   bool isServed = !isDynamic && !kernels.empty();
