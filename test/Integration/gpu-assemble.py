@@ -24,7 +24,7 @@ from harness import call, expect, finish, group, inputs_folder, temporary
 
 sys.path.append(str(inputs_folder().parent / "Conversion" / "NVFP4ToGPU"))
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SWAPPED, Matmul
+from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, Matmul
 
 MODELS = ("llama", "llama_dynamic", "llama_bf16", "minilm")
 POLICIES = ("inference", "weight-only", "mlp-only", "none")
@@ -47,7 +47,7 @@ WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
 WIDE_PAIRS = WIDE + ", clusters = 2"
 NARROW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
-BLOCKS = (OVERLAPPED, MIDDLE, SEPARATE, SWAPPED, PAIRS, MIDDLE_PAIRS)
+BLOCKS = (OVERLAPPED, MIDDLE, SEPARATE, SWAPPED, SHARED, PAIRS, MIDDLE_PAIRS)
 LONG = (
     *(Matmul(4096, 4096, form, schedule=tile) for form in ("nvfp4", "mxfp4") for tile in BLOCKS),
     *(FloatMatmul(4096, 4096, schedule=tile, rhs=rhs) for rhs in ("nk", "kn") for tile in (WIDE, WIDE_PAIRS, NARROW)),
