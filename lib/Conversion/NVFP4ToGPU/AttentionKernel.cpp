@@ -24,6 +24,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "AttentionKernel.h"
+#include "AttentionTiles.h"
 #include "Matmul/Arithmetic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -416,5 +417,7 @@ FailureOr<KernelVariant> AttentionGenerator::run() {
 
 FailureOr<KernelVariant>
 nvfp4::generateAttentionKernel(const KernelRequest &request) {
+  if (!request.attr.getWarps().empty())
+    return generateTiledAttention(request);
   return AttentionGenerator(request).run();
 }

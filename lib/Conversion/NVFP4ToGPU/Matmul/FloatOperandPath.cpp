@@ -291,9 +291,8 @@ SmallVector<Value> FloatPath::evaluate(Value row, Value k, int64_t count) {
   return *values;
 }
 
-/// `values` as a vector of `element`, rounded to nearest even.
-static Value convertRun(ImplicitLocOpBuilder &b, ArrayRef<Value> values,
-                        Type element) {
+Value convertRun(ImplicitLocOpBuilder &b, ArrayRef<Value> values,
+                 Type element) {
   Type type = values.front().getType();
   Value run = vector::FromElementsOp::create(
       b, VectorType::get(values.size(), type), values);

@@ -72,6 +72,10 @@ createFloatPath(FloatContext context, UnitSide side, const MatmulConfig &config,
                 FloatOperand operand, mlir::Type element, FragmentOrder order,
                 mlir::ValueRange batch);
 
+/// `values` as a vector of `element`, rounded to nearest even.
+mlir::Value convertRun(mlir::ImplicitLocOpBuilder &b,
+                       llvm::ArrayRef<mlir::Value> values, mlir::Type element);
+
 /// Of operands in `Shared` order: how they lie in an image, and where a
 /// warpgroup's part of it begins (i32).
 WgmmaImage getSharedImage(const FloatOperand &operand,

@@ -32,10 +32,10 @@ Value StageRing::next(Value offset) {
   return a.select(a.equal(sum, stages * stageBytes), a.i32(0), sum);
 }
 
-/// Of the groups of copies, one per tile, all but the youngest `pending` are
-/// complete, for all threads.
-static void waitFor(ImplicitLocOpBuilder &b, int64_t pending) {
+void StageRing::waitFor(int64_t pending) {
   NVVM::CpAsyncWaitGroupOp::create(b, pending);
+  if (isReadByUnit)
+    HopperPTX(b).fenceAsyncProxy();
   NVVM::BarrierOp::create(b);
 }
 
@@ -56,12 +56,12 @@ SmallVector<Value> StageRing::start(Fill fill) {
     fillIfThere(a.offset(base, tile * stageBytes), a.i32(tile), fill);
     NVVM::CpAsyncCommitGroupOp::create(b);
   }
-  waitFor(b, stages - 1);
+  waitFor(stages - 1);
   return {a.i32(0), a.i32((stages - 1) * stageBytes)};
 }
 
 SmallVector<Value> StageRing::advance(ValueRange state) {
-  waitFor(b, stages - 2);
+  waitFor(stages - 2);
   return {next(state[0]), state[0]};
 }
 
@@ -80,7 +80,7 @@ void StageRing::refill(ValueRange state, Value tile, Fill fill) {
   NVVM::CpAsyncCommitGroupOp::create(b);
 }
 
-void StageRing::finish() { waitFor(b, /*pending=*/0); }
+void StageRing::finish() { waitFor(/*pending=*/0); }
 
 //===----------------------------------------------------------------------===//
 // Barriers in shared memory

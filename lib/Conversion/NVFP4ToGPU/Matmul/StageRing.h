@@ -35,12 +35,13 @@ public:
   /// sees to it, by copying zeros, and the loop needs no branch.
   using Fill = llvm::function_ref<void(mlir::Value image, mlir::Value tile)>;
 
-  /// `base` is shared memory of stages * stageBytes bytes.
+  /// `base` is shared memory of stages * stageBytes bytes. With
+  /// `isReadByUnit` a unit that reads shared memory itself sees the copies.
   StageRing(mlir::ImplicitLocOpBuilder &builder, mlir::Value base,
             int64_t stages, int64_t stageBytes, mlir::Value numTiles,
-            bool isOpen)
+            bool isOpen, bool isReadByUnit = false)
       : b(builder), base(base), stages(stages), stageBytes(stageBytes),
-        numTiles(numTiles), isOpen(isOpen) {}
+        numTiles(numTiles), isOpen(isOpen), isReadByUnit(isReadByUnit) {}
 
   llvm::SmallVector<mlir::Value> start(Fill fill);
   void refill(mlir::ValueRange state, mlir::Value tile, Fill fill);
@@ -52,6 +53,9 @@ private:
   /// Fills a stage with tile `tile` (i32), if there is such a tile.
   void fillIfThere(mlir::Value image, mlir::Value tile, Fill fill);
   mlir::Value getImageAt(mlir::Value offset);
+  /// Of the groups of copies, one per tile, all but the youngest `pending` are
+  /// complete, for all threads.
+  void waitFor(int64_t pending);
   /// The slot after `offset`.
   mlir::Value next(mlir::Value offset);
 
@@ -60,7 +64,7 @@ private:
   int64_t stages, stageBytes;
   /// i32.
   mlir::Value numTiles;
-  bool isOpen;
+  bool isOpen, isReadByUnit;
 };
 
 class BarrierRing {

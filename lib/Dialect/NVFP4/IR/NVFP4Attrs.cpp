@@ -355,6 +355,18 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                           "2 of a matmul and up to 8 of a swapped one, but got "
                        << clusters << " and schedule "
                        << stringifyKernelSchedule(schedule);
+  if (schedule == KernelSchedule::Attention && !warps.empty()) {
+    if (tile.size() != 2 || tile[0] < 1 || tile[1] < 1 || warps.size() != 3 ||
+        warps[0] < 1 || warps[1] != 1 || warps[2] != 1 ||
+        threads != 32 * warps[0] || swapped || stages != 1 || maxRows != 0)
+      return emitError()
+             << "expected rows x keys as 'tile' of an attention "
+                "with 'warps', n x 1 x 1 of these, and 32 'threads' "
+                "for each, but got "
+             << tile.size() << " extents: [" << tile << "], [" << warps
+             << "] and " << threads << " threads";
+    return success();
+  }
   if (schedule == KernelSchedule::Attention) {
     // Every chip with clusters runs eight CTAs.
     if (tile.size() != 2 || tile[0] < 1 || tile[0] > 8 || tile[1] < 1 ||

@@ -518,3 +518,8 @@ func.func private @kernel_clusters() attributes {nvfp4.kernel = #nvfp4.kernel<ma
 
 // expected-error@below {{expected up to 8 CTAs x keys as 'tile' of an attention, and only 'threads' besides, but got 2 extents: [16, 1024]}}
 func.func private @kernel_attention() attributes {nvfp4.kernel = #nvfp4.kernel<attention, threads = 128, tile = 16x1024>}
+
+// -----
+
+// expected-error@below {{expected rows x keys as 'tile' of an attention with 'warps', n x 1 x 1 of these, and 32 'threads' for each, but got 2 extents: [64, 64], [2, 2, 1] and 128 threads}}
+func.func private @kernel_attention_warps() attributes {nvfp4.kernel = #nvfp4.kernel<attention, threads = 128, tile = 64x64, warps = 2x2x1>}

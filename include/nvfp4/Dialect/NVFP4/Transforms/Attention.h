@@ -34,11 +34,11 @@ struct Attention {
 ///     of N by an op with a neutral element; none moves scores to another row
 ///     or place of a row, and the result has its rows in the same order,
 ///   * Q, K and rows are contiguous along D and N, V and the result along E,
-///   * M, D and E are static, and products sum in f32.
+///   * D and E are static, and products sum in f32.
 std::optional<std::string> findAttention(mlir::Operation *values,
                                          Attention &attention);
 
-/// M, D and E.
+/// M, which may be dynamic, D and E.
 struct AttentionExtents {
   int64_t rows, depth, columns;
 };
@@ -47,6 +47,25 @@ AttentionExtents getExtents(const Attention &attention);
 /// The operand of a product of queries and keys that holds the queries: what
 /// does not vary along the columns of the result.
 mlir::OpOperand *getQueries(mlir::linalg::LinalgOp scores);
+
+/// Softmax of rows: the weights that multiply the values are
+/// exp(logits - max) / sum(exp(logits - max)), rounded to the values' type.
+struct Softmax {
+  /// f32, as many rows as the scores, in their order.
+  mlir::Value logits;
+  /// If a logit is -infinity where a key comes too late for its row, the i1
+  /// tensor that says so, and the value that it has there: where
+  /// key > row + distance. Null: nothing is known.
+  mlir::Value mask;
+  bool isMaskedIf = true;
+  int64_t distance = 0;
+};
+
+/// Finds the softmax of an attention whose rows are those of a head: the last
+/// dimension but one of the scores, which no key depends on, is that of the
+/// result. Returns why there is none: a clause without a period.
+std::optional<std::string> findSoftmax(const Attention &attention,
+                                       Softmax &softmax);
 
 /// Whether the kernel that is chosen for a product computes all of an
 /// attention, of which the product is the end.

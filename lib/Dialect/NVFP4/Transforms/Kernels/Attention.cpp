@@ -344,8 +344,10 @@ std::optional<std::string> nvfp4::findAttention(Operation *op,
 
   llvm::SetVector<Operation *> ops;
   ops.insert(*found);
+  // An extent does not depend on elements.
   for (Operation *next : llvm::make_range(std::next(found), producers.end()))
-    if (llvm::any_of(next->getOperands(), [&](Value operand) {
+    if (!isa<tensor::DimOp>(next) &&
+        llvm::any_of(next->getOperands(), [&](Value operand) {
           return ops.contains(operand.getDefiningOp());
         }))
       ops.insert(next);
@@ -356,7 +358,7 @@ std::optional<std::string> nvfp4::findAttention(Operation *op,
   bool reduces = false;
   for (Operation *member : ops) {
     for (Operation *user : member->getUsers())
-      if (user != op && !ops.contains(user))
+      if (user != op && !ops.contains(user) && !isa<tensor::DimOp>(user))
         return "the scores are needed elsewhere";
     if (member == *found)
       continue;
@@ -370,10 +372,9 @@ std::optional<std::string> nvfp4::findAttention(Operation *op,
   if (const char *reason = checker.visitValues(values))
     return reason;
   AttentionExtents extents = getExtents(attention);
-  if (ShapedType::isDynamic(extents.rows) ||
-      ShapedType::isDynamic(extents.depth) ||
+  if (ShapedType::isDynamic(extents.depth) ||
       ShapedType::isDynamic(extents.columns))
-    return "its rows or heads have a dynamic size";
+    return "its heads have a dynamic size";
   ops.insert(op);
   attention.ops = ops.takeVector();
   return std::nullopt;

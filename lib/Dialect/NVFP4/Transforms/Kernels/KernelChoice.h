@@ -11,6 +11,7 @@
 #define NVFP4_LIB_DIALECT_NVFP4_TRANSFORMS_KERNELS_KERNELCHOICE_H
 
 #include "nvfp4/Dialect/NVFP4/IR/NVFP4.h"
+#include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 #include "nvfp4/Target/Chips.h"
 
 namespace nvfp4 {
@@ -100,6 +101,12 @@ const ResultTile &chooseTile(llvm::ArrayRef<ResultTile> tiles, int64_t rows,
 llvm::SmallVector<mlir::Attribute>
 chooseForBounds(llvm::ArrayRef<int64_t> bounds,
                 llvm::function_ref<KernelAttr(int64_t rows)> choose);
+
+/// The kernel of an attention (AttentionChoice.cpp), or why it has none: a
+/// clause without a period.
+std::optional<std::string> chooseAttention(const Attention &attention,
+                                           const ChipModel &chip,
+                                           KernelAttr &kernel);
 
 /// Bytes of a stage that holds tiles of these extents.
 int64_t getStageBytes(const Product &product, int64_t m, int64_t n, int64_t k);

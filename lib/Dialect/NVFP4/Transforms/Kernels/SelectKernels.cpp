@@ -6,7 +6,7 @@
 //
 // Expects: tiled operands of block-scaled matmuls.
 // Leaves:  `nvfp4.kernel` on every `nvfp4.matmul`, on contractions of bf16 or
-//          f16 operands, and on the second product of an attention of few rows.
+//          f16 operands, and on the second product of an attention.
 // Source:  shapes of mma.sync: PTX ISA, matrix instructions for mma.
 //
 //===----------------------------------------------------------------------===//
@@ -37,15 +37,6 @@ namespace {
 /// many), and .bf16.
 constexpr int64_t kBlockScaledDepth = 64;
 constexpr int64_t kHalfDepth = 16;
-
-/// Of an attention of few rows. More rows share the keys that they read, as
-/// tiles of the matrix unit do.
-constexpr int64_t kMaxAttentionRows = 8;
-/// Elements of a head that a thread reads at once.
-constexpr int64_t kAttentionRun = 8;
-constexpr int64_t kAttentionThreads = 256;
-/// CTAs of a cluster, which share the keys of a row, and scores of each.
-constexpr int64_t kAttentionCtas = 8, kAttentionKeys = 4096;
 
 remark::RemarkOpts getRemarkOpts() {
   return remark::RemarkOpts::name("SelectKernels").category("nvfp4");
@@ -320,30 +311,6 @@ LogicalResult SelectKernelsPass::select(Operation *op, const Product &product) {
   return success();
 }
 
-/// Why an attention has no kernel of its own, rather than two products of the
-/// matrix unit and rows in between: few rows leave the unit nearly empty, and
-/// their keys are shared by more CTAs than there are heads.
-static std::optional<std::string>
-whyNotOneKernel(const AttentionExtents &extents) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  auto splits = [](int64_t extent) {
-    return extent % kAttentionRun == 0 &&
-           llvm::isPowerOf2_64(extent / kAttentionRun);
-  };
-  constexpr int64_t kMaxColumns = kAttentionRun * kAttentionThreads;
-  if (extents.rows > kMaxAttentionRows)
-    os << "a head has " << extents.rows << " rows, which are more than "
-       << kMaxAttentionRows;
-  else if (!splits(extents.depth) || !splits(extents.columns))
-    os << "keys of " << extents.depth << " and values of " << extents.columns
-       << " elements are not " << kAttentionRun << " times a power of two";
-  else if (extents.columns > kMaxColumns)
-    os << "values have " << extents.columns << " elements, which are more than "
-       << kMaxColumns;
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-
 /// Leaves an op that ends no attention alone.
 void SelectKernelsPass::selectAttention(Operation *op) {
   Attention attention;
@@ -352,20 +319,20 @@ void SelectKernelsPass::selectAttention(Operation *op) {
   std::optional<std::string> reason = findAttention(op, attention);
   if (!attention.scores)
     return;
+  KernelAttr kernel;
   if (!reason)
-    reason = whyNotOneKernel(getExtents(attention));
+    reason = chooseAttention(attention, *model, kernel);
   if (reason) {
     remark::missed(op->getLoc(), getRemarkOpts())
         << "no kernel for an attention: " + *reason;
     return;
   }
-  Attribute kernel = KernelAttr::get(
-      op->getContext(), KernelSchedule::Attention, kAttentionThreads,
-      /*tile=*/{kAttentionCtas, kAttentionKeys}, /*warps=*/{}, /*stages=*/1,
-      /*swapped=*/false, /*maxRows=*/0, /*clusters=*/1);
-  op->setAttr(kKernelAttrName, ArrayAttr::get(op->getContext(), kernel));
+  op->setAttr(kKernelAttrName,
+              ArrayAttr::get(op->getContext(), Attribute(kernel)));
   remark::passed(op->getLoc(), getRemarkOpts())
-      << "an attention of few rows is one kernel";
+      << (kernel.getWarps().empty()
+              ? "an attention of few rows is one kernel"
+              : "an attention of many rows is one kernel");
 }
 
 LogicalResult SelectKernelsPass::visit(Operation *op) {

@@ -40,7 +40,8 @@ enum class Role {
   Host,
   /// A reshape or a cast: stays on the host, is repeated inside kernels.
   View,
-  /// An empty tensor, a fill, a constant: repeated wherever it is used.
+  /// An empty tensor, a fill, a constant, a comparison of positions: repeated
+  /// wherever it is used.
   Free,
   /// Moves elements and computes nothing: repeated in the kernels that read it,
   /// a kernel of its own only if somebody needs the whole buffer.

@@ -78,6 +78,32 @@ static bool isFill(linalg::LinalgOp op) {
                       [](BlockArgument arg) { return arg.use_empty(); });
 }
 
+/// Whether elements are integers that follow from their places alone, by
+/// arithmetic that costs less than to read them: masks of later positions.
+static bool isIndexArithmetic(linalg::LinalgOp op, unsigned depth = 0) {
+  constexpr unsigned kMaxDepth = 4;
+  if (depth == kMaxDepth || op.getNumReductionLoops() != 0 ||
+      op->getNumResults() != 1 ||
+      !getElementTypeOrSelf(op->getResult(0).getType()).isIntOrIndex() ||
+      !op.hasPureTensorSemantics())
+    return false;
+  auto isCheap = [](Operation &inner) {
+    return isa<linalg::IndexOp, linalg::YieldOp, arith::ConstantOp,
+               arith::IndexCastOp, arith::ExtSIOp, arith::ExtUIOp,
+               arith::TruncIOp, arith::AddIOp, arith::SubIOp, arith::MulIOp,
+               arith::CmpIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp,
+               arith::SelectOp>(inner);
+  };
+  auto isKnown = [&](Value tensor) {
+    Operation *source = skipReshapes(tensor).getDefiningOp();
+    auto producer = dyn_cast_or_null<linalg::LinalgOp>(source);
+    return isa_and_nonnull<tensor::EmptyOp>(source) ||
+           (producer && isIndexArithmetic(producer, depth + 1));
+  };
+  return llvm::all_of(*op.getBlock(), isCheap) &&
+         llvm::all_of(getTensorOperands(op), isKnown);
+}
+
 /// Whether the body yields its input, perhaps widened.
 static bool isMover(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
@@ -94,7 +120,7 @@ static bool isMover(linalg::LinalgOp op) {
 static Role getLinalgRole(linalg::LinalgOp op) {
   if (!op.hasPureTensorSemantics())
     return Role::Unknown;
-  if (isFill(op))
+  if (isFill(op) || isIndexArithmetic(op))
     return Role::Free;
   if (isMover(op))
     return Role::Mover;

@@ -133,10 +133,48 @@ func.func @one_row(%q: tensor<3x1x16xf32>, %k: tensor<3x32x16xf32>, %v: tensor<3
 
 // -----
 
+// More than eight rows are tiles of rows and keys, if what is between the
+// products is softmax.
+
 // CHECK-LABEL: func @many_rows(
+// CHECK: linalg.contract {{.*}} {nvfp4.kernel = [#nvfp4.kernel<attention, threads = 64, tile = 32x64, warps = 2x1x1>]}
+#row = affine_map<(h, m, n) -> (h, m)>
+#all = affine_map<(h, m, n) -> (h, m, n)>
+func.func @many_rows(%q: tensor<3x20x16xbf16>, %k: tensor<3x?x16xbf16>, %v: tensor<3x?x48xbf16>, %es: tensor<3x20x?xf32>,
+                     %er: tensor<3x20xf32>, %ep: tensor<3x20x?xbf16>, %ey: tensor<3x20x48xf32>) -> tensor<3x20x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant 0xFF800000 : f32
+  %zs = linalg.fill ins(%zero : f32) outs(%es : tensor<3x20x?xf32>) -> tensor<3x20x?xf32>
+  %s = linalg.contract indexing_maps = [affine_map<(h, m, n, d) -> (h, m, d)>, affine_map<(h, m, n, d) -> (h, n, d)>,
+                                        affine_map<(h, m, n, d) -> (h, m, n)>]
+      ins(%q, %k : tensor<3x20x16xbf16>, tensor<3x?x16xbf16>) outs(%zs : tensor<3x20x?xf32>) -> tensor<3x20x?xf32>
+  %lows = linalg.fill ins(%low : f32) outs(%er : tensor<3x20xf32>) -> tensor<3x20xf32>
+  %max = linalg.reduce { arith.maximumf } ins(%s : tensor<3x20x?xf32>) outs(%lows : tensor<3x20xf32>) dimensions = [2]
+  %spread = linalg.broadcast ins(%max : tensor<3x20xf32>) outs(%es : tensor<3x20x?xf32>) dimensions = [2]
+  %d = linalg.sub ins(%s, %spread : tensor<3x20x?xf32>, tensor<3x20x?xf32>) outs(%es : tensor<3x20x?xf32>) -> tensor<3x20x?xf32>
+  %e = linalg.exp ins(%d : tensor<3x20x?xf32>) outs(%es : tensor<3x20x?xf32>) -> tensor<3x20x?xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%er : tensor<3x20xf32>) -> tensor<3x20xf32>
+  %sum = linalg.reduce { arith.addf } ins(%e : tensor<3x20x?xf32>) outs(%zeros : tensor<3x20xf32>) dimensions = [2]
+  %p = linalg.generic {indexing_maps = [#all, #row, #all], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%e, %sum : tensor<3x20x?xf32>, tensor<3x20xf32>) outs(%ep : tensor<3x20x?xbf16>) {
+    ^bb0(%a: f32, %b: f32, %o: bf16):
+      %quotient = arith.divf %a, %b : f32
+      %narrow = arith.truncf %quotient : f32 to bf16
+      linalg.yield %narrow : bf16
+  } -> tensor<3x20x?xbf16>
+  %zy = linalg.fill ins(%zero : f32) outs(%ey : tensor<3x20x48xf32>) -> tensor<3x20x48xf32>
+  %y = linalg.contract indexing_maps = [affine_map<(h, m, c, n) -> (h, m, n)>, affine_map<(h, m, c, n) -> (h, n, c)>,
+                                        affine_map<(h, m, c, n) -> (h, m, c)>]
+      ins(%p, %v : tensor<3x20x?xbf16>, tensor<3x?x48xbf16>) outs(%zy : tensor<3x20x48xf32>) -> tensor<3x20x48xf32>
+  return %y : tensor<3x20x48xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @wide_operands(
 // CHECK-NOT: nvfp4.kernel
-// REMARK: no kernel for an attention: a head has 9 rows, which are more than 8
-func.func @many_rows(%q: tensor<3x9x16xf32>, %k: tensor<3x32x16xf32>, %v: tensor<3x32x16xf32>, %zs: tensor<3x9x32xf32>, %et: tensor<3x9x32xf32>,
+// REMARK: no kernel for an attention: its products are of f32 and f32, not of bf16 or f16
+func.func @wide_operands(%q: tensor<3x9x16xf32>, %k: tensor<3x32x16xf32>, %v: tensor<3x32x16xf32>, %zs: tensor<3x9x32xf32>, %et: tensor<3x9x32xf32>,
                   %r: tensor<3x9xf32>, %zy: tensor<3x9x16xf32>) -> tensor<3x9x16xf32> {
   %s = linalg.contract indexing_maps = [affine_map<(h, m, n, d) -> (h, m, d)>, affine_map<(h, m, n, d) -> (h, n, d)>,
                                         affine_map<(h, m, n, d) -> (h, m, n)>]
