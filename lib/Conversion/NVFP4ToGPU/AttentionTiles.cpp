@@ -155,6 +155,9 @@ LogicalResult TiledAttention::plan() {
   if (failed(found))
     return failure();
   maps = std::move(*found);
+  if (!maps.quantizations.empty())
+    return maps.quantizations.front().op.emitError(
+        "expected an attention whose results are not quantized in its kernel");
   return success();
 }
 

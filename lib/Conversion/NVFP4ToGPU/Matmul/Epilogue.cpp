@@ -86,7 +86,10 @@ LogicalResult Epilogue::chooseBlocks() {
   int64_t columns = cast<ShapedType>(product.getType()).getShape().back();
   for (QuantizationMap map : maps.quantizations) {
     int64_t block = getBlock(map);
-    if (ShapedType::isDynamic(columns) || columns % block != 0 ||
+    BlockTensorType type = map.op.getBlockType();
+    if (type.getFormat().getBlockRows() != 1 ||
+        type.getLayout() == BlockLayout::Registers ||
+        ShapedType::isDynamic(columns) || columns % block != 0 ||
         getSliceN() % block != 0 || !ResultMaps::keepsRuns(map.index, block))
       return map.op.emitError("expected blocks that are part of a row of the "
                               "matmul and of a tile with ")

@@ -342,14 +342,19 @@ static std::optional<std::string> verifyRows(const Attention &attention) {
 /// A number that is a dimension of the logits plus a constant.
 static bool getPosition(Element element, unsigned &dim, int64_t &offset) {
   offset = 0;
+  // Behind such a conversion a negative number is a large one.
+  bool isUnsigned = false;
   for (unsigned depth = 0; depth < kMaxDepth && element.scalar; ++depth) {
     Operation *op = element.scalar.getDefiningOp();
     APInt value;
+    isUnsigned |= isa_and_nonnull<arith::IndexCastUIOp, arith::ExtUIOp>(op);
     if (isa_and_nonnull<arith::IndexCastOp, arith::IndexCastUIOp,
                         arith::ExtSIOp, arith::ExtUIOp>(op)) {
       element = getOperand(element, 0);
     } else if (auto add = dyn_cast_or_null<arith::AddIOp>(op);
                add && matchPattern(add.getRhs(), m_ConstantInt(&value))) {
+      if (isUnsigned && value.isNegative())
+        return false;
       offset += value.getSExtValue();
       element = getOperand(element, 0);
     } else if (auto index = dyn_cast_or_null<linalg::IndexOp>(op);
