@@ -331,6 +331,32 @@ void PrecisionAttr::print(AsmPrinter &printer) const {
 // KernelAttr
 //===----------------------------------------------------------------------===//
 
+/// `hasOthers`: options that no attention has.
+static LogicalResult
+verifyAttention(function_ref<InFlightDiagnostic()> emitError, int64_t threads,
+                ArrayRef<int64_t> tile, ArrayRef<int64_t> warps,
+                bool hasOthers) {
+  // Every chip with clusters runs eight CTAs.
+  constexpr int64_t kMostCtas = 8;
+  bool isTile = tile.size() == 2 && tile[0] >= 1 && tile[1] >= 1;
+  if (warps.empty()) {
+    if (!isTile || tile[0] > kMostCtas || hasOthers)
+      return emitError() << "expected up to " << kMostCtas
+                         << " CTAs x keys as 'tile' of an attention, and only "
+                            "'threads' besides, but got "
+                         << tile.size() << " extents: [" << tile << "]";
+    return success();
+  }
+  if (!isTile || warps.size() != 3 || warps[0] < 1 || warps[1] != 1 ||
+      warps[2] != 1 || threads != 32 * warps[0] || hasOthers)
+    return emitError() << "expected rows x keys as 'tile' of an attention with "
+                          "'warps', n x 1 x 1 of these, and 32 'threads' for "
+                          "each, but got "
+                       << tile.size() << " extents: [" << tile << "], ["
+                       << warps << "] and " << threads << " threads";
+  return success();
+}
+
 LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  KernelSchedule schedule, int64_t threads,
                                  ArrayRef<int64_t> tile,
@@ -347,35 +373,17 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   bool isProduct =
       schedule == KernelSchedule::Matmul || schedule == KernelSchedule::Stream;
   // A pair, or CTAs that share K: every chip with clusters runs eight.
-  bool isMatmulOfFew =
+  bool isClusteredMatmul =
       schedule == KernelSchedule::Matmul && clusters <= (swapped ? 8 : 2);
-  if (clusters < 1 ||
-      (clusters != 1 && !isMatmulOfFew && schedule != KernelSchedule::Stream))
+  if (clusters < 1 || (clusters != 1 && !isClusteredMatmul &&
+                       schedule != KernelSchedule::Stream))
     return emitError() << "expected 'clusters' of a stream, and 1 or more, or "
                           "2 of a matmul and up to 8 of a swapped one, but got "
                        << clusters << " and schedule "
                        << stringifyKernelSchedule(schedule);
-  if (schedule == KernelSchedule::Attention && !warps.empty()) {
-    if (tile.size() != 2 || tile[0] < 1 || tile[1] < 1 || warps.size() != 3 ||
-        warps[0] < 1 || warps[1] != 1 || warps[2] != 1 ||
-        threads != 32 * warps[0] || swapped || stages != 1 || maxRows != 0)
-      return emitError()
-             << "expected rows x keys as 'tile' of an attention "
-                "with 'warps', n x 1 x 1 of these, and 32 'threads' "
-                "for each, but got "
-             << tile.size() << " extents: [" << tile << "], [" << warps
-             << "] and " << threads << " threads";
-    return success();
-  }
-  if (schedule == KernelSchedule::Attention) {
-    // Every chip with clusters runs eight CTAs.
-    if (tile.size() != 2 || tile[0] < 1 || tile[0] > 8 || tile[1] < 1 ||
-        !warps.empty() || swapped || stages != 1 || maxRows != 0)
-      return emitError() << "expected up to 8 CTAs x keys as 'tile' of an "
-                            "attention, and only 'threads' besides, but got "
-                         << tile.size() << " extents: [" << tile << "]";
-    return success();
-  }
+  if (schedule == KernelSchedule::Attention)
+    return verifyAttention(emitError, threads, tile, warps,
+                           swapped || stages != 1 || maxRows != 0);
   if (!isProduct) {
     if (!tile.empty() || !warps.empty() || swapped || stages != 1)
       return emitError() << "expected 'tile', 'warps', 'stages' and 'swapped' "

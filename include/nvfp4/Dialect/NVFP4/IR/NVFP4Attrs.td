@@ -184,7 +184,7 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     | `block` | a warp computes a block of 16x16 elements that share one scale |
     | `matmul` | a CTA computes a tile of a matrix product with the MMA unit |
     | `stream` | as many CTAs as run at once read the weights of a product of few rows once |
-    | `attention` | a cluster computes a row of attention, each CTA with a part of the keys |
+    | `attention` | a cluster computes a row of attention, each CTA with a part of the keys, or a CTA many rows of a head |
 
     `threads` is the size of a CTA. Of a `matmul`, `tile` is MxNxK of a CTA in
     elements, `warps` how many warps share M, N and K (those along K add up in
@@ -195,11 +195,12 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     copies operands; on a unit with tensor memory `warps` carries sums out, and
     four warps that copy and one that multiplies come on top. There `clusters = 2`
     is a pair of CTAs that multiply together: `tile` is the part of each, which
-    reads half of the unit's columns.
+    reads half of the unit's columns; if `swapped`, `clusters` is how many CTAs
+    share K, up to eight.
 
     Of a `stream`, `tile` is the rows that accumulators are made for (a multiple
-    of 8), the columns of the result that warps compute together (64), and K of a
-    stage; `warps` has the groups of four that share K, and `clusters` is how
+    of 8), the columns of the result that warps compute together (64 to 256), and
+    K of a stage; `warps` has the groups of four that share K, and `clusters` is how
     many CTAs share K, as one cluster. Activations of few rows stay in each CTA's
     shared memory for its part of K; those of more rows come in stages, as weights
     do.
@@ -233,7 +234,8 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     DefaultValuedParameter<"int64_t", "1">:$clusters
   );
   let assemblyFormat = [{
-    `<` $schedule `,` struct($threads, custom<Extents>($tile), custom<Extents>($warps), $stages, $swapped, $max_rows, $clusters) `>`
+    `<` $schedule `,` struct($threads, custom<Extents>($tile), custom<Extents>($warps), $stages,
+                             $swapped, $max_rows, $clusters) `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -124,12 +124,13 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
     | unit of the chip | few rows | more |
     | --- | --- | --- |
     | warps | up to 16: `swapped`, the unit's M side holds columns of the result, tile of 16 x 64, up to four warps share K | 2 x 2 warps, up to 128 x 128; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
-    | warpgroups | up to 64 of weights in `layout = registers`: `stream` for 8, 16, 32 and 64 rows; other products as for warps | a warpgroup copies, one or two multiply up to 128 x 256 |
-    | tensor memory | `swapped`, with as many rows as a power of two has, up to 128; 16-bit operands up to 16 rows as for warps | 128 x 256, 128 x 192 or 128 x 128, in pairs of CTAs where there is work for some rounds |
+    | warpgroups | up to 64 of weights in `layout = registers`: `stream` for 2, 8, 16, 32 and 64 rows; other products as for warps | a warpgroup copies, one or two multiply up to 128 x 256 |
+    | tensor memory | up to 64: `swapped`, with as many rows as a power of two has, from 16, and up to four CTAs share K where there are few tiles; of 16-bit activations 64 rows, and up to 16 as for warps | 128 x 256, 128 x 192 or 128 x 128, in pairs of CTAs where there is work for some rounds |
 
-    A tile of K is 128 bytes of the wider operand's elements, less for few rows, and
-    there are as many stages as shared memory has room for, up to a limit. Weights
-    of a stream that has no room get the warpgroups' kernel, with a missed remark.
+    A tile of K is 128 bytes of the wider operand's elements, up to 128 elements for
+    warps, and one to four times 128 in a stream. There are as many stages as shared
+    memory has room for, up to a limit. Weights of a stream that has no room get the
+    warpgroups' kernel, with a missed remark.
 
     An attribute that is there wins; one that does not fit the chip's shared
     memory is an error, as is an operand in a layout that the chip's unit does not
@@ -137,9 +138,10 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
     computes each of their sums.
 
     The second product of an attention with up to eight rows per head, of any type,
-    gets `attention`, which computes scores, what happens to them, and the product
-    in one kernel; its first product gets what it would get alone, which nobody
-    reads then. A missed remark says why a product ends no attention.
+    or with more of bf16 or f16, gets `attention`, which computes scores, what
+    happens to them, and the product in one kernel; its first product gets what it
+    would get alone, which nobody reads then. A missed remark says why a product
+    ends no attention.
 
     Needs: tiled operands (`nvfp4-assign-layouts`). Leaves: `nvfp4.kernel` on every
     `nvfp4.matmul`, and on what else has a kernel of its own.

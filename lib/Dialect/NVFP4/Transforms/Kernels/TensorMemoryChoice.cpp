@@ -6,10 +6,9 @@
 // the unit's columns, so that all its rows have work: those of the weights.
 // Weights that are decoded always stand in the rows: a tile of 256 rows of the
 // product then decodes 128 of weights.
-// If K is long, and there are fewer such tiles than multiprocessors, CTAs share
-// K.
-// Where a chip is busy for some rounds of tiles of 256 x 256, pairs of CTAs
-// multiply, so that each reads half of the columns.
+// If K is long, and such tiles are at most half as many as multiprocessors,
+// CTAs share K. Where a chip is busy for some rounds of tiles of 256 x 256,
+// pairs of CTAs multiply, so that each reads half of the columns.
 //
 //===----------------------------------------------------------------------===//
 
