@@ -13,7 +13,7 @@ config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".py"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.nvfp4_binary_dir + "/test"
-config.excludes = ["Inputs", "run_examples.py", "CMakeLists.txt", "lit.cfg.py", "lit.site.cfg.py", "Unit", "Consumer", "Fuzz", "golden.py", "gpu_layers.py", "harness.py", "kernel_harness.py", "simulate.py"]
+config.excludes = ["Inputs", "run_examples.py", "CMakeLists.txt", "lit.cfg.py", "lit.site.cfg.py", "Unit", "Consumer", "Fuzz", "attention_layers.py", "golden.py", "gpu_layers.py", "harness.py", "kernel_harness.py", "simulate.py"]
 
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%inputs", config.test_source_root + "/Inputs"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every model compiles with every policy for every chip that has the products, and ptxas needs neither spills nor local
-memory. Where nvdisasm is, too: the thread that multiplies in tensor memory has its operands in registers of the warp, and
-few other instructions for each product in a loop over K that is long.
+memory, nor does it for attention with large heads. Where nvdisasm is, too: the thread that multiplies in tensor memory has
+its operands in registers of the warp, and few other instructions for each product in a loop over K that is long.
 
     gpu-assemble.py --assemble           what no other combination of model, policy and chip is much like
     gpu-assemble.py --assemble --full    all of them; some three minutes
@@ -20,6 +20,7 @@ import sys
 from math import ceil
 from pathlib import Path
 
+from attention_layers import Attention
 from harness import call, expect, finish, group, inputs_folder, temporary
 
 sys.path.append(str(inputs_folder().parent / "Conversion" / "NVFP4ToGPU"))
@@ -53,6 +54,8 @@ LONG = (
     *(FloatMatmul(4096, 4096, schedule=tile, rhs=rhs) for rhs in ("nk", "kn") for tile in (WIDE, WIDE_PAIRS, NARROW)),
     *(WeightOnly(4096, 4096, form, schedule=DECODED, activations="bf16") for form in ("nvfp4", "mxfp4")),
 )
+# Sums of larger heads take more registers.
+ATTENTIONS = (Attention(32, 512, 128, 128, distance=0, sharing=4), Attention(32, 512, 256, 256, distance=0, sharing=4))
 
 
 def is_product(text: str) -> bool:
@@ -153,6 +156,18 @@ def check_long(kernel: Matmul | FloatMatmul, chip: str, assemble: bool) -> None:
             check_code(what, chip, ptx, is_long=True)
 
 
+def check_attention(attention: Attention, chip: str, assemble: bool) -> None:
+    what = f"{attention}, {chip}"
+    with group(what):
+        source, ptx = temporary(".mlir"), temporary(".ptx")
+        source.write_text(attention.text())
+        call("nvfp4-compile", source, "--policy=none", f"--target={chip}", "--quiet", "--emit=ptx", "-o", ptx)
+        kernels = ptx.read_text().count(".entry ")
+        expect(f"{what}: one kernel", kernels == 1, kernels)
+        if assemble:
+            check_code(what, chip, ptx, is_long=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--assemble", action="store_true", help="with ptxas")
@@ -168,6 +183,9 @@ def main() -> None:
     for kernel in LONG:
         for chip in LONG_CHIPS if options.full else LONG_CHIPS[:1]:
             check_long(kernel, chip, options.assemble)
+    for attention in ATTENTIONS:
+        for chip in CHIPS:
+            check_attention(attention, chip, options.assemble)
     finish()
 
 

@@ -71,10 +71,14 @@ LogicalResult TiledAttention::verifyTile() {
     return body.emitError("expected heads of 16 to 256 elements in steps of "
                           "16, but got ")
            << extents.depth << " and " << extents.columns;
-  for (Type element : {scoresElement, valuesElement})
-    if (!element.isBF16() && !element.isF16())
-      return body.emitError("expected products of bf16 or of f16, but got ")
-             << element;
+  for (linalg::LinalgOp product : {scores, values}) {
+    Type lhs = getElementTypeOrSelf(product.getDpsInputs()[0]);
+    Type rhs = getElementTypeOrSelf(product.getDpsInputs()[1]);
+    if (lhs != rhs || !(lhs.isBF16() || lhs.isF16()))
+      return product.emitError("expected a product of two operands of bf16 or "
+                               "of f16, but got ")
+             << lhs << " and " << rhs;
+  }
   return success();
 }
 

@@ -339,12 +339,19 @@ static std::optional<std::string> verifyRows(const Attention &attention) {
 // Keys that come too late
 //===----------------------------------------------------------------------===//
 
+/// Whether every dimension is a number of the type.
+static bool holdsPositions(Type type) {
+  return type.isIndex() || type.getIntOrFloatBitWidth() >= 32;
+}
+
 /// A number that is a dimension of the logits plus a constant.
 static bool getPosition(Element element, unsigned &dim, int64_t &offset) {
   offset = 0;
   // Behind such a conversion a negative number is a large one.
   bool isUnsigned = false;
   for (unsigned depth = 0; depth < kMaxDepth && element.scalar; ++depth) {
+    if (!holdsPositions(element.scalar.getType()))
+      return false;
     Operation *op = element.scalar.getDefiningOp();
     APInt value;
     isUnsigned |= isa_and_nonnull<arith::IndexCastUIOp, arith::ExtUIOp>(op);
