@@ -37,34 +37,9 @@ using namespace nvfp4;
 
 using Run = ElementEvaluator::Run;
 
-static unsigned getReductionLoop(linalg::LinalgOp op) {
-  SmallVector<unsigned> loops;
-  op.getReductionDims(loops);
-  return loops.front();
-}
-
-static unsigned getColumnLoop(linalg::LinalgOp op) {
-  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-  return map.getDimPosition(map.getNumResults() - 1);
-}
-
 LogicalResult AttentionGenerator::plan() {
-  std::optional<std::string> reason = "it has no op";
-  for (Operation &op : llvm::reverse(body.front()))
-    if (reason)
-      reason = findAttention(&op, attention);
-  if (reason)
-    return body.emitError("expected an attention in a kernel of the schedule "
-                          "'attention', but ")
-           << *reason;
-  scores = attention.scores;
-  values = attention.values;
-  scoresDepth = getReductionLoop(scores);
-  scoresColumn = getColumnLoop(scores);
-  valuesDepth = getReductionLoop(values);
-  queries = getQueries(scores);
-  keys = scores.getDpsInputOperand(1 - queries->getOperandNumber());
-  extents = getExtents(attention);
+  if (failed(findAttentionOfBody()))
+    return failure();
   threads = attr.getThreads();
   ctas = attr.getTile()[0];
   maxKeys = attr.getTile()[1];
@@ -76,13 +51,6 @@ LogicalResult AttentionGenerator::plan() {
     return body.emitError("expected heads that ")
            << threads << " threads share in runs of " << kRun << ", but got "
            << extents.depth << " and " << extents.columns << " elements";
-  FailureOr<ResultMaps> found = ResultMaps::get(body, values->getResult(0));
-  if (failed(found))
-    return failure();
-  maps = std::move(*found);
-  if (!maps.quantizations.empty())
-    return maps.quantizations.front().op.emitError(
-        "expected an attention whose results are not quantized in its kernel");
   partialsOffset = llvm::alignTo(kScoresOffset + 4 * maxKeys, 16);
   sumsOffset = partialsOffset + 4 * kRun * threads;
   sharedBytes = sumsOffset + 4 * extents.columns;
@@ -95,40 +63,30 @@ LogicalResult AttentionGenerator::plan() {
 
 Value AttentionGenerator::loadShared(Value element, int64_t base) {
   Value address = a.offset(a.offset(shared, base), a.mul(a.toI64(element), 4));
-  return LLVM::LoadOp::create(builder, builder.getF32Type(), address,
+  return LLVM::LoadOp::create(b, b.getF32Type(), address,
                               /*alignment=*/4);
 }
 
 void AttentionGenerator::storeShared(Value value, Value element, int64_t base) {
   Value address = a.offset(a.offset(shared, base), a.mul(a.toI64(element), 4));
-  LLVM::StoreOp::create(builder, value, address, /*alignment=*/4);
+  LLVM::StoreOp::create(b, value, address, /*alignment=*/4);
 }
 
 /// Every thread of the cluster sees what any wrote to shared memory before.
 void AttentionGenerator::synchronizeCluster() {
-  NVVM::ClusterArriveOp::create(builder, builder.getUnitAttr());
-  NVVM::ClusterWaitOp::create(builder, builder.getUnitAttr());
+  NVVM::ClusterArriveOp::create(b, b.getUnitAttr());
+  NVVM::ClusterWaitOp::create(b, b.getUnitAttr());
 }
 
 Value AttentionGenerator::getPeer(Value pointer, int64_t rank) {
-  auto type = LLVM::LLVMPointerType::get(builder.getContext(), kClusterSpace);
-  return NVVM::MapaOp::create(builder, type, pointer, a.i32(rank));
-}
-
-Run AttentionGenerator::getIndex(linalg::LinalgOp op, OpOperand *operand,
-                                 ValueRange loops) {
-  Run index;
-  for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults()) {
-    auto dim = dyn_cast<AffineDimExpr>(expr);
-    index.push_back(dim ? loops[dim.getPosition()] : evaluator.constant(0));
-  }
-  return index;
+  auto type = LLVM::LLVMPointerType::get(b.getContext(), kClusterSpace);
+  return NVVM::MapaOp::create(b, type, pointer, a.i32(rank));
 }
 
 Value AttentionGenerator::toF32(Value value) {
   if (value.getType().isF32())
     return value;
-  return arith::ExtFOp::create(builder, builder.getF32Type(), value);
+  return arith::ExtFOp::create(b, b.getF32Type(), value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -153,18 +111,12 @@ LogicalResult AttentionGenerator::emitPlaces() {
   rank =
       evaluator.rem(a.toIndex(kernel.getBlockId(0)), evaluator.constant(ctas));
 
-  auto place = [&](linalg::LinalgOp op, ArrayRef<Value> resultExtents) {
-    Run loops(op.getNumLoops(), evaluator.constant(0));
-    Run position =
-        evaluator.delinearize(rows->getRow(), resultExtents.drop_back());
-    AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-    for (auto [dim, at] : llvm::enumerate(position))
-      loops[map.getDimPosition(dim)] = at;
-    coordinates = position;
-    return loops;
+  auto place = [&](ArrayRef<Value> all) {
+    return evaluator.delinearize(rows->getRow(), all.drop_back());
   };
-  scoresLoops = place(scores, *scoresExtents);
-  valuesLoops = place(values, *valuesExtents);
+  scoresLoops = getLoops(scores, place(*scoresExtents));
+  coordinates = place(*valuesExtents);
+  valuesLoops = getLoops(values, coordinates);
 
   numKeys = scoresExtents->back();
   Value part =
@@ -208,8 +160,7 @@ LogicalResult AttentionGenerator::emit() {
         failed(emitReduction(linalgOp)))
       return failure();
   }
-  Run zeros(kRun,
-            arith::ConstantOp::create(builder, builder.getF32FloatAttr(0)));
+  Run zeros(kRun, arith::ConstantOp::create(b, b.getF32FloatAttr(0)));
   FailureOr<Run> sums = forEachBlock(
       zeros, [&](const Block &block, ValueRange carried) -> FailureOr<Run> {
         if (failed(emitWeights(block)))
@@ -230,20 +181,20 @@ LogicalResult AttentionGenerator::emitWeights(const Block &block) {
       block.count, block.count, {},
       [&](const RowEmitter::Columns &run, ValueRange) -> FailureOr<Run> {
         Run loops = valuesLoops;
-        loops[valuesDepth] = evaluator.add(block.first, run.clamped);
+        loops[valuesKey] = evaluator.add(block.first, run.clamped);
         FailureOr<Run> weight = evaluator.getRun(
             weights->get(), getIndex(values, weights, loops), 1);
         if (failed(weight))
           return failure();
         Value wide = toF32(weight->front());
         // The last step has threads without a key.
-        auto branch = scf::IfOp::create(builder, run.isPresent);
-        OpBuilder::InsertionGuard guard(builder);
-        builder.setInsertionPointToStart(branch.thenBlock());
+        auto branch = scf::IfOp::create(b, run.isPresent);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(branch.thenBlock());
         storeShared(wide, run.clamped, kScoresOffset);
         return Run();
       });
-  NVVM::BarrierOp::create(builder);
+  NVVM::BarrierOp::create(b);
   return success(succeeded(done));
 }
 
@@ -253,8 +204,8 @@ FailureOr<Run> AttentionGenerator::addValues(Value key, Value first,
                                              ValueRange sums) {
   OpOperand *operand = values.getDpsInputOperand(1);
   Run loops = valuesLoops;
-  loops[valuesDepth] = evaluator.add(first, key);
-  loops[getColumnLoop(values)] =
+  loops[valuesKey] = evaluator.add(first, key);
+  loops[valuesColumn] =
       evaluator.mul(evaluator.rem(thread, evaluator.constant(columnLanes)),
                     evaluator.constant(kRun));
   FailureOr<Run> run =
@@ -264,7 +215,7 @@ FailureOr<Run> AttentionGenerator::addValues(Value key, Value first,
   Value weight = loadShared(key, kScoresOffset);
   Run next;
   for (auto [element, sum] : llvm::zip_equal(*run, sums))
-    next.push_back(math::FmaOp::create(builder, weight, toF32(element), sum));
+    next.push_back(math::FmaOp::create(b, weight, toF32(element), sum));
   return next;
 }
 
@@ -275,9 +226,9 @@ FailureOr<Run> AttentionGenerator::emitValues(const Block &block,
   auto emitLoop = [&](Value from, Value to, int64_t unroll,
                       ValueRange carried) -> FailureOr<Run> {
     auto loop = scf::ForOp::create(
-        builder, from, to, evaluator.constant(unroll * perStep), carried);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(loop.getBody());
+        b, from, to, evaluator.constant(unroll * perStep), carried);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
     ElementEvaluator::Scope scope(evaluator);
     Run next(loop.getRegionIterArgs());
     for (int64_t i = 0; i < unroll; ++i) {
@@ -289,7 +240,7 @@ FailureOr<Run> AttentionGenerator::emitValues(const Block &block,
         return failure();
       next = *step;
     }
-    scf::YieldOp::create(builder, next);
+    scf::YieldOp::create(b, next);
     return Run(loop.getResults());
   };
   // As many keys for every thread, several at once; then what is left.
@@ -312,21 +263,20 @@ LogicalResult AttentionGenerator::emitResult(ValueRange sums) {
   for (auto [i, sum] : llvm::enumerate(sums))
     storeShared(sum, evaluator.add(place, evaluator.constant(i)),
                 partialsOffset);
-  NVVM::BarrierOp::create(builder);
+  NVVM::BarrierOp::create(b);
   auto columns =
-      scf::ForOp::create(builder, thread, evaluator.constant(extents.columns),
+      scf::ForOp::create(b, thread, evaluator.constant(extents.columns),
                          evaluator.constant(threads));
   {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(columns.getBody());
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(columns.getBody());
     ElementEvaluator::Scope scope(evaluator);
     Value column = columns.getInductionVar(), total;
     for (int64_t group = 0; group < threads / columnLanes; ++group) {
       Value part = loadShared(
           evaluator.add(column, evaluator.constant(group * extents.columns)),
           partialsOffset);
-      total = total ? arith::AddFOp::create(builder, total, part).getResult()
-                    : part;
+      total = total ? arith::AddFOp::create(b, total, part).getResult() : part;
     }
     storeShared(total, column, sumsOffset);
   }
@@ -336,12 +286,11 @@ LogicalResult AttentionGenerator::emitResult(ValueRange sums) {
   Value first = evaluator.mul(
       evaluator.add(evaluator.mul(rank, evaluator.constant(threads)), thread),
       evaluator.constant(run));
-  auto loop =
-      scf::ForOp::create(builder, first, evaluator.constant(extents.columns),
-                         evaluator.constant(ctas * threads * run));
+  auto loop = scf::ForOp::create(b, first, evaluator.constant(extents.columns),
+                                 evaluator.constant(ctas * threads * run));
   {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(loop.getBody());
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
     ElementEvaluator::Scope scope(evaluator);
     evaluator.assumeMultiple(loop.getInductionVar(), run);
     if (failed(storeResult(loop.getInductionVar())))
@@ -360,12 +309,12 @@ LogicalResult AttentionGenerator::storeResult(Value column) {
     for (int64_t i = 0; i < count; ++i) {
       Value element = evaluator.add(column, evaluator.constant(i));
       Value part = LLVM::LoadOp::create(
-          builder, builder.getF32Type(),
-          a.offset(peer, a.mul(a.toI64(element), 4)), /*alignment=*/4);
+          b, b.getF32Type(), a.offset(peer, a.mul(a.toI64(element), 4)),
+          /*alignment=*/4);
       if (cta == 0)
         sums.push_back(part);
       else
-        sums[i] = arith::AddFOp::create(builder, sums[i], part);
+        sums[i] = arith::AddFOp::create(b, sums[i], part);
     }
   }
   OpOperand *init = values.getDpsInitOperand(0);
@@ -375,22 +324,8 @@ LogicalResult AttentionGenerator::storeResult(Value column) {
   if (failed(start))
     return failure();
   for (auto [sum, value] : llvm::zip_equal(sums, *start))
-    sum = arith::AddFOp::create(builder, value, sum);
-  evaluator.bind(values->getResult(0),
-                 [sums](OpBuilder &, ValueRange, int64_t) -> FailureOr<Run> {
-                   return sums;
-                 });
-  for (const ResultMap &result : maps.results) {
-    FailureOr<Run> index = maps.emitIndex(evaluator, result.index, at);
-    if (failed(index))
-      return failure();
-    FailureOr<Run> stored = evaluator.getRun(result.value, *index, count);
-    if (failed(stored))
-      return failure();
-    evaluator.storeRun(result.init, *index, *stored);
-  }
-  evaluator.unbind(values->getResult(0));
-  return success();
+    sum = arith::AddFOp::create(b, value, sum);
+  return storeResults(at, sums);
 }
 
 FailureOr<KernelVariant> AttentionGenerator::run() {
@@ -398,11 +333,10 @@ FailureOr<KernelVariant> AttentionGenerator::run() {
     kernel.getFunction().erase();
     return failure();
   }
-  kernel.getFunction()->setAttr(
-      NVVM::NVVMDialect::getClusterDimAttrName(),
-      builder.getDenseI32ArrayAttr({int32_t(ctas), 1, 1}));
+  kernel.getFunction()->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                                b.getDenseI32ArrayAttr({int32_t(ctas), 1, 1}));
   // Every result holds each element of the product once.
-  AffineExpr one = builder.getAffineConstantExpr(1), elements = one;
+  AffineExpr one = b.getAffineConstantExpr(1), elements = one;
   BlockArgument init = maps.results.front().init;
   for (int64_t dim = 0; dim < cast<ShapedType>(init.getType()).getRank(); ++dim)
     elements = elements * kernel.getExtentExpr(init, dim);

@@ -10,25 +10,19 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_ATTENTIONKERNEL_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_ATTENTIONKERNEL_H
 
-#include "Matmul/Arithmetic.h"
-#include "Matmul/ResultMaps.h"
+#include "AttentionBody.h"
 #include "RowKernel.h"
-
-#include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 
 namespace nvfp4 {
 
-class AttentionGenerator {
+class AttentionGenerator : private AttentionBody {
 public:
   explicit AttentionGenerator(const KernelRequest &request)
-      : body(request.body), attr(request.attr), kernel(request),
-        evaluator(kernel), builder(kernel.getBuilder()), a(builder) {}
+      : AttentionBody(request) {}
 
   mlir::FailureOr<KernelVariant> run();
 
 private:
-  using Run = ElementEvaluator::Run;
-
   static constexpr int64_t kWarp = 32;
   /// Elements of a head that a thread reads at once.
   static constexpr int64_t kRun = 8;
@@ -78,25 +72,8 @@ private:
   void synchronizeCluster();
   mlir::Value getPeer(mlir::Value pointer, int64_t rank);
   mlir::Value toF32(mlir::Value value);
-  /// The index of an operand of `op` at `loops`.
-  Run getIndex(mlir::linalg::LinalgOp op, mlir::OpOperand *operand,
-               mlir::ValueRange loops);
 
-  mlir::func::FuncOp body;
-  KernelAttr attr;
-  KernelBuilder kernel;
-  ElementEvaluator evaluator;
-  mlir::ImplicitLocOpBuilder &builder;
-  Arithmetic a;
-
-  Attention attention;
-  mlir::linalg::LinalgOp scores, values;
-  /// Queries and keys of `scores`.
-  mlir::OpOperand *queries = nullptr, *keys = nullptr;
-  AttentionExtents extents;
-  ResultMaps maps;
   int64_t ctas, maxKeys, threads;
-  unsigned scoresDepth, scoresColumn, valuesDepth;
   /// Threads that share a key, and those that share the columns of a value.
   int64_t lanes, columnLanes;
   int64_t partialsOffset, sumsOffset, sharedBytes;

@@ -30,11 +30,11 @@ using Run = ElementEvaluator::Run;
 FailureOr<Run> AttentionGenerator::forEachBlock(
     ValueRange carried,
     llvm::function_ref<FailureOr<Run>(const Block &, ValueRange)> visit) {
-  auto loop = scf::ForOp::create(builder, evaluator.constant(0), numBlocks,
+  auto loop = scf::ForOp::create(b, evaluator.constant(0), numBlocks,
                                  evaluator.constant(1), carried);
   bool isFirst = numSlots == 0;
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
   ElementEvaluator::Scope scope(evaluator);
   Value start = evaluator.min(
       evaluator.mul(loop.getInductionVar(), evaluator.constant(maxKeys)),
@@ -43,26 +43,26 @@ FailureOr<Run> AttentionGenerator::forEachBlock(
               evaluator.min(evaluator.constant(maxKeys),
                             evaluator.sub(keysOfCta, start))};
   {
-    OpBuilder::InsertionGuard guard(builder);
+    OpBuilder::InsertionGuard guard(b);
     ElementEvaluator::Scope scope(evaluator);
     if (!isFirst) {
-      Value isMany = arith::CmpIOp::create(builder, arith::CmpIPredicate::ugt,
+      Value isMany = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt,
                                            numBlocks, evaluator.constant(1));
-      auto branch = scf::IfOp::create(builder, isMany);
-      builder.setInsertionPointToStart(branch.thenBlock());
+      auto branch = scf::IfOp::create(b, isMany);
+      b.setInsertionPointToStart(branch.thenBlock());
     }
     // Until now others may read the scores of the part before.
-    NVVM::BarrierOp::create(builder);
+    NVVM::BarrierOp::create(b);
     if (failed(emitScores(block)))
       return failure();
-    NVVM::BarrierOp::create(builder);
+    NVVM::BarrierOp::create(b);
   }
   bindScores(block);
   FailureOr<Run> next = visit(block, loop.getRegionIterArgs());
   evaluator.unbind(scores->getResult(0));
   if (failed(next))
     return failure();
-  scf::YieldOp::create(builder, *next);
+  scf::YieldOp::create(b, *next);
   return Run(loop.getResults());
 }
 
@@ -73,7 +73,7 @@ FailureOr<Value> AttentionGenerator::emitScore(Value key) {
   Value sum;
   for (int64_t run = 0; run < extents.depth / kRun / lanes; ++run) {
     Run loops = scoresLoops;
-    loops[scoresColumn] = key;
+    loops[scoresKey] = key;
     loops[scoresDepth] =
         evaluator.mul(evaluator.add(lane, evaluator.constant(run * lanes)),
                       evaluator.constant(kRun));
@@ -84,15 +84,15 @@ FailureOr<Value> AttentionGenerator::emitScore(Value key) {
     for (auto [i, element] : llvm::enumerate(*part)) {
       Value wide = toF32(element);
       Value factor = query[run * kRun + i];
-      sum = sum ? math::FmaOp::create(builder, wide, factor, sum).getResult()
-                : arith::MulFOp::create(builder, wide, factor).getResult();
+      sum = sum ? math::FmaOp::create(b, wide, factor, sum).getResult()
+                : arith::MulFOp::create(b, wide, factor).getResult();
     }
   }
   for (int64_t distance = lanes / 2; distance > 0; distance /= 2) {
-    Value other = NVVM::ShflOp::create(builder, sum.getType(), a.i32(-1), sum,
+    Value other = NVVM::ShflOp::create(b, sum.getType(), a.i32(-1), sum,
                                        a.i32(distance), a.i32(kWarp - 1),
                                        NVVM::ShflKind::bfly, UnitAttr());
-    sum = arith::AddFOp::create(builder, sum, other);
+    sum = arith::AddFOp::create(b, sum, other);
   }
   return sum;
 }
@@ -102,10 +102,10 @@ LogicalResult AttentionGenerator::emitScores(const Block &block) {
   Value steps = evaluator.div(
       evaluator.add(block.count, evaluator.constant(kInFlight * perStep - 1)),
       evaluator.constant(kInFlight * perStep));
-  auto loop = scf::ForOp::create(builder, evaluator.constant(0), steps,
+  auto loop = scf::ForOp::create(b, evaluator.constant(0), steps,
                                  evaluator.constant(1));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
   ElementEvaluator::Scope scope(evaluator);
   Value first =
       evaluator.add(evaluator.mul(loop.getInductionVar(),
@@ -125,11 +125,11 @@ LogicalResult AttentionGenerator::emitScores(const Block &block) {
   Value isFirstLane =
       a.equal(evaluator.rem(thread, evaluator.constant(lanes)), 0);
   for (auto [position, sum] : llvm::zip_equal(positions, sums)) {
-    Value isStored = arith::AndIOp::create(builder, isFirstLane,
-                                           a.less(position, block.count));
-    auto branch = scf::IfOp::create(builder, isStored);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
+    Value isStored =
+        arith::AndIOp::create(b, isFirstLane, a.less(position, block.count));
+    auto branch = scf::IfOp::create(b, isStored);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
     storeShared(sum, position, kScoresOffset);
   }
   return success();
@@ -165,17 +165,17 @@ void AttentionGenerator::bindScalar(OpResult result, Value scalar) {
 Value AttentionGenerator::combineCluster(
     Value value, llvm::function_ref<Value(Value, Value)> combine) {
   Value slot = a.offset(shared, kSlotsOffset + kSlotBytes * numSlots++);
-  auto branch = scf::IfOp::create(builder, a.equal(thread, 0));
+  auto branch = scf::IfOp::create(b, a.equal(thread, 0));
   {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    LLVM::StoreOp::create(builder, value, slot, kSlotBytes);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    LLVM::StoreOp::create(b, value, slot, kSlotBytes);
   }
   synchronizeCluster();
   Value total;
   for (int64_t cta = 0; cta < ctas; ++cta) {
-    Value part = LLVM::LoadOp::create(builder, value.getType(),
-                                      getPeer(slot, cta), kSlotBytes);
+    Value part = LLVM::LoadOp::create(b, value.getType(), getPeer(slot, cta),
+                                      kSlotBytes);
     total = total ? combine(total, part) : part;
   }
   return total;
@@ -197,7 +197,7 @@ LogicalResult AttentionGenerator::emitReduction(linalg::LinalgOp op) {
   for (OpResult result : op->getResults()) {
     combiners.push_back(getCombiner(op, result.getResultNumber()));
     neutral.push_back(arith::ConstantOp::create(
-        builder, *arith::getNeutralElement(combiners.back())));
+        b, *arith::getNeutralElement(combiners.back())));
   }
   FailureOr<Run> sums =
       forEachBlock(neutral, [&](const Block &block, ValueRange carried) {
@@ -221,7 +221,7 @@ LogicalResult AttentionGenerator::emitReduction(linalg::LinalgOp op) {
     auto combine = [&, op = combiner](Value lhs, Value rhs) -> Value {
       IRMapping mapping;
       mapping.map(op->getOperands(), ValueRange{lhs, rhs});
-      return builder.clone(*op, mapping)->getResult(0);
+      return b.clone(*op, mapping)->getResult(0);
     };
     Value total =
         combineCluster(rows->combineThreads((*sums)[number], combine), combine);

@@ -42,32 +42,18 @@ using Run = ElementEvaluator::Run;
 // Plan
 //===----------------------------------------------------------------------===//
 
-static unsigned getReductionLoop(linalg::LinalgOp op) {
-  SmallVector<unsigned> loops;
-  op.getReductionDims(loops);
-  return loops.front();
-}
-
-/// The loop of the result's dimension `fromEnd`, 1 being the last.
-static unsigned getResultLoop(linalg::LinalgOp op, unsigned fromEnd) {
-  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-  return map.getDimPosition(map.getNumResults() - fromEnd);
-}
-
 static WarpMmaKind getMmaKind(Type element) {
   return element.isBF16() ? WarpMmaKind::BF16 : WarpMmaKind::F16;
 }
 
 LogicalResult TiledAttention::verifyTile() {
   int64_t warps = attr.getWarps()[0];
-  auto isUnits = [](int64_t extent) {
-    return extent % kWarpRows == 0 && extent >= kWarpRows && extent <= 256;
-  };
-  if (attr.getTile()[0] != kWarpRows * warps || !isUnits(tileKeys))
+  if (tileRows != kWarpRows * warps || !AttentionMemory::isWholeUnits(tileKeys))
     return body.emitError("expected a tile of 16 rows for each of ")
            << warps << " warps and of 16 to 256 keys, but got " << tileRows
            << " x " << tileKeys;
-  if (!isUnits(extents.depth) || !isUnits(extents.columns))
+  if (!AttentionMemory::isWholeUnits(extents.depth) ||
+      !AttentionMemory::isWholeUnits(extents.columns))
     return body.emitError("expected heads of 16 to 256 elements in steps of "
                           "16, but got ")
            << extents.depth << " and " << extents.columns;
@@ -97,9 +83,9 @@ void TiledAttention::createAtoms() {
   form.rowsInRegisters = true;
   form.isBF16 = scoresElement.isBF16();
   form.columns = tileKeys;
-  for (int64_t first = 0; first < extents.depth;
-       first += HeadTile::kPanelElements) {
-    form.steps = std::min(HeadTile::kPanelElements, extents.depth - first) / 16;
+  constexpr int64_t kPanel = AttentionMemory::kPanelElements;
+  for (int64_t first = 0; first < extents.depth; first += kPanel) {
+    form.steps = std::min(kPanel, extents.depth - first) / 16;
     scoresAtoms.push_back(createWgmma(form, rowOctets, keyOctets));
   }
   form.isBF16 = valuesElement.isBF16();
@@ -110,21 +96,12 @@ void TiledAttention::createAtoms() {
 }
 
 LogicalResult TiledAttention::plan() {
-  std::optional<std::string> reason = "it has no op";
-  for (Operation &op : llvm::reverse(body.front()))
-    if (reason)
-      reason = findAttention(&op, attention);
-  if (!reason)
-    reason = findSoftmax(attention, softmax);
-  if (reason)
+  if (failed(findAttentionOfBody()))
+    return failure();
+  if (std::optional<std::string> reason = findSoftmax(attention, softmax))
     return body.emitError("expected an attention with softmax in a kernel of "
                           "the schedule 'attention' with warps, but ")
            << *reason;
-  scores = attention.scores;
-  values = attention.values;
-  queries = getQueries(scores);
-  keys = scores.getDpsInputOperand(1 - queries->getOperandNumber());
-  extents = getExtents(attention);
   tileRows = attr.getTile()[0];
   tileKeys = attr.getTile()[1];
   scoresElement = getElementTypeOrSelf(queries->get().getType());
@@ -132,52 +109,26 @@ LogicalResult TiledAttention::plan() {
       getElementTypeOrSelf(values.getDpsInputOperand(0)->get().getType());
   if (failed(verifyTile()))
     return failure();
-  rowLoop = getResultLoop(scores, 2);
-  keyLoop = getResultLoop(scores, 1);
-  depthLoop = getReductionLoop(scores);
-  valuesKeyLoop = getReductionLoop(values);
-  valuesColumnLoop = getResultLoop(values, 1);
+  memory = {tileRows, tileKeys, extents.depth, extents.columns};
   int64_t warps = attr.getWarps()[0], threads = attr.getThreads();
   config = {tileRows, tileKeys, extents.depth, warps, 1,
             1,        threads,  kStages,       false, 0};
   FloatContext context{kernel, evaluator};
-  queryTile.emplace(context, queries->get(), scoresElement, tileRows,
-                    extents.depth, threads);
-  keyTile.emplace(context, keys->get(), scoresElement, tileKeys, extents.depth,
-                  threads);
-  valueTile.emplace(context, values.getDpsInputOperand(1)->get(), valuesElement,
-                    tileKeys, extents.columns, threads);
+  queryTile.emplace(context, queries->get(), tileRows, extents.depth, threads);
+  keyTile.emplace(context, keys->get(), tileKeys, extents.depth, threads);
+  valueTile.emplace(context, values.getDpsInputOperand(1)->get(), tileKeys,
+                    extents.columns, threads);
   hasWarpgroups = kernel.getChip().mmaUnit == MmaUnit::WarpgroupAsync &&
                   threads % kWarpgroupThreads == 0 &&
                   extents.depth <= kMaxResident && keyTile->hasFullLines() &&
                   valueTile->hasFullLines();
   createAtoms();
-  stageOffset = llvm::alignTo(queryTile->getBytes(), 1024);
-  stageBytes = llvm::alignTo(keyTile->getBytes() + valueTile->getBytes(), 1024);
-  sharedBytes = stageOffset + kStages * stageBytes;
-  FailureOr<ResultMaps> found = ResultMaps::get(body, values->getResult(0));
-  if (failed(found))
-    return failure();
-  maps = std::move(*found);
-  if (!maps.quantizations.empty())
-    return maps.quantizations.front().op.emitError(
-        "expected an attention whose results are not quantized in its kernel");
   return success();
 }
 
 //===----------------------------------------------------------------------===//
 // Places
 //===----------------------------------------------------------------------===//
-
-Run TiledAttention::getIndex(linalg::LinalgOp op, OpOperand *operand,
-                             ValueRange loops) {
-  Run index;
-  for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults()) {
-    auto dim = dyn_cast<AffineDimExpr>(expr);
-    index.push_back(dim ? loops[dim.getPosition()] : evaluator.constant(0));
-  }
-  return index;
-}
 
 /// Blocks have heads one after the other, and the last rows of all heads first:
 /// they may see the most keys.
@@ -239,16 +190,11 @@ void TiledAttention::emitRanges() {
 }
 
 LogicalResult TiledAttention::beginTiles() {
-  Run scoresLoops(scores.getNumLoops(), evaluator.constant(0));
-  Run valuesLoops(values.getNumLoops(), evaluator.constant(0));
-  auto place = [&](linalg::LinalgOp op, ArrayRef<Value> all, Run &loops) {
-    AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-    for (auto [dim, at] :
-         llvm::enumerate(evaluator.delinearize(head, all.drop_back(2))))
-      loops[map.getDimPosition(dim)] = at;
+  auto place = [&](ArrayRef<Value> all) {
+    return evaluator.delinearize(head, all.drop_back(2));
   };
-  place(scores, scoresExtents, scoresLoops);
-  place(values, valuesExtents, valuesLoops);
+  Run scoresLoops = getLoops(scores, place(scoresExtents));
+  Run valuesLoops = getLoops(values, place(valuesExtents));
   auto begin = [&](HeadTile &tile, linalg::LinalgOp op, OpOperand *operand,
                    const Run &loops, unsigned loop, Value count) {
     AffineExpr dim = getAffineDimExpr(loop, op.getContext());
@@ -257,12 +203,15 @@ LogicalResult TiledAttention::beginTiles() {
         cta->thread, getIndex(op, operand, loops),
         *op.getMatchingIndexingMap(operand).getResultPosition(dim), count);
   };
+  AffineMap map = scores.getMatchingIndexingMap(scores.getDpsInitOperand(0));
+  unsigned row = map.getDimPosition(map.getNumResults() - 2);
   return success(
       succeeded(
-          begin(*queryTile, scores, queries, scoresLoops, rowLoop, numRows)) &&
-      succeeded(begin(*keyTile, scores, keys, scoresLoops, keyLoop, numKeys)) &&
+          begin(*queryTile, scores, queries, scoresLoops, row, numRows)) &&
+      succeeded(
+          begin(*keyTile, scores, keys, scoresLoops, scoresKey, numKeys)) &&
       succeeded(begin(*valueTile, values, values.getDpsInputOperand(1),
-                      valuesLoops, valuesKeyLoop, numKeys)));
+                      valuesLoops, valuesKey, numKeys)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -292,9 +241,9 @@ TiledAttention::State TiledAttention::State::unflatten(ValueRange flat) const {
 LogicalResult TiledAttention::fill(Value image, Value tile) {
   ElementEvaluator::Scope scope(evaluator);
   Value first = a.mul(a.toIndex(tile), tileKeys);
-  return success(
-      succeeded(keyTile->copy(image, first)) &&
-      succeeded(valueTile->copy(a.offset(image, keyTile->getBytes()), first)));
+  return success(succeeded(keyTile->copy(image, first)) &&
+                 succeeded(valueTile->copy(
+                     a.offset(image, memory.getValuesOffset()), first)));
 }
 
 LogicalResult TiledAttention::loadQueries() {
@@ -327,7 +276,7 @@ SmallVector<Value> TiledAttention::emitScores(Value image) {
 
 SmallVector<Value> TiledAttention::emitWarpgroupScores(Value image) {
   SmallVector<Value> sums = scoresAtoms.front()->begin(*cta);
-  constexpr int64_t kSteps = HeadTile::kPanelElements / 16;
+  constexpr int64_t kSteps = AttentionMemory::kPanelElements / 16;
   for (auto [number, atom] : llvm::enumerate(scoresAtoms)) {
     SmallVector<Value> part;
     for (size_t step = number * kSteps;
@@ -362,7 +311,7 @@ LogicalResult TiledAttention::emitTile(State &state, Value tile, bool isEdge) {
       emitWeights(state, sums, tile, isEdge);
   if (failed(weights))
     return failure();
-  addValues(a.offset(image, keyTile->getBytes()), *weights, state);
+  addValues(a.offset(image, memory.getValuesOffset()), *weights, state);
   state.ring = ring->advance(state.ring);
   LogicalResult filled = success();
   ring->refill(state.ring, tile,
@@ -403,18 +352,16 @@ LogicalResult TiledAttention::emit() {
   emitRanges();
   if (failed(beginTiles()))
     return failure();
-  evaluator.bind(
-      scores->getResult(0),
-      [this](OpBuilder &, ValueRange index, int64_t count) -> FailureOr<Run> {
-        if (count == static_cast<int64_t>(bound.size()))
-          return bound;
-        return Run{bound[index.back() == secondKey]};
-      });
+  evaluator.bind(scores->getResult(0),
+                 [this](OpBuilder &, ValueRange index, int64_t count) {
+                   return getKnownScores(index, count);
+                 });
   // Queries are there with the first tile.
   Value shared = kernel.getSharedMemory();
   if (failed(queryTile->copy(shared, firstRow)))
     return failure();
-  ring.emplace(b, a.offset(shared, stageOffset), kStages, stageBytes, numTiles,
+  ring.emplace(b, a.offset(shared, memory.getStagesOffset()), kStages,
+               memory.getStageBytes(), numTiles,
                /*isOpen=*/false, hasWarpgroups);
   LogicalResult filled = success();
   State state;
@@ -438,26 +385,6 @@ LogicalResult TiledAttention::emit() {
 //===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
-
-LogicalResult TiledAttention::storeResult(ValueRange at, ValueRange elements) {
-  Run held(elements);
-  evaluator.bind(values->getResult(0),
-                 [held](OpBuilder &, ValueRange, int64_t) -> FailureOr<Run> {
-                   return held;
-                 });
-  for (const ResultMap &result : maps.results) {
-    FailureOr<Run> index = maps.emitIndex(evaluator, result.index, at);
-    if (failed(index))
-      return failure();
-    FailureOr<Run> stored =
-        evaluator.getRun(result.value, *index, elements.size());
-    if (failed(stored))
-      return failure();
-    evaluator.storeRun(result.init, *index, *stored);
-  }
-  evaluator.unbind(values->getResult(0));
-  return success();
-}
 
 LogicalResult TiledAttention::emitResult(const State &state) {
   auto add = [&](Value lhs, Value rhs) -> Value {
@@ -487,7 +414,7 @@ LogicalResult TiledAttention::emitResult(const State &state) {
           // Without keys, products are sums of nothing.
           elements.push_back(a.select(isEmpty, getF32(0), quotient));
         }
-        if (failed(storeResult(at, elements)))
+        if (failed(storeResults(at, elements)))
           return failure();
       }
   }
@@ -519,7 +446,8 @@ FailureOr<KernelVariant> TiledAttention::run() {
   kernel.getFunction()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                                 b.getI32IntegerAttr(1));
   return KernelVariant{kernel.getFunction(), *grid,
-                       /*serves=*/IntegerSet(), attr.getThreads(), sharedBytes};
+                       /*serves=*/IntegerSet(), attr.getThreads(),
+                       memory.getBytes()};
 }
 
 FailureOr<KernelVariant>

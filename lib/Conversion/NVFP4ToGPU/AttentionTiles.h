@@ -10,32 +10,25 @@
 #ifndef NVFP4_LIB_CONVERSION_NVFP4TOGPU_ATTENTIONTILES_H
 #define NVFP4_LIB_CONVERSION_NVFP4TOGPU_ATTENTIONTILES_H
 
+#include "AttentionBody.h"
 #include "HeadTile.h"
-#include "Matmul/Arithmetic.h"
 #include "Matmul/MmaAtom.h"
-#include "Matmul/ResultMaps.h"
 #include "Matmul/StageRing.h"
-
-#include "nvfp4/Dialect/NVFP4/Transforms/Attention.h"
 
 namespace nvfp4 {
 
-class TiledAttention {
+class TiledAttention : private AttentionBody {
 public:
   explicit TiledAttention(const KernelRequest &request)
-      : body(request.body), attr(request.attr), kernel(request),
-        evaluator(kernel), b(kernel.getBuilder()), a(b) {}
+      : AttentionBody(request) {}
 
   mlir::FailureOr<KernelVariant> run();
 
 private:
-  using Run = ElementEvaluator::Run;
-
   /// Rows of a warp that a thread has a part of: lane / 4, and 8 behind it.
   static constexpr int64_t kHalves = 2;
-  static constexpr int64_t kWarpRows = 16, kWarp = 32;
-  /// Stages of keys and values.
-  static constexpr int64_t kStages = 2;
+  static constexpr int64_t kWarpRows = AttentionMemory::kUnit, kWarp = 32;
+  static constexpr int64_t kStages = AttentionMemory::kStages;
   /// Queries of more elements are read again for each tile of keys.
   static constexpr int64_t kMaxResident = 128;
 
@@ -75,10 +68,7 @@ private:
   void createAtoms();
   mlir::LogicalResult fill(mlir::Value image, mlir::Value tile);
   mlir::LogicalResult emitResult(const State &state);
-  mlir::LogicalResult storeResult(mlir::ValueRange at, mlir::ValueRange values);
   mlir::FailureOr<mlir::AffineMap> getGrid();
-  Run getIndex(mlir::linalg::LinalgOp op, mlir::OpOperand *operand,
-               mlir::ValueRange loops);
 
   //===--------------------------------------------------------------------===//
   // AttentionTilesSoftmax.cpp
@@ -93,6 +83,8 @@ private:
                                     int64_t half, bool isEdge);
   mlir::FailureOr<Run> getLogitPair(mlir::ValueRange index, mlir::Value key,
                                     mlir::ValueRange sums, bool isEdge);
+  /// What the evaluator is told of scores.
+  mlir::FailureOr<Run> getKnownScores(mlir::ValueRange index, int64_t count);
   mlir::Value exp2OfDifference(mlir::Value value, mlir::Value base);
   /// Of the four lanes that share a row.
   mlir::Value
@@ -100,24 +92,11 @@ private:
                llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>);
   mlir::Value getF32(float value);
 
-  mlir::func::FuncOp body;
-  KernelAttr attr;
-  KernelBuilder kernel;
-  ElementEvaluator evaluator;
-  mlir::ImplicitLocOpBuilder &b;
-  Arithmetic a;
-
-  Attention attention;
   Softmax softmax;
-  mlir::linalg::LinalgOp scores, values;
-  mlir::OpOperand *queries = nullptr, *keys = nullptr;
-  AttentionExtents extents;
-  ResultMaps maps;
   MatmulConfig config;
+  AttentionMemory memory;
   int64_t tileRows, tileKeys;
   mlir::Type scoresElement, valuesElement;
-  unsigned rowLoop, keyLoop, depthLoop;
-  unsigned valuesKeyLoop, valuesColumnLoop;
 
   /// Whether units are those of warpgroups, which read keys and values from
   /// shared memory themselves.
@@ -128,7 +107,6 @@ private:
   std::optional<HeadTile> queryTile, keyTile, valueTile;
   std::optional<StageRing> ring;
   std::optional<CtaContext> cta;
-  int64_t stageOffset, stageBytes, sharedBytes;
 
   /// Indices: rows of a head and keys; the head, and the tile's first row.
   mlir::Value numRows, numKeys, head, firstRow;
@@ -141,10 +119,9 @@ private:
   llvm::SmallVector<Run> logitsIndex;
   /// What the unit has of queries; empty: they are read again.
   llvm::SmallVector<llvm::SmallVector<mlir::Value>> queryRegisters;
-  /// The scores that the evaluator finds: one, or two neighbours, and the key
-  /// of the second one.
-  Run bound;
-  mlir::Value secondKey;
+  /// The keys of which the evaluator may ask for scores now, neighbours, and
+  /// these scores.
+  Run knownKeys, knownScores;
 };
 
 /// Of an attention with `warps`.

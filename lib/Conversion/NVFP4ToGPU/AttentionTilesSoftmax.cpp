@@ -58,6 +58,15 @@ Value TiledAttention::combineLanes(
   return value;
 }
 
+FailureOr<Run> TiledAttention::getKnownScores(ValueRange index, int64_t count) {
+  // A key has one SSA value, as all numbers of the evaluator have.
+  size_t first = llvm::find(knownKeys, index.back()) - knownKeys.begin();
+  if (first + count > knownScores.size())
+    return scores.emitError("expected ops that leave scores at their keys, but "
+                            "got one that asks for another key");
+  return Run(ArrayRef(knownScores).slice(first, count));
+}
+
 /// Two neighbours of a row. Keys that are not there have no weight.
 FailureOr<Run> TiledAttention::getLogitPair(ValueRange index, Value key,
                                             ValueRange sums, bool isEdge) {
@@ -65,8 +74,8 @@ FailureOr<Run> TiledAttention::getLogitPair(ValueRange index, Value key,
   at.push_back(key);
   std::optional<int64_t> known = getConstantIntValue(numKeys);
   if (!isEdge || (known && *known % tileKeys == 0)) {
-    bound = Run(sums);
-    secondKey = evaluator.add(key, evaluator.constant(1));
+    knownKeys = {key, evaluator.add(key, evaluator.constant(1))};
+    knownScores = Run(sums);
     return evaluator.getRun(softmax.logits, at, 2);
   }
   Run pair;
@@ -74,7 +83,8 @@ FailureOr<Run> TiledAttention::getLogitPair(ValueRange index, Value key,
   for (int64_t i = 0; i < 2; ++i) {
     Value place = evaluator.add(key, evaluator.constant(i));
     at.back() = evaluator.min(place, last);
-    bound = Run{sums[i]};
+    knownKeys = {at.back()};
+    knownScores = {sums[i]};
     // The last key may be asked for more than once.
     ElementEvaluator::Scope scope(evaluator);
     FailureOr<Run> logit = evaluator.getRun(softmax.logits, at, 1);

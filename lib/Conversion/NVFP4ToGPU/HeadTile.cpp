@@ -17,15 +17,11 @@
 using namespace mlir;
 using namespace nvfp4;
 
-HeadTile::HeadTile(FloatContext context, Value tensor, Type element,
-                   int64_t rows, int64_t size, int64_t threads)
+HeadTile::HeadTile(FloatContext context, Value tensor, int64_t rows,
+                   int64_t size, int64_t threads)
     : context(context), b(context.kernel.getBuilder()), tensor(tensor),
-      element(element), rows(rows), size(size), threads(threads) {
-  int64_t elements = std::min<int64_t>(
-      kPanelElements, llvm::PowerOf2Ceil(static_cast<uint64_t>(size)));
-  panel = {rows, elements * kElementBytes};
-  numPanels = llvm::divideCeil(size, elements);
-}
+      rows(rows), size(size), threads(threads),
+      panel{rows, AttentionMemory::getPanelElements(size) * kElementBytes} {}
 
 //===----------------------------------------------------------------------===//
 // Where rows lie
@@ -177,8 +173,6 @@ Value SourceFinder::step(Value tensor, SmallVector<Position> &at) {
 /// Fills in `source` if units of all rows are aligned neighbours there.
 void HeadTile::findSource(ValueRange start, unsigned rowDim) {
   ElementEvaluator &e = context.evaluator;
-  if (getElementTypeOrSelf(tensor.getType()) != element)
-    return;
   SmallVector<Position> at;
   for (auto [dim, base] : llvm::enumerate(start))
     at.push_back({base, dim == rowDim ? e.constant(1) : Value(),
@@ -294,7 +288,7 @@ LogicalResult HeadTile::copyEvaluated(Value image, Value first) {
     value = a.select(
         isThere, value,
         arith::ConstantOp::create(b, b.getFloatAttr(value.getType(), 0)));
-  LLVM::StoreOp::create(b, convertRun(b, *values, element),
+  LLVM::StoreOp::create(b, convertRun(b, *values, getElementTypeOrSelf(tensor)),
                         a.offset(image, unit.offset), kUnitBytes);
   return success();
 }

@@ -2,14 +2,14 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Some neighbouring rows of one head's queries, keys or values, each of 16 to
-// 256 elements, as an image for units that multiply 16-bit elements: panels of
-// up to 64 elements of all rows, in lines of a power of two bytes, permuted as
+// Some neighbouring rows of one head's queries, keys or values, of bf16 or f16,
+// as an image for units that multiply these: panels of up to 64 elements of all
+// rows, in lines of a power of two bytes (AttentionMemory.h), permuted as
 // `LineImage` says.
 //
 // Rows that lie in memory as the body's value is, however often heads repeat or
 // in which order dimensions stand, are copied asynchronously; everything else
-// is evaluated, rounded to nearest even, and stored.
+// is evaluated and stored.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,19 +19,16 @@
 #include "ElementEvaluator.h"
 #include "Matmul/FloatOperandPath.h"
 
+#include "nvfp4/Support/AttentionMemory.h"
+
 namespace nvfp4 {
 
 class HeadTile {
 public:
-  /// Elements of a panel, at most.
-  static constexpr int64_t kPanelElements = 64;
+  /// `size` elements of each of `rows` rows. `threads` fill an image.
+  HeadTile(FloatContext context, mlir::Value tensor, int64_t rows, int64_t size,
+           int64_t threads);
 
-  /// `size` elements of each of `rows` rows, for a unit of `element`. `threads`
-  /// fill an image.
-  HeadTile(FloatContext context, mlir::Value tensor, mlir::Type element,
-           int64_t rows, int64_t size, int64_t threads);
-
-  int64_t getBytes() const { return numPanels * panel.getBytes(); }
   int64_t getPanelBytes() const { return panel.getBytes(); }
   /// Whether lines are those that units of warpgroups read.
   bool hasFullLines() const { return panel.lineBytes == kWgmmaLineBytes; }
@@ -69,21 +66,21 @@ private:
   void findSource(mlir::ValueRange index, unsigned rowDim);
   mlir::LogicalResult copyEvaluated(mlir::Value image, mlir::Value first);
   void copyAsync(mlir::Value image, mlir::Value first);
-  /// Four 8x8 matrices, from `bytes` behind the lane's own place.
+  /// Four 8x8 matrices of a panel, from `row` and `element` behind the lane's
+  /// own `place`.
   llvm::SmallVector<mlir::Value> load(mlir::Value image, mlir::Value place,
                                       int64_t panelNumber, int64_t row,
                                       int64_t element, bool isTransposed);
 
-  static constexpr int64_t kUnitElements = 8, kElementBytes = 2;
+  static constexpr int64_t kUnitElements = 8;
+  static constexpr int64_t kElementBytes = AttentionMemory::kElementBytes;
   static constexpr int64_t kUnitBytes = kUnitElements * kElementBytes;
 
   FloatContext context;
   mlir::ImplicitLocOpBuilder &b;
   mlir::Value tensor;
-  mlir::Type element;
   int64_t rows, size, threads;
   LineImage panel;
-  int64_t numPanels;
 
   /// i32; indices.
   mlir::Value thread;

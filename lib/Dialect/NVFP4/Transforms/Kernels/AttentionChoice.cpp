@@ -9,6 +9,8 @@
 
 #include "KernelChoice.h"
 
+#include "nvfp4/Support/AttentionMemory.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 
 using namespace mlir;
@@ -21,13 +23,12 @@ static constexpr int64_t kFewRows = 8;
 /// of a cluster, which share the keys of a row, and scores of each.
 static constexpr int64_t kRun = 8, kThreads = 256, kCtas = 8, kKeys = 4096;
 
-/// Of many rows: rows of a warp and elements of a step of the unit; warps of a
-/// CTA, twice as many where a multiprocessor has no room for two CTAs, which do
-/// not wait for each other; keys of a tile, fewer where heads are larger,
-/// because a thread has results of one row for each of their elements and 8.
-static constexpr int64_t kUnit = 16, kMaxSize = 256, kWideSize = 128;
-static constexpr int64_t kWarps = 4;
-static constexpr int64_t kTileKeys = 64, kWideTileKeys = 32;
+/// Of many rows: warps of a CTA, twice as many where a multiprocessor has no
+/// room for two CTAs, which do not wait for each other; keys of a tile, fewer
+/// where heads are larger, because a thread has results of one row for each of
+/// their elements and 8.
+static constexpr int64_t kUnit = AttentionMemory::kUnit, kWarps = 4;
+static constexpr int64_t kTileKeys = 64, kWideTileKeys = 32, kWideSize = 128;
 
 static std::optional<std::string>
 whyNotFewRows(const AttentionExtents &extents) {
@@ -51,9 +52,9 @@ whyNotManyRows(const Attention &attention, const AttentionExtents &extents) {
   std::string text;
   llvm::raw_string_ostream os(text);
   for (int64_t size : {extents.depth, extents.columns})
-    if (size % kUnit != 0 || size < kUnit || size > kMaxSize) {
+    if (!AttentionMemory::isWholeUnits(size)) {
       os << "heads of " << size << " elements are no multiple of " << kUnit
-         << " up to " << kMaxSize;
+         << " up to " << AttentionMemory::kMaxExtent;
       return text;
     }
   for (linalg::LinalgOp product : {attention.scores, attention.values}) {
@@ -69,40 +70,24 @@ whyNotManyRows(const Attention &attention, const AttentionExtents &extents) {
   return findSoftmax(attention, softmax);
 }
 
-/// Bytes of so many rows of a head in shared memory: panels of 64 elements.
-static int64_t getTileBytes(int64_t rows, int64_t size) {
-  constexpr int64_t kPanel = 64, kElementBytes = 2;
-  int64_t elements = size > kPanel
-                         ? llvm::alignTo(size, kPanel)
-                         : llvm::PowerOf2Ceil(static_cast<uint64_t>(size));
-  return rows * elements * kElementBytes;
-}
-
-static int64_t getSharedBytes(const AttentionExtents &extents, int64_t rows,
-                              int64_t keys) {
-  constexpr int64_t kAlignment = 1024, kStages = 2;
-  return llvm::alignTo(getTileBytes(rows, extents.depth), kAlignment) +
-         kStages * llvm::alignTo(getTileBytes(keys, extents.depth) +
-                                     getTileBytes(keys, extents.columns),
-                                 kAlignment);
-}
-
 static KernelAttr getManyRows(MLIRContext *context,
                               const AttentionExtents &extents, int64_t numKeys,
                               const ChipModel &chip) {
   bool isWide = std::max(extents.depth, extents.columns) > kWideSize;
   int64_t warps = kWarps;
   int64_t keys = isWide ? kWideTileKeys : kTileKeys;
-  if (!isWide &&
-      2 * getSharedBytes(extents, kUnit * warps, keys) > chip.sharedBytes)
+  auto getBytes = [&] {
+    return AttentionMemory{kUnit * warps, keys, extents.depth, extents.columns}
+        .getBytes();
+  };
+  if (!isWide && 2 * getBytes() > chip.sharedBytes)
     warps *= 2;
   if (!ShapedType::isDynamic(extents.rows))
     while (warps > 1 && kUnit * warps / 2 >= extents.rows)
       warps /= 2;
   if (!ShapedType::isDynamic(numKeys))
     keys = std::clamp<int64_t>(llvm::alignTo(numKeys, kUnit), kUnit, keys);
-  while (warps > 1 &&
-         getSharedBytes(extents, kUnit * warps, keys) > chip.sharedBytes)
+  while (warps > 1 && getBytes() > chip.sharedBytes)
     warps /= 2;
   return KernelAttr::get(context, KernelSchedule::Attention, 32 * warps,
                          /*tile=*/{kUnit * warps, keys},
