@@ -146,11 +146,16 @@ func.func @main(%ac: memref<?x192xi8>, %as: memref<?xi8>, %ag: memref<?xf32>, %b
 //       CHECK:   scf.if
 //       CHECK:     mbarrier.try_wait.parity.acquire.cluster
 // CHECK-COUNT-3:   arith.addf
+/// Other threads than those that arrive name a CTA of the cluster, too.
+//       CHECK:     %[[PEER:.+]] = arith.minui %{{.+}}, %c3_i32
+//       CHECK:     mapa{{.*}} %{{.+}}, %[[PEER]] :
 //       CHECK:     mbarrier.arrive.release.cluster
 //       CHECK:   nvvm.cluster.wait
 //       CHECK:   tcgen05.dealloc.cta_group::1
 //       CHECK:   tcgen05.mma.cta_group::1
-// LAUNCH: gpu.launch_func{{.*}}clusters in
+/// There is no room for a second CTA on a multiprocessor, also where stages need less than half of its memory.
+// LAUNCH: %[[BYTES:.+]] = arith.constant 116225 : i32
+// LAUNCH: gpu.launch_func{{.*}}clusters in{{.*}}dynamic_shared_memory_size %[[BYTES]]
 module {
 module @kernels {
   func.func @mm(%ac: tensor<?x512xi8>, %as: tensor<?xi8>, %bc: tensor<256x512xi8>, %bs: tensor<8192xi8>, %init: tensor<?x256xf32>) -> tensor<?x256xf32>

@@ -69,8 +69,16 @@ public:
         tiles(kernel, scheduler, evaluator) {}
 
   LogicalResult emit();
-  int64_t getSharedBytes() const {
-    return ring.getBytes() + epilogue.getStagingBytes() * getNumParts();
+  int64_t getSharedBytes(const ChipModel &chip) const {
+    int64_t bytes =
+        ring.getBytes() + epilogue.getStagingBytes() * getNumParts();
+    // A CTA waits for all of a multiprocessor's tensor memory, and then for the
+    // others of its cluster. Of two on a multiprocessor, one would wait for the
+    // memory of the other, which waits for the first one's cluster: clusters
+    // would wait for each other, or for themselves. So there is no room for
+    // two.
+    return config.clusters == 1 ? bytes
+                                : std::max(bytes, chip.sharedBytes / 2 + 1);
   }
   const TileScheduler &getScheduler() const { return scheduler; }
 
@@ -316,8 +324,10 @@ LogicalResult TensorKernel::emitParts(const CtaContext &cta,
                                  *parts.finish, getStaging(), getNumParts())))
     return failure();
   ptx.syncThreads(kWorkersBarrier, config.getWorkers());
+  // Of a rank that the cluster does not have there is no address.
+  Value rank = a.min(cta.thread, config.clusters - 1);
   ptx.arriveRemoteIf(a.less(cta.thread, config.clusters),
-                     ptx.mapToRank(getReadBarrier(), cta.thread));
+                     ptx.mapToRank(getReadBarrier(), rank));
   return success();
 }
 
@@ -434,6 +444,6 @@ nvfp4::composeTensorMatmul(KernelBuilder &kernel, const ChipModel &chip,
       composition.getScheduler().getPersistentGrid(kernel, chip),
       getServedSet(kernel, config, parts.extents),
       config.threads,
-      composition.getSharedBytes(),
+      composition.getSharedBytes(chip),
       config.clusters};
 }
