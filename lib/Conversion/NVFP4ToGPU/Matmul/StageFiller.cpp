@@ -110,8 +110,7 @@ SmallVector<Value> StageFiller::fillInBulk(SmallVector<Value> state) {
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> filled(loop.getRegionIterArgs());
   ring.waitEmpty(filled);
-  Value tile = loop.getInductionVar();
-  copyBulk(filled, firstTileOfK ? a.add(firstTileOfK, tile) : tile);
+  copyBulk(filled, getTileOfK(loop.getInductionVar()));
   scf::YieldOp::create(b, ring.next(filled));
   return SmallVector<Value>(loop.getResults());
 }
@@ -163,20 +162,21 @@ SmallVector<Value> StageFiller::fillByThreads(const CtaContext &cta,
     b.setInsertionPointToStart(branch.thenBlock());
     ElementEvaluator::Scope scope(evaluator);
     ring.waitEmpty(filled);
+    Value tile = getTileOfK(t);
     if (rows.getBulkBytes() + columns.getBulkBytes() != 0) {
       auto one = scf::IfOp::create(b, a.equal(cta.thread, 0),
                                    /*withElseRegion=*/false);
       OpBuilder::InsertionGuard inOne(b);
       b.setInsertionPointToStart(one.thenBlock());
-      copyBulk(filled, t);
+      copyBulk(filled, tile);
     }
-    rows.copy(b, ring.getImage(filled), t);
-    columns.copy(b, getColumns(filled), t);
+    rows.copy(b, ring.getImage(filled), tile);
+    columns.copy(b, getColumns(filled), tile);
   }
   NVVM::CpAsyncCommitGroupOp::create(b);
   NVVM::CpAsyncWaitGroupOp::create(b, pending);
   Value isLate = a.less(t, pending);
-  complete(full, a.sub(t, pending), isLate);
+  complete(full, getTileOfK(a.sub(t, pending)), isLate);
   ptx.fenceAsyncProxy();
   ptx.syncWarp();
   Value arrives = a.select(isLate, a.constant(b.getI1Type(), 0), isFirstLane);

@@ -85,6 +85,10 @@ private:
   fillInBulk(llvm::SmallVector<mlir::Value> state);
   llvm::SmallVector<mlir::Value>
   fillByThreads(const CtaContext &cta, llvm::SmallVector<mlir::Value> state);
+  /// The `number`-th tile of K that this CTA has (i32).
+  mlir::Value getTileOfK(mlir::Value number) {
+    return firstTileOfK ? a.add(firstTileOfK, number) : number;
+  }
   mlir::Value getColumns(mlir::ValueRange state) {
     return a.offset(ring.getImage(state), columnsOffset);
   }
