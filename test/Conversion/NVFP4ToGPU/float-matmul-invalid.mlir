@@ -55,3 +55,15 @@ func.func @main(%a: memref<16x64xbf16>, %c: memref<32x32xi8>, %s: memref<32x4xi8
   nvfp4.dispatch @kernels::@linear ins(%a, %c, %s, %g : memref<16x64xbf16>, memref<32x32xi8>, memref<32x4xi8>, memref<f32>) outs(%d : memref<16x32xf32>)
   return
 }
+
+// -----
+
+module @kernels {
+  func.func @stream(%a: tensor<16x64xbf16>, %b: tensor<64x32xbf16>, %d: tensor<16x32xf32>) -> tensor<16x32xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<stream, threads = 192, tile = 16x64x128, warps = 1x4x1, stages = 4, max_rows = 16>]} {
+    // expected-error@below {{expected a matmul schedule, but got #nvfp4.kernel<stream, threads = 192,}}
+    %r = linalg.matmul ins(%a, %b : tensor<16x64xbf16>, tensor<64x32xbf16>) outs(%d : tensor<16x32xf32>) -> tensor<16x32xf32>
+    return %r : tensor<16x32xf32>
+  }
+}
+func.func private @other()

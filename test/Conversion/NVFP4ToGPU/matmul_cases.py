@@ -27,6 +27,7 @@ MIDDLE = "threads = 288, tile = 128x192x256, warps = 4x1x1, stages = 3"
 MIDDLE_PAIRS = MIDDLE + ", clusters = 2"
 SEPARATE = "threads = 288, tile = 128x128x256, warps = 4x1x1, stages = 4"
 SWAPPED = "threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16"
+SWAPPED_MANY = "threads = 288, tile = 64x128x256, warps = 1x4x1, stages = 3, swapped = true"
 # Few rows, where CTAs share K.
 SHARED = SWAPPED + ", clusters = 4"
 BLOCK = {"nvfp4": 16, "mxfp4": 32}

@@ -14,7 +14,7 @@ import sys
 
 import numpy as np
 from float_cases import FloatMatmul, WeightOnly
-from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, Matmul, Runner
+from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, SWAPPED_MANY, Matmul, Runner
 
 CASES = [
     (Matmul(520, 1040, schedule=OVERLAPPED, chip="sm_100a", epilogue="bias", blocks=1), [129, 257]),
@@ -26,6 +26,11 @@ CASES = [
     (Matmul(7, 1104, "mxfp4", schedule=SEPARATE, chip="sm_100a", element="bf16", blocks=1), [129]),
     (Matmul(300, 1296, schedule=SWAPPED, chip="sm_100a", epilogue="bias", blocks=1), [1, 16]),
     (Matmul(257, 48, "mxfp4", schedule=SWAPPED, chip="sm_100a", element="bf16", batch=2, blocks=2), [7]),
+    # Any number of rows in the unit's columns; tiles of them that begin in the middle of a tile of scales.
+    (Matmul(136, 528, schedule=SWAPPED_MANY, chip="sm_100a", epilogue="bias", blocks=1), [130]),
+    (Matmul(136, 272, "mxfp4", schedule=SWAPPED_MANY.replace("64x", "192x"), chip="sm_103a", batch=2, blocks=2), [400]),
+    (Matmul(200, 528, schedule=SWAPPED_MANY.replace("64x", "256x"), chip="sm_110a", any_scale=True, blocks=1), [300]),
+    (Matmul(136, 528, schedule=SWAPPED_MANY + ", clusters = 2", chip="sm_100a", epilogue="bias", blocks=1), [130]),
     # CTAs that share K, some with more tiles of it than others.
     (Matmul(300, 1296, schedule=SHARED, chip="sm_100a", epilogue="bias", blocks=1), [1, 16]),
     (Matmul(257, 2064, "mxfp4", schedule=SHARED.replace("= 4", "= 8"), chip="sm_103a", element="bf16", batch=2, blocks=2), [7]),

@@ -13,9 +13,11 @@
 // RUN: not nvfp4-opt %t/many_rows.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=MANYROWS
 // RUN: not nvfp4-opt %t/plain_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=PLAINPAIR
 // RUN: not nvfp4-opt %t/decoded_pair.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=DECODEDPAIR
+// RUN: not nvfp4-opt %t/plain_few.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=PLAINFEW
+// RUN: not nvfp4-opt %t/rows_of_many.mlir --convert-nvfp4-kernels-to-gpu=chip=sm_100a 2>&1 | FileCheck %s --check-prefix=ROWSOFMANY
 
 // CHIP: error: {{.*}}expected a chip that multiplies block-scaled operands in tensor memory, but got sm_120a
-// COLUMNS: error: expected 64, 128, 192 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped product, but got 32
+// COLUMNS: error: expected 64, 128, 192 or 256 of the unit's columns in tensor memory, or a power of two from 16 that holds all rows of a swapped, block-scaled product, but got 32
 // DEPTH: error: expected a tile whose K is 256 in tensor memory, but got 128
 // WARPS: error: expected 4 warps that share 128 of the unit's rows in tensor memory, but got 4 warps for 64 rows
 // INWARPS: error: {{.*}}expected a chip that multiplies block-scaled operands in warps, but got sm_100a
@@ -23,6 +25,8 @@
 // MANYROWS: error: expected block-scaled operands and tiles of up to 64 rows where CTAs share K, but got a step of 64 and 128 rows
 // PLAINPAIR: error: expected 128 or 256 of the unit's columns for a pair of CTAs and 16-bit operands, but got 192
 // DECODEDPAIR: error: {{.*}}expected single CTAs where weights are decoded for tensor memory, but got pairs
+// PLAINFEW: error: expected 64, 128, 192 or 256 of the unit's columns in tensor memory, {{.*}}block-scaled product, but got 16
+// ROWSOFMANY: error: expected 64, 128, 192 or 256 of the unit's columns in tensor memory, {{.*}}block-scaled product, but got 16
 
 //--- kernel.mlir
 /// Codes in lines of 128 bytes, four tiles of scales for each of 128 rows; both end where K and the rows do.
@@ -205,6 +209,32 @@ module @kernels {
       attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x192x64, warps = 4x1x1, stages = 3, clusters = 2>]} {
     %d = linalg.matmul ins(%a, %b : tensor<?x64xbf16>, tensor<64x384xbf16>) outs(%init : tensor<?x384xf32>) -> tensor<?x384xf32>
     return %d : tensor<?x384xf32>
+  }
+}
+}
+
+//--- plain_few.mlir
+/// Lines of 64 neighbouring rows of A.
+module {
+module @kernels {
+  func.func @mm(%a: tensor<64x16xbf16>, %b: tensor<64x384xbf16>, %init: tensor<16x384xf32>) -> tensor<16x384xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x64, warps = 1x4x1, stages = 3, swapped = true, max_rows = 16>]} {
+    %d = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+        ins(%a, %b : tensor<64x16xbf16>, tensor<64x384xbf16>) outs(%init : tensor<16x384xf32>) -> tensor<16x384xf32>
+    return %d : tensor<16x384xf32>
+  }
+}
+}
+
+//--- rows_of_many.mlir
+/// Scales of the second tile would begin within a column of them.
+module {
+module @kernels {
+  func.func @mm(%ac: tensor<?x32xi8>, %as: tensor<?xi8>, %bc: tensor<64x32xi8>, %bs: tensor<512xi8>, %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 16x128x256, warps = 1x4x1, stages = 3, swapped = true>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x64, mxfp4, layout = tiled> rhs !nvfp4.tensor<64x64, mxfp4, layout = tiled>
+        ins(%ac, %as, %bc, %bs : tensor<?x32xi8>, tensor<?xi8>, tensor<64x32xi8>, tensor<512xi8>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
   }
 }
 }

@@ -15,6 +15,8 @@ using namespace nvfp4;
 
 /// Rows and columns of a warp-level instruction.
 static constexpr int64_t kUnitRows = 16, kUnitColumns = 8;
+/// K of a step of block-scaled operands; of 16 bits it is 16.
+static constexpr int64_t kScaledStep = 64;
 /// Rows of a product whose sums cross shared memory at once.
 static constexpr int64_t kMostSharedRows = 64;
 
@@ -42,10 +44,15 @@ static LogicalResult verifyWarpgroups(Operation *root,
 }
 
 /// Of tensor memory: all of the unit's rows, a warp for each quarter of its
-/// lanes, lines of 128 bytes, and whole scale tiles of columns or one tile.
+/// lanes, and lines of 128 bytes. Columns are whole panels of lines, which may
+/// run along them, so that a tile also begins where a column of scales does.
+/// Block-scaled lines run along K, and of one tile the first scales are the
+/// first of all.
 static LogicalResult
 verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
   constexpr int64_t kRows = 128, kWarps = 4, kSteps = 4;
+  constexpr int64_t kLeastColumns = 16, kPanelColumns = 64, kMostColumns = 256;
+  bool isScaled = stepK == kScaledStep;
   int64_t rows = config.getExtent(UnitSide::Rows);
   int64_t columns = config.getExtent(UnitSide::Columns);
   if (config.warpsK != 1 || config.getWarps(UnitSide::Columns) != 1 ||
@@ -54,21 +61,20 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
                            "in tensor memory, but got ")
            << config.getWarps(UnitSide::Rows) << " warps for " << rows
            << " rows";
-  bool isOneTile = config.swapped && config.maxRows != 0 &&
-                   config.maxRows <= columns && llvm::isPowerOf2_64(columns) &&
-                   columns >= kUnitRows;
-  bool isMany = columns % 64 == 0 && (!config.swapped || stepK == kUnitRows);
-  if ((!isMany && !isOneTile) || columns > 256)
+  bool isOneTile = isScaled && config.hasOneTileOfRows() &&
+                   llvm::isPowerOf2_64(columns) && columns >= kLeastColumns;
+  if ((columns % kPanelColumns != 0 && !isOneTile) || columns > kMostColumns)
     return root->emitError("expected 64, 128, 192 or 256 of the unit's columns "
                            "in tensor memory, or a power of two from 16 that "
-                           "holds all rows of a swapped product, but got ")
+                           "holds all rows of a swapped, block-scaled product, "
+                           "but got ")
            << columns;
-  if (config.sharesK() && (stepK == kUnitRows || columns > kMostSharedRows))
+  if (config.sharesK() && (!isScaled || columns > kMostSharedRows))
     return root->emitError("expected block-scaled operands and tiles of up to ")
            << kMostSharedRows << " rows where CTAs share K, but got a step of "
            << stepK << " and " << columns << " rows";
-  // Lines may run along the rows, 64 of them.
-  if (config.isPair() && stepK == kUnitRows && columns % 128 != 0)
+  // Each of a pair has whole panels.
+  if (config.isPair() && !isScaled && columns % (2 * kPanelColumns) != 0)
     return root->emitError("expected 128 or 256 of the unit's columns for a "
                            "pair of CTAs and 16-bit operands, but got ")
            << columns;

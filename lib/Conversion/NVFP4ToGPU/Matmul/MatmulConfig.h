@@ -64,6 +64,10 @@ struct MatmulConfig {
   int64_t getWarps(UnitSide side) const {
     return (side == UnitSide::Rows) != swapped ? warpsM : warpsN;
   }
+  /// Whether all rows that the kernel serves are one tile of a swapped product.
+  bool hasOneTileOfRows() const {
+    return swapped && maxRows != 0 && maxRows <= tileM;
+  }
   bool isPair() const { return clusters == 2 && !swapped; }
   bool sharesK() const { return clusters != 1 && swapped; }
   /// Of a cluster.

@@ -160,8 +160,9 @@ void TensorKernel::emitProducts() {
   llvm::append_range(start, startSums());
   (void)tiles.forEach(
       start, [&](const MatmulTile &tile, SmallVector<Value> state) {
-        // Swapped, block-scaled rows are one tile.
-        Value column = config.swapped ? a.i32(0) : a.toI32(tile.n);
+        Value column = config.swapped ? a.toI32(tile.m) : a.toI32(tile.n);
+        if (config.hasOneTileOfRows())
+          column = a.i32(0);
         return FailureOr<SmallVector<Value>>(multiplyTile(
             atom.getScalesOf(b, scales, column), image, std::move(state)));
       });
