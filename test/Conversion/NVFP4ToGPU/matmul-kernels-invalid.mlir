@@ -183,3 +183,82 @@ func.func @main(%ac: memref<128x64xi8>, %as: memref<1024xi8>, %ag: memref<f32>, 
       outs(%codes, %scales : memref<128x32xi8>, memref<512xi8>)
   return
 }
+
+// -----
+
+module @kernels {
+  func.func @clusters(%ac: tensor<?x64xi8>, %as: tensor<?xi8>, %ag: tensor<f32>, %bc: tensor<64x64xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>,
+                 %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4, clusters = 2>]} {
+    // expected-error@below {{expected a warp that multiplies in tensor memory for clusters of CTAs, but got #nvfp4.kernel<matmul, threads = 128,}}
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x128, nvfp4, layout = tiled> rhs !nvfp4.tensor<64x128, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<?x64xi8>, tensor<?xi8>, tensor<f32>, tensor<64x64xi8>, tensor<1024xi8>, tensor<f32>)
+        outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+func.func private @other()
+
+// -----
+
+module @kernels {
+  func.func @warps_m(%ac: tensor<?x64xi8>, %as: tensor<?xi8>, %ag: tensor<f32>, %bc: tensor<64x64xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>,
+                 %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 96, tile = 384x128x128, warps = 3x1x1, stages = 2>]} {
+    // expected-error@below {{expected a power of two as warps along M, but got 3}}
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x128, nvfp4, layout = tiled> rhs !nvfp4.tensor<64x128, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<?x64xi8>, tensor<?xi8>, tensor<f32>, tensor<64x64xi8>, tensor<1024xi8>, tensor<f32>)
+        outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+func.func private @other()
+
+// -----
+
+module @kernels {
+  // expected-error@below {{expected at most 101376 bytes of shared memory, which is what sm_120a has, but #nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 8> takes 147456}}
+  func.func @shared_bytes(%ac: tensor<?x64xi8>, %as: tensor<?xi8>, %ag: tensor<f32>, %bc: tensor<64x64xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>,
+                 %init: tensor<?x64xf32>) -> tensor<?x64xf32>
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 8>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<?x128, nvfp4, layout = tiled> rhs !nvfp4.tensor<64x128, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<?x64xi8>, tensor<?xi8>, tensor<f32>, tensor<64x64xi8>, tensor<1024xi8>, tensor<f32>)
+        outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %d : tensor<?x64xf32>
+  }
+}
+func.func private @other()
+
+// -----
+
+module @kernels {
+  func.func @square(%ac: tensor<128x64xi8>, %as: tensor<1024xi8>, %ag: tensor<f32>, %bc: tensor<64x64xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>,
+                    %empty: tensor<128x64xf32>, %codes: tensor<128x32xi8>, %scales: tensor<8x4xi8>) -> (tensor<128x32xi8>, tensor<8x4xi8>)
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<128x128, nvfp4, layout = tiled> rhs !nvfp4.tensor<64x128, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<128x64xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x64xi8>, tensor<1024xi8>, tensor<f32>)
+        outs(%empty : tensor<128x64xf32>) -> tensor<128x64xf32>
+    // expected-error@below {{expected blocks that are part of a row of the matmul and of a tile with 128 columns, but got '!nvfp4.tensor<128x64, nvfp4<block = 16x16>>'}}
+    %q:2 = nvfp4.quantize_into as !nvfp4.tensor<128x64, nvfp4<block = 16x16>> ins(%d, %ag : tensor<128x64xf32>, tensor<f32>)
+        outs(%codes, %scales : tensor<128x32xi8>, tensor<8x4xi8>) -> tensor<128x32xi8>, tensor<8x4xi8>
+    return %q#0, %q#1 : tensor<128x32xi8>, tensor<8x4xi8>
+  }
+}
+func.func private @other()
+
+// -----
+
+module @kernels {
+  func.func @registers(%ac: tensor<128x64xi8>, %as: tensor<1024xi8>, %ag: tensor<f32>, %bc: tensor<64x64xi8>, %bs: tensor<1024xi8>, %bg: tensor<f32>,
+                    %empty: tensor<128x64xf32>, %codes: tensor<8192xi8>, %scales: tensor<1024xi8>) -> (tensor<8192xi8>, tensor<1024xi8>)
+      attributes {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 128x128x128, warps = 2x2x1, stages = 4>]} {
+    %d = nvfp4.scaled_matmul lhs !nvfp4.tensor<128x128, nvfp4, layout = tiled> rhs !nvfp4.tensor<64x128, nvfp4, layout = tiled>
+        ins(%ac, %as, %ag, %bc, %bs, %bg : tensor<128x64xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x64xi8>, tensor<1024xi8>, tensor<f32>)
+        outs(%empty : tensor<128x64xf32>) -> tensor<128x64xf32>
+    // expected-error@below {{expected blocks that are part of a row of the matmul and of a tile with 128 columns, but got '!nvfp4.tensor<128x64, nvfp4, layout = registers>'}}
+    %q:2 = nvfp4.quantize_into as !nvfp4.tensor<128x64, nvfp4, layout = registers> ins(%d, %ag : tensor<128x64xf32>, tensor<f32>)
+        outs(%codes, %scales : tensor<8192xi8>, tensor<1024xi8>) -> tensor<8192xi8>, tensor<1024xi8>
+    return %q#0, %q#1 : tensor<8192xi8>, tensor<1024xi8>
+  }
+}
+func.func private @other()

@@ -40,6 +40,30 @@ func.func @too_large(%a: tensor<4x16xbf16>, %b: tensor<16x8xbf16>, %z: tensor<4x
 
 // -----
 
+// Each CTA of a pair has half of the columns' codes.
+!a = !nvfp4.tensor<4x512, nvfp4, layout = tiled>
+!b = !nvfp4.tensor<8x512, nvfp4, layout = tiled>
+func.func @too_large_pair(%a: !a, %b: !b) -> tensor<4x8xf32> {
+  // expected-error@below {{expected stages of at most 101376 bytes of shared memory on sm_120a, but got 116736 bytes for}}
+  %d = nvfp4.matmul %a, %b {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 128x256x256, warps = 4x1x1, stages = 3, clusters = 2>]}
+      : !a, !b -> tensor<4x8xf32>
+  return %d : tensor<4x8xf32>
+}
+
+// -----
+
+// CTAs that share K have all of both operands' tiles.
+!a = !nvfp4.tensor<4x512, nvfp4, layout = tiled>
+!b = !nvfp4.tensor<8x512, nvfp4, layout = tiled>
+func.func @too_large_shared_depth(%a: !a, %b: !b) -> tensor<4x8xf32> {
+  // expected-error@below {{expected stages of at most 101376 bytes of shared memory on sm_120a, but got 114688 bytes for}}
+  %d = nvfp4.matmul %a, %b {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 288, tile = 64x128x256, warps = 1x4x1, stages = 4, swapped = true, clusters = 2>]}
+      : !a, !b -> tensor<4x8xf32>
+  return %d : tensor<4x8xf32>
+}
+
+// -----
+
 func.func @not_on_unit(%a: tensor<4x16xf32>, %b: tensor<16x8xf32>, %z: tensor<4x8xf32>) -> tensor<4x8xf32> {
   // expected-error@below {{expected no nvfp4.kernel on a contraction that the matrix unit does not compute}}
   %d = linalg.matmul {nvfp4.kernel = [#nvfp4.kernel<matmul, threads = 128, tile = 32x32x32, warps = 2x2x1, stages = 2>]}
