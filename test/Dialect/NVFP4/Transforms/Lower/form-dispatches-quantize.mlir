@@ -33,6 +33,35 @@ func.func @given(%x: tensor<?x32xi8>, %xs: tensor<?xi8>, %g: tensor<f32>, %w: te
 
 // -----
 
+!x = !nvfp4.tensor<256x32, nvfp4, layout = tiled>
+!w = !nvfp4.tensor<64x32, nvfp4, layout = tiled>
+!q = !nvfp4.tensor<256x64, nvfp4<global = row>, layout = tiled>
+!m = !nvfp4.tensor<256x64, mxfp4, layout = tiled>
+
+/// Blocks of two sizes, and a scale for each row that is given.
+// CHECK-LABEL: func.func @matmul_64x32(
+//  CHECK-SAME:     -> (tensor<256x64xf32>, tensor<256x32xi8>, tensor<1024xi8>, tensor<256x32xi8>, tensor<1024xi8>)
+// CHECK-COUNT-2:  nvfp4.quantize_into
+// CHECK-LABEL: func.func @two(
+//       CHECK:   nvfp4.dispatch @kernels::@matmul_64x32
+//   CHECK-NOT:   nvfp4.dispatch
+func.func @two(%x: tensor<256x32xi8>, %xs: tensor<1024xi8>, %g: tensor<f32>, %w: tensor<64x32xi8>, %ws: tensor<512xi8>, %s: tensor<256xf32>)
+    -> (tensor<256x64xf32>, tensor<256x32xi8>, tensor<1024xi8>, tensor<256x32xi8>, tensor<1024xi8>) {
+  %e = tensor.empty() : tensor<256x64xf32>
+  %p = nvfp4.scaled_matmul lhs !x rhs !w
+      ins(%x, %xs, %g, %w, %ws, %g : tensor<256x32xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+      outs(%e : tensor<256x64xf32>) -> tensor<256x64xf32>
+  %ec = tensor.empty() : tensor<256x32xi8>
+  %es = tensor.empty() : tensor<1024xi8>
+  %q:2 = nvfp4.quantize_into as !q ins(%p, %s : tensor<256x64xf32>, tensor<256xf32>)
+      outs(%ec, %es : tensor<256x32xi8>, tensor<1024xi8>) -> tensor<256x32xi8>, tensor<1024xi8>
+  %m:2 = nvfp4.quantize_into as !m ins(%p : tensor<256x64xf32>)
+      outs(%ec, %es : tensor<256x32xi8>, tensor<1024xi8>) -> tensor<256x32xi8>, tensor<1024xi8>
+  return %p, %q#0, %q#1, %m#0, %m#1 : tensor<256x64xf32>, tensor<256x32xi8>, tensor<1024xi8>, tensor<256x32xi8>, tensor<1024xi8>
+}
+
+// -----
+
 !x = !nvfp4.tensor<3x?x32, nvfp4, layout = tiled>
 !w = !nvfp4.tensor<3x48x32, nvfp4, layout = tiled>
 !q = !nvfp4.tensor<?x144, nvfp4, layout = tiled>
@@ -61,6 +90,37 @@ func.func @heads(%x: tensor<3x?x32xi8>, %xs: tensor<3x?xi8>, %g: tensor<f32>, %w
   %q:2 = nvfp4.quantize_into as !q ins(%y, %g : tensor<?x144xf32>, tensor<f32>)
       outs(%ec, %es : tensor<?x96xi8>, tensor<?xi8>) -> tensor<?x96xi8>, tensor<?xi8>
   return %y, %q#0, %q#1 : tensor<?x144xf32>, tensor<?x96xi8>, tensor<?xi8>
+}
+
+// -----
+
+!x = !nvfp4.tensor<256x32, nvfp4, layout = tiled>
+!w = !nvfp4.tensor<64x32, nvfp4, layout = tiled>
+!q = !nvfp4.tensor<256x64, nvfp4, layout = tiled>
+
+/// Products of one operand share a launch, which quantizes each.
+// CHECK-LABEL: func.func @matmul_2x64x32(
+//  CHECK-SAME:     -> (tensor<256x32xi8>, tensor<1024xi8>, tensor<256x32xi8>, tensor<1024xi8>)
+// CHECK-COUNT-2:  nvfp4.quantize_into
+// CHECK-LABEL: func.func @siblings(
+//       CHECK:   nvfp4.dispatch @kernels::@matmul_2x64x32
+//   CHECK-NOT:   nvfp4.dispatch
+func.func @siblings(%x: tensor<256x32xi8>, %xs: tensor<1024xi8>, %g: tensor<f32>, %u: tensor<64x32xi8>, %v: tensor<64x32xi8>,
+                    %ws: tensor<512xi8>) -> (tensor<256x32xi8>, tensor<1024xi8>, tensor<256x32xi8>, tensor<1024xi8>) {
+  %e = tensor.empty() : tensor<256x64xf32>
+  %p = nvfp4.scaled_matmul lhs !x rhs !w
+      ins(%x, %xs, %g, %u, %ws, %g : tensor<256x32xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+      outs(%e : tensor<256x64xf32>) -> tensor<256x64xf32>
+  %r = nvfp4.scaled_matmul lhs !x rhs !w
+      ins(%x, %xs, %g, %v, %ws, %g : tensor<256x32xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+      outs(%e : tensor<256x64xf32>) -> tensor<256x64xf32>
+  %ec = tensor.empty() : tensor<256x32xi8>
+  %es = tensor.empty() : tensor<1024xi8>
+  %q:2 = nvfp4.quantize_into as !q ins(%p, %g : tensor<256x64xf32>, tensor<f32>)
+      outs(%ec, %es : tensor<256x32xi8>, tensor<1024xi8>) -> tensor<256x32xi8>, tensor<1024xi8>
+  %z:2 = nvfp4.quantize_into as !q ins(%r, %g : tensor<256x64xf32>, tensor<f32>)
+      outs(%ec, %es : tensor<256x32xi8>, tensor<1024xi8>) -> tensor<256x32xi8>, tensor<1024xi8>
+  return %q#0, %q#1, %z#0, %z#1 : tensor<256x32xi8>, tensor<1024xi8>, tensor<256x32xi8>, tensor<1024xi8>
 }
 
 // -----
@@ -163,4 +223,88 @@ func.func @negative_small_tile(%x: tensor<16x64xi8>, %xs: tensor<16x8xi8>, %g: t
   %q:2 = nvfp4.quantize_into as !q ins(%p, %g : tensor<16x64xf32>, tensor<f32>)
       outs(%ec, %es : tensor<16x32xi8>, tensor<16x4xi8>) -> tensor<16x32xi8>, tensor<16x4xi8>
   return %q#0, %q#1 : tensor<16x32xi8>, tensor<16x4xi8>
+}
+
+// -----
+
+!x = !nvfp4.tensor<256x32, nvfp4, layout = tiled>
+!w = !nvfp4.tensor<64x32, nvfp4, layout = tiled>
+!q = !nvfp4.tensor<256x64, nvfp4, layout = tiled>
+
+/// What each block is scaled by is one of the results.
+// CHECK-LABEL: func.func @negative_own_scale(
+//       CHECK:   nvfp4.dispatch @kernels::@matmul_64x32
+//       CHECK:   nvfp4.dispatch @kernels::@row_64
+// REMARK: 'nvfp4.quantize_into' does not join 'nvfp4.scaled_matmul': its global scale is known behind all of the product
+func.func @negative_own_scale(%x: tensor<256x32xi8>, %xs: tensor<1024xi8>, %g: tensor<f32>, %w: tensor<64x32xi8>, %ws: tensor<512xi8>)
+    -> (tensor<256x32xi8>, tensor<1024xi8>) {
+  %e = tensor.empty() : tensor<256x64xf32>
+  %p = nvfp4.scaled_matmul lhs !x rhs !w
+      ins(%x, %xs, %g, %w, %ws, %g : tensor<256x32xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+      outs(%e : tensor<256x64xf32>) -> tensor<256x64xf32>
+  %first = tensor.extract_slice %p[0, 0] [1, 1] [1, 1] : tensor<256x64xf32> to tensor<1x1xf32>
+  %s = tensor.collapse_shape %first [] : tensor<1x1xf32> into tensor<f32>
+  %ec = tensor.empty() : tensor<256x32xi8>
+  %es = tensor.empty() : tensor<1024xi8>
+  %q:2 = nvfp4.quantize_into as !q ins(%p, %s : tensor<256x64xf32>, tensor<f32>)
+      outs(%ec, %es : tensor<256x32xi8>, tensor<1024xi8>) -> tensor<256x32xi8>, tensor<1024xi8>
+  return %q#0, %q#1 : tensor<256x32xi8>, tensor<1024xi8>
+}
+
+// -----
+
+!x = !nvfp4.tensor<256x32, nvfp4, layout = tiled>
+!w = !nvfp4.tensor<64x32, nvfp4, layout = tiled>
+!q = !nvfp4.tensor<256x64, nvfp4, layout = registers>
+
+/// Codes of a thread of a later kernel come from several rows.
+// CHECK-LABEL: func.func @negative_registers(
+//       CHECK:   nvfp4.dispatch @kernels::@matmul_64x32
+//       CHECK:   nvfp4.dispatch @kernels::@row_64
+// REMARK: 'nvfp4.quantize_into' does not join 'nvfp4.scaled_matmul': its codes do not lie in rows
+func.func @negative_registers(%x: tensor<256x32xi8>, %xs: tensor<1024xi8>, %g: tensor<f32>, %w: tensor<64x32xi8>, %ws: tensor<512xi8>)
+    -> (tensor<16384xi8>, tensor<2048xi8>) {
+  %e = tensor.empty() : tensor<256x64xf32>
+  %p = nvfp4.scaled_matmul lhs !x rhs !w
+      ins(%x, %xs, %g, %w, %ws, %g : tensor<256x32xi8>, tensor<1024xi8>, tensor<f32>, tensor<64x32xi8>, tensor<512xi8>, tensor<f32>)
+      outs(%e : tensor<256x64xf32>) -> tensor<256x64xf32>
+  %ec = tensor.empty() : tensor<16384xi8>
+  %es = tensor.empty() : tensor<2048xi8>
+  %q:2 = nvfp4.quantize_into as !q ins(%p, %g : tensor<256x64xf32>, tensor<f32>)
+      outs(%ec, %es : tensor<16384xi8>, tensor<2048xi8>) -> tensor<16384xi8>, tensor<2048xi8>
+  return %q#0, %q#1 : tensor<16384xi8>, tensor<2048xi8>
+}
+
+// -----
+
+/// A CTA of an attention has parts of rows.
+// CHECK-LABEL: func.func @negative_attention(
+//       CHECK:   nvfp4.dispatch @kernels::@attention_3x2x16
+//       CHECK:   nvfp4.dispatch @kernels::@row_16
+// REMARK: 'nvfp4.quantize_into' does not join 'linalg.contract': an attention leaves its results as they are
+func.func @negative_attention(%q: tensor<3x2x16xf32>, %k: tensor<3x32x16xf32>, %v: tensor<3x32x16xf32>, %g: tensor<f32>)
+    -> (tensor<3x2x32xi8>, tensor<3x512xi8>) {
+  %es = tensor.empty() : tensor<3x2x32xf32>
+  %zero = arith.constant 0.0 : f32
+  %least = arith.constant 0xFF800000 : f32
+  %er = tensor.empty() : tensor<3x2xf32>
+  %ey = tensor.empty() : tensor<3x2x16xf32>
+  %zs = linalg.fill ins(%zero : f32) outs(%es : tensor<3x2x32xf32>) -> tensor<3x2x32xf32>
+  %zy = linalg.fill ins(%zero : f32) outs(%ey : tensor<3x2x16xf32>) -> tensor<3x2x16xf32>
+  %r = linalg.fill ins(%least : f32) outs(%er : tensor<3x2xf32>) -> tensor<3x2xf32>
+  %s = linalg.contract indexing_maps = [affine_map<(h, m, n, d) -> (h, m, d)>, affine_map<(h, m, n, d) -> (h, n, d)>,
+                                        affine_map<(h, m, n, d) -> (h, m, n)>]
+      ins(%q, %k : tensor<3x2x16xf32>, tensor<3x32x16xf32>) outs(%zs : tensor<3x2x32xf32>) -> tensor<3x2x32xf32>
+  %max = linalg.reduce { arith.maximumf } ins(%s : tensor<3x2x32xf32>) outs(%r : tensor<3x2xf32>) dimensions = [2]
+  %spread = linalg.broadcast ins(%max : tensor<3x2xf32>) outs(%es : tensor<3x2x32xf32>) dimensions = [2]
+  %p = linalg.sub ins(%s, %spread : tensor<3x2x32xf32>, tensor<3x2x32xf32>) outs(%es : tensor<3x2x32xf32>) -> tensor<3x2x32xf32>
+  %y = linalg.contract indexing_maps = [affine_map<(h, m, c, n) -> (h, m, n)>, affine_map<(h, m, c, n) -> (h, n, c)>,
+                                        affine_map<(h, m, c, n) -> (h, m, c)>]
+      ins(%p, %v : tensor<3x2x32xf32>, tensor<3x32x16xf32>) outs(%zy : tensor<3x2x16xf32>)
+      {nvfp4.kernel = [#nvfp4.kernel<attention, threads = 128, tile = 1x32>]} -> tensor<3x2x16xf32>
+  %ec = tensor.empty() : tensor<3x2x32xi8>
+  %e = tensor.empty() : tensor<3x512xi8>
+  %c:2 = nvfp4.quantize_into as !nvfp4.tensor<3x2x16, nvfp4, layout = tiled> ins(%y, %g : tensor<3x2x16xf32>, tensor<f32>)
+      outs(%ec, %e : tensor<3x2x32xi8>, tensor<3x512xi8>) -> tensor<3x2x32xi8>, tensor<3x512xi8>
+  return %c#0, %c#1 : tensor<3x2x32xi8>, tensor<3x512xi8>
 }
