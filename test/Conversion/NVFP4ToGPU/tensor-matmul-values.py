@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from float_cases import FloatMatmul, WeightOnly
+from float_cases import TENSOR_DECODED, TENSOR_WIDE, FloatMatmul, WeightOnly
 from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, SWAPPED_MANY, Matmul, Runner
 
 CASES = [
@@ -47,15 +47,14 @@ CASES = [
 ]
 # Operands of 16 bits, by tensor maps and by copies of threads, with K and with rows contiguous. The number of blocks is that
 # of tiles.
-WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
-MEDIUM = WIDE.replace("256", "192")
-WIDE_PAIRS = WIDE + ", clusters = 2"
+MEDIUM = TENSOR_WIDE.replace("256", "192")
+WIDE_PAIRS = TENSOR_WIDE + ", clusters = 2"
 FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 PLAIN = [
-    (FloatMatmul(264, 384, schedule=WIDE, chip="sm_100a"), [130]),
-    (FloatMatmul(136, 80, schedule=WIDE, chip="sm_100a", element="f16", rhs="kn", batch=3), [33]),
-    (FloatMatmul(384, 48, schedule=WIDE, chip="sm_100a", lhs="km", rhs="kn", dynamic="mk", has_init=True), [128]),
-    (FloatMatmul(130, 130, schedule=WIDE, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
+    (FloatMatmul(264, 384, schedule=TENSOR_WIDE, chip="sm_100a"), [130]),
+    (FloatMatmul(136, 80, schedule=TENSOR_WIDE, chip="sm_100a", element="f16", rhs="kn", batch=3), [33]),
+    (FloatMatmul(384, 48, schedule=TENSOR_WIDE, chip="sm_100a", lhs="km", rhs="kn", dynamic="mk", has_init=True), [128]),
+    (FloatMatmul(130, 130, schedule=TENSOR_WIDE, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
     (FloatMatmul(392, 144, schedule=MEDIUM, chip="sm_103a", result="bf16"), [130]),
     # Pairs, by tensor maps, by copies of threads, and by one of both.
     (FloatMatmul(392, 336, schedule=WIDE_PAIRS, chip="sm_100a"), [129, 300]),
@@ -68,19 +67,18 @@ PLAIN = [
 ]
 # Weights that are decoded to shared memory: on the unit's rows, and on its columns. Activations by tensor maps, rounded by
 # threads, and with a batch.
-DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
-DECODED_FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 3, swapped = true"
+DECODED_FEW = TENSOR_DECODED.replace("256x", "64x")
 DECODED_COLUMNS = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 2"
 WEIGHTS = [
-    (WeightOnly(264, 592, schedule=DECODED, chip="sm_100a", activations="bf16", blocks=1), [1, 257]),
-    (WeightOnly(136, 336, "mxfp4", schedule=DECODED, chip="sm_103a", activations="bf16", batch=2, blocks=2), [130]),
-    (WeightOnly(200, 80, schedule=DECODED, chip="sm_100a", any_scale=True), [65]),
-    (WeightOnly(136, 208, schedule=DECODED.replace("256", "192"), chip="sm_100a", activations="bf16", blocks=1), [260]),
+    (WeightOnly(264, 592, schedule=TENSOR_DECODED, chip="sm_100a", activations="bf16", blocks=1), [1, 257]),
+    (WeightOnly(136, 336, "mxfp4", schedule=TENSOR_DECODED, chip="sm_103a", activations="bf16", batch=2, blocks=2), [130]),
+    (WeightOnly(200, 80, schedule=TENSOR_DECODED, chip="sm_100a", any_scale=True), [65]),
+    (WeightOnly(136, 208, schedule=TENSOR_DECODED.replace("256", "192"), chip="sm_100a", activations="bf16", blocks=1), [260]),
     (WeightOnly(100, 1040, "mxfp4", schedule=DECODED_FEW, chip="sm_100a", activations="bf16", batch=2, rhs_batched=False), [64]),
     (WeightOnly(7, 16, schedule=DECODED_FEW, chip="sm_110a", activations="f16", element="bf16"), [33]),
     (WeightOnly(300, 272, schedule=DECODED_COLUMNS, chip="sm_100a", activations="bf16", blocks=2), [129]),
-    (WeightOnly(256, 256, schedule=DECODED, chip="sm_100a", activations="bf16", every_scale=True, one_hot=True), [256]),
-    (WeightOnly(256, 256, "mxfp4", schedule=DECODED, chip="sm_100a", activations="bf16", every_scale=True, one_hot=True), [256]),
+    (WeightOnly(256, 256, schedule=TENSOR_DECODED, chip="sm_100a", activations="bf16", every_scale=True, one_hot=True), [256]),
+    (WeightOnly(256, 256, "mxfp4", schedule=TENSOR_DECODED, chip="sm_100a", activations="bf16", every_scale=True, one_hot=True), [256]),
 ]
 
 

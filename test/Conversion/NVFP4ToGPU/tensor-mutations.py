@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from float_cases import FloatMatmul, WeightOnly
+from float_cases import TENSOR_DECODED, TENSOR_WIDE, FloatMatmul, WeightOnly
 from matmul_cases import MIDDLE, OVERLAPPED, PAIRS, SEPARATE, SHARED, Matmul, Runner
 
 # One block computes several tiles, and more stages than there are.
@@ -31,12 +31,10 @@ PAIR = Matmul(264, 1040, schedule=PAIRS, chip="sm_100a", blocks=1)
 MIDDLES = Matmul(392, 272, schedule=MIDDLE, chip="sm_100a", blocks=1)
 SHARING = Matmul(264, 1040, schedule=SHARED, chip="sm_100a", blocks=1)
 # Operands of 16 bits by tensor maps, rounded by threads, and weights that threads decode beside activations by maps.
-WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
-MAPS = FloatMatmul(264, 592, schedule=WIDE, chip="sm_100a")
-COPIES = FloatMatmul(264, 330, schedule=WIDE, chip="sm_100a", source="f32")
-COPIED_PAIR = FloatMatmul(264, 330, schedule=WIDE + ", clusters = 2", chip="sm_100a", source="f32")
-DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
-WEIGHTS = WeightOnly(264, 592, schedule=DECODED, chip="sm_100a", activations="bf16", blocks=1)
+MAPS = FloatMatmul(264, 592, schedule=TENSOR_WIDE, chip="sm_100a")
+COPIES = FloatMatmul(264, 330, schedule=TENSOR_WIDE, chip="sm_100a", source="f32")
+COPIED_PAIR = FloatMatmul(264, 330, schedule=TENSOR_WIDE + ", clusters = 2", chip="sm_100a", source="f32")
+WEIGHTS = WeightOnly(264, 592, schedule=TENSOR_DECODED, chip="sm_100a", activations="bf16", blocks=1)
 ROWS = 257
 
 
