@@ -12,8 +12,12 @@
 #define NVFP4_SUPPORT_STREAMMEMORY_H
 
 #include "nvfp4/Support/RegisterLayout.h"
+#include "nvfp4/Support/ScaleLayout.h"
 
 namespace nvfp4 {
+
+/// Warps that multiply one tile of weights.
+constexpr int64_t kWarpsPerGroup = 4;
 
 struct StreamMemory {
   /// Rows that accumulators are made for, and that activations may have.
@@ -43,7 +47,7 @@ struct StreamMemory {
   }
   int64_t getStageBytes() const {
     int64_t bytes = getStagedActivationBytes() + getTilesOfStage() * kTileBytes;
-    return isStaged ? alignTo(bytes, kStageAlignment) : bytes;
+    return isStaged ? roundUpTo(bytes, kStageAlignment) : bytes;
   }
   int64_t getRingBytes() const { return stages * getStageBytes(); }
 
@@ -64,9 +68,9 @@ struct StreamMemory {
     return getRingBytes() + getPartialSets() * getSetBytes();
   }
   int64_t getActivationsOffset() const {
-    return alignTo(getBarriersOffset() +
-                       2 * (stages + getPartialSets()) * kBarrierBytes,
-                   128);
+    return roundUpTo(getBarriersOffset() +
+                         2 * (stages + getPartialSets()) * kBarrierBytes,
+                     128);
   }
   int64_t getActivationBytes() const {
     return isStaged ? 0 : tilesPerRank * kRegisterTileCols * maxRows * 2;
@@ -79,11 +83,6 @@ struct StreamMemory {
   /// `ofOne`.
   static int64_t getShare(int64_t ofOne, int64_t ctas) {
     return (ofOne + kSystemBytes) / ctas - kSystemBytes;
-  }
-
-private:
-  static int64_t alignTo(int64_t bytes, int64_t alignment) {
-    return (bytes + alignment - 1) / alignment * alignment;
   }
 };
 

@@ -21,6 +21,8 @@
 #include "Arithmetic.h"
 #include "HopperPTX.h"
 
+#include "nvfp4/Support/ScaleLayout.h"
+
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -39,8 +41,6 @@ static constexpr int64_t kSliceColumns = 64;
 /// Elements of long runs, of which so many are taken by neighbouring threads
 /// before those of the next row.
 static constexpr int64_t kLongRun = 16, kNeighbours = 4;
-/// The barrier of the threads that multiply, where others copy.
-static constexpr int64_t kWorkersBarrier = 1;
 
 /// Columns of a block.
 static int64_t getBlock(QuantizationMap map) {
@@ -122,7 +122,7 @@ int64_t Epilogue::getPitch() const {
   int64_t columns = getSliceN();
   // Threads of tensor memory have a row each.
   bool isInPairs = !config.swapped && !config.hasIssuer();
-  return llvm::alignTo(columns, std::min<int64_t>(columns, 32)) +
+  return roundUpTo(columns, std::min<int64_t>(columns, 32)) +
          (isInPairs ? 8 : 4);
 }
 
@@ -130,20 +130,13 @@ int64_t Epilogue::getPitch() const {
 // Emission
 //===----------------------------------------------------------------------===//
 
-namespace {
 /// What the loops of one epilogue share.
-class EpilogueEmitter {
+class Epilogue::Emitter {
 public:
-  EpilogueEmitter(KernelBuilder &kernel, const CtaContext &cta,
-                  const ResultMaps &maps, Value product, int64_t run,
-                  ArrayRef<int64_t> parts, int64_t pitch, int64_t sliceM,
-                  int64_t sliceN, int64_t slabs, const MatmulExtents &extents,
-                  const MatmulTile &tile, ProductFinish &finish, Value shared)
-      : kernel(kernel), b(kernel.getBuilder()), a(b), cta(cta),
-        config(cta.config), maps(maps), product(product), run(run),
-        parts(parts), pitch(pitch), sliceM(sliceM), sliceN(sliceN),
-        slabs(slabs), extents(extents), tile(tile), finish(finish),
-        shared(shared), evaluator(kernel) {}
+  Emitter(const Epilogue &plan, const EpilogueTile &target, int64_t slabs)
+      : plan(plan), target(target), b(target.kernel.getBuilder()), a(b),
+        config(plan.config), pitch(plan.getPitch()), sliceM(plan.getSliceM()),
+        sliceN(plan.getSliceN()), slabs(slabs), evaluator(target.kernel) {}
 
   /// What all slices of the tile share.
   LogicalResult begin();
@@ -166,22 +159,14 @@ private:
   LogicalResult emitQuantized(Quantization &quantization,
                               ValueRange coordinates);
 
-  KernelBuilder &kernel;
+  const Epilogue &plan;
+  const EpilogueTile &target;
   ImplicitLocOpBuilder &b;
   Arithmetic a;
-  const CtaContext &cta;
   const MatmulConfig &config;
-  const ResultMaps &maps;
-  Value product;
-  int64_t run;
-  ArrayRef<int64_t> parts;
   int64_t pitch, sliceM, sliceN;
   /// Parts of the sums in shared memory.
   int64_t slabs;
-  const MatmulExtents &extents;
-  const MatmulTile &tile;
-  ProductFinish &finish;
-  Value shared;
   ElementEvaluator evaluator;
   struct Quantization {
     const QuantizationMap &map;
@@ -191,13 +176,12 @@ private:
   };
   std::list<Quantization> quantizations;
 };
-} // namespace
 
-LogicalResult EpilogueEmitter::begin() {
-  finish.begin(b, tile);
-  for (const QuantizationMap &map : maps.quantizations) {
+LogicalResult Epilogue::Emitter::begin() {
+  target.finish.begin(b, target.tile);
+  for (const QuantizationMap &map : plan.maps.quantizations) {
     Quantization &quantization = quantizations.emplace_back(
-        Quantization{map, {kernel, evaluator, map.op, map.targets}, {}});
+        Quantization{map, {target.kernel, evaluator, map.op, map.targets}, {}});
     if (!quantization.emitter.hasOneGlobalScale())
       continue;
     FailureOr<EmittedFactors> factors =
@@ -209,16 +193,16 @@ LogicalResult EpilogueEmitter::begin() {
   return success();
 }
 
-void EpilogueEmitter::synchronize() {
+void Epilogue::Emitter::synchronize() {
   if (config.hasCopiers())
     HopperPTX(b).syncThreads(kWorkersBarrier, config.getWorkers());
   else
     NVVM::BarrierOp::create(b);
 }
 
-void EpilogueEmitter::stage(AccumulatorSource &source, ValueRange accumulators,
-                            Value first) {
-  Value slab = a.mul(cta.warpK, sliceM * pitch);
+void Epilogue::Emitter::stage(AccumulatorSource &source,
+                              ValueRange accumulators, Value first) {
+  Value slab = a.mul(target.cta.warpK, sliceM * pitch);
   int64_t numColumns = config.swapped ? sliceM : sliceN;
   Value row, base;
   auto store = [&](const AccumulatorChunk &chunk) {
@@ -226,7 +210,8 @@ void EpilogueEmitter::stage(AccumulatorSource &source, ValueRange accumulators,
                                  : std::pair(chunk.row, chunk.column);
     if (row != chunk.row) {
       row = chunk.row;
-      base = a.offset(shared, a.mul(a.add(a.add(slab, a.mul(m, pitch)), n), 4));
+      base = a.offset(target.staging,
+                      a.mul(a.add(a.add(slab, a.mul(m, pitch)), n), 4));
     }
     int64_t count = chunk.values.size();
     if (!config.swapped) {
@@ -243,58 +228,60 @@ void EpilogueEmitter::stage(AccumulatorSource &source, ValueRange accumulators,
                             /*alignment=*/4);
     }
   };
-  source.drainColumns(cta, accumulators, first, numColumns, store);
+  source.drainColumns(target.cta, accumulators, first, numColumns, store);
   synchronize();
 }
 
 /// Row and run of the thread, if a row has `runs`.
-std::pair<Value, Value> EpilogueEmitter::placeThread(int64_t runs) {
-  bool isInPairs = run >= kLongRun && runs > kNeighbours &&
+std::pair<Value, Value> Epilogue::Emitter::placeThread(int64_t runs) {
+  bool isInPairs = plan.run >= kLongRun && runs > kNeighbours &&
                    runs % kNeighbours == 0 &&
                    config.getWorkers() % (2 * runs) == 0;
   if (!isInPairs)
-    return {a.div(cta.thread, runs), a.rem(cta.thread, runs)};
+    return {a.div(target.cta.thread, runs), a.rem(target.cta.thread, runs)};
   int64_t groups = runs / kNeighbours;
-  Value pair = a.div(cta.thread, 2 * kNeighbours);
+  Value pair = a.div(target.cta.thread, 2 * kNeighbours);
   Value row = a.add(a.mul(a.div(pair, groups), 2),
-                    a.rem(a.div(cta.thread, kNeighbours), 2));
+                    a.rem(a.div(target.cta.thread, kNeighbours), 2));
   Value position = a.add(a.mul(a.rem(pair, groups), kNeighbours),
-                         a.rem(cta.thread, kNeighbours));
+                         a.rem(target.cta.thread, kNeighbours));
   return {row, position};
 }
 
-LogicalResult EpilogueEmitter::emitResults(Value first) {
-  Value m = tile.m, n = tile.n;
+LogicalResult Epilogue::Emitter::emitResults(Value first) {
+  Value m = target.tile.m, n = target.tile.n;
   (config.swapped ? m : n) = a.add(config.swapped ? m : n, a.toIndex(first));
-  // Rows of the slice that exist; of a tile there is one at least.
-  Value left = a.sub(extents.m, m);
+  // Rows of the slice that exist. A tile begins behind the last row at most;
+  // its slices may begin further on.
+  Value left = a.sub(target.extents.m, m);
   if (sliceM != config.tileM)
-    left = a.select(a.less(m, extents.m), left, a.index(0));
+    left = a.select(a.less(m, target.extents.m), left, a.index(0));
   Value numRows = a.toI32(a.min(left, sliceM));
-  int64_t runs = sliceN / run, threads = config.getWorkers();
+  int64_t runs = sliceN / plan.run, threads = config.getWorkers();
   if (runs <= threads) {
     auto [row, position] = placeThread(runs);
     if (threads % runs != 0)
       numRows = a.select(a.less(row, threads / runs), numRows, a.i32(0));
-    return emitColumns(a.mul(position, run), row, threads / runs, numRows, m,
-                       n);
+    return emitColumns(a.mul(position, plan.run), row, threads / runs, numRows,
+                       m, n);
   }
-  auto loop = scf::ForOp::create(b, cta.thread, a.i32(runs), a.i32(threads));
+  auto loop =
+      scf::ForOp::create(b, target.cta.thread, a.i32(runs), a.i32(threads));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
-  return emitColumns(a.mul(loop.getInductionVar(), run), a.i32(0), 1, numRows,
-                     m, n);
+  return emitColumns(a.mul(loop.getInductionVar(), plan.run), a.i32(0), 1,
+                     numRows, m, n);
 }
 
 /// All rows of a thread, at its columns. The slice starts at (m, n).
-LogicalResult EpilogueEmitter::emitColumns(Value column, Value firstRow,
-                                           int64_t rowStep, Value numRows,
-                                           Value m, Value n) {
+LogicalResult Epilogue::Emitter::emitColumns(Value column, Value firstRow,
+                                             int64_t rowStep, Value numRows,
+                                             Value m, Value n) {
   OpBuilder::InsertionGuard guard(b);
   n = a.add(n, a.toIndex(column));
-  auto columns = dyn_cast<AffineConstantExpr>(extents.nExpr);
+  auto columns = dyn_cast<AffineConstantExpr>(target.extents.nExpr);
   if (!columns || columns.getValue() % config.tileN != 0) {
-    auto branch = scf::IfOp::create(b, a.less(n, extents.n),
+    auto branch = scf::IfOp::create(b, a.less(n, target.extents.n),
                                     /*withElseRegion=*/false);
     b.setInsertionPointToStart(branch.thenBlock());
   }
@@ -306,11 +293,11 @@ LogicalResult EpilogueEmitter::emitColumns(Value column, Value firstRow,
 }
 
 /// A run of f32 from staging memory.
-SmallVector<Value> EpilogueEmitter::loadSlab(Value address) {
+SmallVector<Value> Epilogue::Emitter::loadSlab(Value address) {
   SmallVector<Value> values;
-  int64_t length = std::min<int64_t>(run, kVectorBytes / 4);
+  int64_t length = std::min<int64_t>(plan.run, kVectorBytes / 4);
   auto type = VectorType::get(length, b.getF32Type());
-  for (int64_t i = 0; i < run; i += length) {
+  for (int64_t i = 0; i < plan.run; i += length) {
     Value vector = LLVM::LoadOp::create(b, type, a.offset(address, 4 * i),
                                         /*alignment=*/4 * length);
     for (int64_t j = 0; j < length; ++j)
@@ -321,8 +308,9 @@ SmallVector<Value> EpilogueEmitter::loadSlab(Value address) {
 }
 
 /// Warps along K add up in the order of K.
-SmallVector<Value> EpilogueEmitter::loadSums(Value row, Value column) {
-  Value address = a.offset(shared, a.mul(a.add(a.mul(row, pitch), column), 4));
+SmallVector<Value> Epilogue::Emitter::loadSums(Value row, Value column) {
+  Value address =
+      a.offset(target.staging, a.mul(a.add(a.mul(row, pitch), column), 4));
   SmallVector<Value> sums = loadSlab(address);
   for (int64_t slab = 1; slab < slabs; ++slab)
     for (auto [sum, part] : llvm::zip_equal(
@@ -331,33 +319,33 @@ SmallVector<Value> EpilogueEmitter::loadSums(Value row, Value column) {
   return sums;
 }
 
-LogicalResult EpilogueEmitter::emitRun(Value row, Value column, Value m,
-                                       Value n) {
-  finish.beginRow(b, m);
+LogicalResult Epilogue::Emitter::emitRun(Value row, Value column, Value m,
+                                         Value n) {
+  target.finish.beginRow(b, m);
   SmallVector<Value> values = loadSums(row, column);
   for (auto [i, value] : llvm::enumerate(values))
-    value = finish.finish(b, value, a.add(n, i));
+    value = target.finish.finish(b, value, a.add(n, i));
 
   // All results are asked for at these elements, in parts of the run. A body
   // that takes them one by one names their columns: n + i.
-  int64_t first = 0, count = run;
-  evaluator.bind(product,
+  int64_t first = 0, count = plan.run;
+  evaluator.bind(plan.product,
                  [&](OpBuilder &, ValueRange index,
                      int64_t asked) -> FailureOr<SmallVector<Value>> {
                    if (asked == count)
                      return SmallVector<Value>(
                          ArrayRef(values).slice(first, count));
-                   product.getDefiningOp()->emitError(
+                   plan.product.getDefiningOp()->emitError(
                        "expected a body that reads runs of ")
                        << count << " elements of the matmul, but got " << asked;
                    return failure();
                  });
   auto forEachPart = [&](int64_t length,
                          function_ref<LogicalResult(ValueRange)> emitPart) {
-    SmallVector<Value> coordinates(tile.batch);
+    SmallVector<Value> coordinates(target.tile.batch);
     llvm::append_values(coordinates, m, n);
     count = length;
-    for (first = 0; first < run; first += count) {
+    for (first = 0; first < plan.run; first += count) {
       coordinates.back() = evaluator.add(n, evaluator.constant(first));
       evaluator.assumeMultiple(coordinates.back(), count);
       if (failed(emitPart(coordinates)))
@@ -365,9 +353,9 @@ LogicalResult EpilogueEmitter::emitRun(Value row, Value column, Value m,
     }
     return success();
   };
-  for (size_t i = 0; i < parts.size(); ++i)
-    if (failed(forEachPart(parts[i], [&](ValueRange coordinates) {
-          return emitResult(maps.results[i], coordinates, parts[i]);
+  for (size_t i = 0; i < plan.parts.size(); ++i)
+    if (failed(forEachPart(plan.parts[i], [&](ValueRange coordinates) {
+          return emitResult(plan.maps.results[i], coordinates, plan.parts[i]);
         })))
       return failure();
   for (Quantization &quantization : quantizations)
@@ -376,15 +364,15 @@ LogicalResult EpilogueEmitter::emitRun(Value row, Value column, Value m,
                              return emitQuantized(quantization, coordinates);
                            })))
       return failure();
-  evaluator.unbind(product);
+  evaluator.unbind(plan.product);
   return success();
 }
 
-LogicalResult EpilogueEmitter::emitResult(const ResultMap &result,
-                                          ValueRange coordinates,
-                                          int64_t count) {
+LogicalResult Epilogue::Emitter::emitResult(const ResultMap &result,
+                                            ValueRange coordinates,
+                                            int64_t count) {
   FailureOr<SmallVector<Value>> index =
-      maps.emitIndex(evaluator, result.index, coordinates);
+      plan.maps.emitIndex(evaluator, result.index, coordinates);
   if (failed(index))
     return failure();
   FailureOr<SmallVector<Value>> values =
@@ -396,12 +384,12 @@ LogicalResult EpilogueEmitter::emitResult(const ResultMap &result,
 }
 
 /// One block.
-LogicalResult EpilogueEmitter::emitQuantized(Quantization &quantization,
-                                             ValueRange coordinates) {
+LogicalResult Epilogue::Emitter::emitQuantized(Quantization &quantization,
+                                               ValueRange coordinates) {
   QuantizationMap map = quantization.map;
   QuantizeEmitter &emitter = quantization.emitter;
   FailureOr<SmallVector<Value>> index =
-      maps.emitIndex(evaluator, map.index, coordinates);
+      plan.maps.emitIndex(evaluator, map.index, coordinates);
   if (failed(index))
     return failure();
   int64_t block = getBlock(map);
@@ -418,14 +406,10 @@ LogicalResult EpilogueEmitter::emitQuantized(Quantization &quantization,
   return emitter.emitBlock(*index, getElements(b, *values), *factors);
 }
 
-LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
-                             AccumulatorSource &source, ValueRange accumulators,
-                             const MatmulExtents &extents,
-                             const MatmulTile &tile, ProductFinish &finish,
-                             Value shared) {
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, parts, getPitch(),
-                          getSliceM(), getSliceN(), config.warpsK, extents,
-                          tile, finish, shared);
+LogicalResult Epilogue::emit(const EpilogueTile &tile,
+                             AccumulatorSource &source,
+                             ValueRange accumulators) {
+  Emitter emitter(*this, tile, config.warpsK);
   if (failed(emitter.begin()))
     return failure();
   int64_t columns = config.getExtent(UnitSide::Columns);
@@ -433,7 +417,7 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
     // The slice before, perhaps of another tile, has been read.
     if (config.hasCopiers())
       emitter.synchronize();
-    Value start = Arithmetic(kernel.getBuilder()).i32(first);
+    Value start = Arithmetic(tile.kernel.getBuilder()).i32(first);
     emitter.stage(source, accumulators, start);
     if (failed(emitter.emitResults(start)))
       return failure();
@@ -441,16 +425,12 @@ LogicalResult Epilogue::emit(KernelBuilder &kernel, const CtaContext &cta,
   return success();
 }
 
-LogicalResult
-Epilogue::emitSlices(KernelBuilder &kernel, const CtaContext &cta,
-                     AccumulatorSource &source, ValueRange accumulators,
-                     const MatmulExtents &extents, const MatmulTile &tile,
-                     ProductFinish &finish, Value shared, Value isReversed,
-                     function_ref<void(Value)> drained) {
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, parts, getPitch(),
-                          getSliceM(), getSliceN(), config.warpsK, extents,
-                          tile, finish, shared);
-  ImplicitLocOpBuilder &b = kernel.getBuilder();
+LogicalResult Epilogue::emitSlices(const EpilogueTile &tile,
+                                   AccumulatorSource &source,
+                                   ValueRange accumulators, Value isReversed,
+                                   function_ref<void(Value)> drained) {
+  Emitter emitter(*this, tile, config.warpsK);
+  ImplicitLocOpBuilder &b = tile.kernel.getBuilder();
   Arithmetic a(b);
   if (failed(emitter.begin()))
     return failure();
@@ -467,15 +447,9 @@ Epilogue::emitSlices(KernelBuilder &kernel, const CtaContext &cta,
   return emitter.emitResults(first);
 }
 
-LogicalResult Epilogue::emitStaged(KernelBuilder &kernel, const CtaContext &cta,
-                                   const MatmulExtents &extents,
-                                   const MatmulTile &tile,
-                                   ProductFinish &finish, Value shared,
-                                   int64_t slabs) {
-  EpilogueEmitter emitter(kernel, cta, maps, product, run, parts, getPitch(),
-                          config.tileM, config.tileN, slabs, extents, tile,
-                          finish, shared);
+LogicalResult Epilogue::emitStaged(const EpilogueTile &tile, int64_t slabs) {
+  Emitter emitter(*this, tile, slabs);
   if (failed(emitter.begin()))
     return failure();
-  return emitter.emitResults(Arithmetic(kernel.getBuilder()).i32(0));
+  return emitter.emitResults(Arithmetic(tile.kernel.getBuilder()).i32(0));
 }

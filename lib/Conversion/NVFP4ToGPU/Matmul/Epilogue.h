@@ -37,6 +37,20 @@ public:
                              mlir::Value n) = 0;
 };
 
+/// A tile whose sums become results, and who computes it.
+struct EpilogueTile {
+  KernelBuilder &kernel;
+  const CtaContext &cta;
+  const MatmulExtents &extents;
+  const MatmulTile &tile;
+  ProductFinish &finish;
+  /// Where sums cross shared memory.
+  mlir::Value staging;
+};
+
+/// The barrier of the threads that compute results, where others copy.
+constexpr int64_t kWorkersBarrier = 1;
+
 class Epilogue {
 public:
   /// Follows `product` to the results of the body, which must keep its elements
@@ -50,22 +64,17 @@ public:
   int64_t getStagingBytes() const { return config.warpsK * getSlabBytes(); }
   int64_t getSlabBytes() const { return 4 * getSliceM() * getPitch(); }
   int64_t getPitch() const;
-  /// Emits everything. `shared` is free memory of getStagingBytes() bytes.
-  mlir::LogicalResult emit(KernelBuilder &kernel, const CtaContext &cta,
-                           AccumulatorSource &source,
-                           mlir::ValueRange accumulators,
-                           const MatmulExtents &extents, const MatmulTile &tile,
-                           ProductFinish &finish, mlir::Value shared);
+  /// Emits everything. `staging` is free memory of getStagingBytes() bytes.
+  mlir::LogicalResult emit(const EpilogueTile &tile, AccumulatorSource &source,
+                           mlir::ValueRange accumulators);
   /// The same of accumulators that some columns at a time are read from: slice
   /// after slice, from the last one on if `isReversed` (i1). `drained` is
   /// called with the number of slices before (i32), behind a barrier of the
   /// workers: they have read all of the slice.
-  mlir::LogicalResult emitSlices(KernelBuilder &kernel, const CtaContext &cta,
+  mlir::LogicalResult emitSlices(const EpilogueTile &tile,
                                  AccumulatorSource &source,
                                  mlir::ValueRange accumulators,
-                                 const MatmulExtents &extents,
-                                 const MatmulTile &tile, ProductFinish &finish,
-                                 mlir::Value shared, mlir::Value isReversed,
+                                 mlir::Value isReversed,
                                  llvm::function_ref<void(mlir::Value)> drained);
   int64_t getNumSlices() const {
     return config.getExtent(UnitSide::Columns) / getSliceColumns();
@@ -73,14 +82,13 @@ public:
   /// What crosses shared memory at once: all of the tile, or, where rings go on
   /// meanwhile, 64 of the unit's columns.
   int64_t getSliceColumns() const;
-  /// The same of `slabs` parts of the sums that are in `shared` already, each
-  /// of getSlabBytes() bytes.
-  mlir::LogicalResult emitStaged(KernelBuilder &kernel, const CtaContext &cta,
-                                 const MatmulExtents &extents,
-                                 const MatmulTile &tile, ProductFinish &finish,
-                                 mlir::Value shared, int64_t slabs);
+  /// The same of `slabs` parts of the sums that are in `staging` already, each
+  /// of getSlabBytes() bytes: of a tile that is one slice.
+  mlir::LogicalResult emitStaged(const EpilogueTile &tile, int64_t slabs);
 
 private:
+  class Emitter;
+
   Epilogue(const MatmulConfig &config, mlir::Value product, ResultMaps maps);
 
   /// A slice as extents of the result's tile.

@@ -160,6 +160,10 @@ Value HopperPTX::getUniform(Value value) {
                               a.i32(31), NVVM::ShflKind::idx, UnitAttr());
 }
 
+Value HopperPTX::electThread() {
+  return NVVM::ElectSyncOp::create(b, b.getI1Type(), /*membermask=*/Value());
+}
+
 void HopperPTX::beginClusterSync() {
   emit({}, {}, "barrier.cluster.arrive.relaxed.aligned;", "");
 }

@@ -71,6 +71,11 @@ struct HopperPTX {
   /// ptxas knows that: branches on it leave warps whole.
   mlir::Value getUniform(mlir::Value value);
 
+  /// i1: holds in one thread of a whole warp, the same one always. In a branch
+  /// on it ptxas knows that: it keeps operands in registers of the warp, and
+  /// needs no loop over threads for bulk copies.
+  mlir::Value electThread();
+
   /// Tells the cluster that this thread is there, and blocks until all threads
   /// of it have said so. Whole warps. Publishes nothing but initialized
   /// barriers after their fence: a release waits for all accesses before, for

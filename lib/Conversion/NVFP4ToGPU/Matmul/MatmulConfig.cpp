@@ -148,13 +148,19 @@ FailureOr<MatmulConfig> MatmulConfig::get(Operation *root, KernelAttr attr,
   return config;
 }
 
+Value nvfp4::emitClusterRank(KernelBuilder &kernel,
+                             const MatmulConfig &config) {
+  return Arithmetic(kernel.getBuilder())
+      .rem(kernel.getBlockId(0), config.clusters);
+}
+
 Value nvfp4::emitFirstCopied(KernelBuilder &kernel, const MatmulConfig &config,
                              UnitSide side, Value row) {
   int64_t copied = config.getCopied(side);
   if (copied == config.getExtent(side))
     return row;
   Arithmetic a(kernel.getBuilder());
-  Value rank = a.rem(kernel.getBlockId(0), config.clusters);
+  Value rank = emitClusterRank(kernel, config);
   return a.add(row, a.toIndex(a.mul(rank, copied)));
 }
 

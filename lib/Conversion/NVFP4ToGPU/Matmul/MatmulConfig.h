@@ -74,6 +74,9 @@ struct MatmulConfig {
   int64_t getTilesAtOnce() const { return isPair() ? clusters : 1; }
 };
 
+/// i32: which block of its cluster this is.
+mlir::Value emitClusterRank(KernelBuilder &kernel, const MatmulConfig &config);
+
 /// The first of these rows, of an operand's tile that begins at `row` (an
 /// index).
 mlir::Value emitFirstCopied(KernelBuilder &kernel, const MatmulConfig &config,

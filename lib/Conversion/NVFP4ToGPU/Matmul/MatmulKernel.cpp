@@ -17,6 +17,7 @@
 
 #include "MatmulKernel.h"
 #include "SiblingProducts.h"
+#include "StageFiller.h"
 
 #include "Arithmetic.h"
 
@@ -29,9 +30,6 @@
 
 using namespace mlir;
 using namespace nvfp4;
-
-/// Alignment of an image, for its swizzle.
-static constexpr int64_t kImageAlignment = 1024;
 
 //===----------------------------------------------------------------------===//
 // The loop along K
@@ -153,9 +151,7 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
   ImplicitLocOpBuilder &b = kernel.getBuilder();
   OperandPath &rows = config.swapped ? *parts.rhs : *parts.lhs;
   OperandPath &columns = config.swapped ? *parts.lhs : *parts.rhs;
-  int64_t columnsOffset = llvm::alignTo(rows.getImageBytes(), kImageAlignment);
-  int64_t stageBytes =
-      columnsOffset + llvm::alignTo(columns.getImageBytes(), kImageAlignment);
+  int64_t stageBytes = getStageBytes(config, parts);
   int64_t sharedBytes =
       std::max(config.stages * stageBytes, epilogue.getStagingBytes());
   const MatmulExtents &extents = parts.extents;
@@ -173,8 +169,8 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
                  rows.copiesAnyTile() && columns.copiesAnyTile());
   int64_t steps = config.tileK / parts.stepK / config.warpsK;
   SmallVector<Value> accumulators =
-      MainLoop(cta, ring, rows, columns, columnsOffset, *parts.atom, numTiles,
-               steps)
+      MainLoop(cta, ring, rows, columns, getColumnsOffset(config, parts),
+               *parts.atom, numTiles, steps)
           .emit();
   ring.finish();
   // Where the tile is and who the thread is are computed again: the loop has no
@@ -182,8 +178,9 @@ FailureOr<KernelVariant> nvfp4::composeMatmul(KernelBuilder &kernel,
   CtaContext sameCta(b, config, emitRead(b, "mov.u32 $0, %tid.x;"));
   MatmulTile sameTile =
       scheduler.emitTile(kernel, emitRead(b, "mov.u32 $0, %ctaid.x;"));
-  if (failed(epilogue.emit(kernel, sameCta, *parts.atom, accumulators, extents,
-                           sameTile, *parts.finish, shared)))
+  if (failed(epilogue.emit(
+          {kernel, sameCta, extents, sameTile, *parts.finish, shared},
+          *parts.atom, accumulators)))
     return failure();
   // Of a kernel of few registers ptxas wants more blocks on a multiprocessor
   // than have something to do, and spills for them.

@@ -84,7 +84,7 @@ void ScaledMapPath::beginCopies(const CtaContext &cta,
   panel = a.div(a.toI32(tile.row), kScaleTileRows);
   panelOffset = a.i32(0);
   if (sharesPanels()) {
-    Value rank = a.rem(context.kernel.getBlockId(0), config.clusters);
+    Value rank = emitClusterRank(context.kernel, config);
     Value first = a.mul(rank, getCopiedPanels(side, config));
     panel = a.add(panel, first);
     panelOffset = a.mul(first, scaleTiles * kScaleTileBytes);

@@ -6,6 +6,8 @@
 
 #include "StageFiller.h"
 
+#include "nvfp4/Support/ScaleLayout.h"
+
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -18,14 +20,14 @@ static constexpr int64_t kImageAlignment = 1024;
 int64_t nvfp4::getColumnsOffset(const MatmulConfig &config,
                                 const MatmulParts &parts) {
   const OperandPath &rows = config.swapped ? *parts.rhs : *parts.lhs;
-  return llvm::alignTo(rows.getImageBytes(), kImageAlignment);
+  return roundUpTo(rows.getImageBytes(), kImageAlignment);
 }
 
 int64_t nvfp4::getStageBytes(const MatmulConfig &config,
                              const MatmulParts &parts) {
   const OperandPath &columns = config.swapped ? *parts.lhs : *parts.rhs;
   return getColumnsOffset(config, parts) +
-         llvm::alignTo(columns.getImageBytes(), kImageAlignment);
+         roundUpTo(columns.getImageBytes(), kImageAlignment);
 }
 
 //===----------------------------------------------------------------------===//
@@ -36,16 +38,17 @@ void TileLoop::begin() {
   ImplicitLocOpBuilder &b = kernel.getBuilder();
   numTiles = scheduler.emitNumTiles(kernel);
   Arithmetic a(b);
-  numBlocks = a.div(NVVM::GridDimXOp::create(b, b.getI32Type()),
-                    scheduler.getClusters());
-  rank = scheduler.emitRank(kernel);
+  const MatmulConfig &config = scheduler.getConfig();
+  numBlocks =
+      a.div(NVVM::GridDimXOp::create(b, b.getI32Type()), config.clusters);
+  rank = emitClusterRank(kernel, config);
 }
 
 LogicalResult TileLoop::forEach(ValueRange start, Body body,
                                 SmallVectorImpl<Value> *last) {
   ImplicitLocOpBuilder &b = kernel.getBuilder();
   Value first =
-      Arithmetic(b).div(kernel.getBlockId(0), scheduler.getClusters());
+      Arithmetic(b).div(kernel.getBlockId(0), scheduler.getConfig().clusters);
   auto loop = scf::ForOp::create(b, first, numTiles, numBlocks, start);
   if (last)
     last->assign(loop.getResults().begin(), loop.getResults().end());

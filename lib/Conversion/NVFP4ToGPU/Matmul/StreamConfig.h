@@ -16,8 +16,7 @@
 
 namespace nvfp4 {
 
-/// Warps that multiply one tile of weights, and their threads.
-constexpr int64_t kWarpsPerGroup = 4;
+/// Threads that multiply one tile of weights.
 constexpr int64_t kGroupThreads = 32 * kWarpsPerGroup;
 
 /// CTAs that a multiprocessor is to hold, if memory lets it.

@@ -99,12 +99,6 @@ void StreamKernel::emitBarriers() {
 // The copying thread
 //===----------------------------------------------------------------------===//
 
-/// i1: holds in one thread of a whole warp, the same one always. ptxas knows
-/// that only one does what follows, so that copies need no loop over threads.
-static Value elect(ImplicitLocOpBuilder &b) {
-  return NVVM::ElectSyncOp::create(b, b.getI1Type(), /*membermask=*/Value());
-}
-
 /// Neither divisions nor products: one thread issues all copies, between warps
 /// that take every turn they get.
 StreamKernel::Fill StreamKernel::getNext(const Fill &fill) {
@@ -186,7 +180,7 @@ void StreamKernel::emitEarlyActivations(Value early) {
 
 /// After the early ones all stages are full, or there is nothing left.
 void StreamKernel::emitCopies(Value early, Value total) {
-  where(elect(b), [&] {
+  where(ptx.electThread(), [&] {
     emitEarlyActivations(early);
     Value stages = a.i32(config.stages);
     Fill first{a.div(stages, numUnits), a.rem(stages, numUnits), a.i32(0),
@@ -307,8 +301,8 @@ LogicalResult StreamKernel::emitTiles(const CtaContext &cta, Value round,
     b.setInsertionPointToStart(branch.thenBlock());
   }
   MatmulTile tile{a.index(0), a.toIndex(first), a.index(0), {}};
-  return epilogue.emitStaged(kernel, cta, extents, tile, finish,
-                             a.offset(set, a.mul(i, config.getSumBytes())),
+  return epilogue.emitStaged({kernel, cta, extents, tile, finish,
+                              a.offset(set, a.mul(i, config.getSumBytes()))},
                              config.getSlabs());
 }
 
@@ -336,7 +330,7 @@ LogicalResult StreamKernel::emitResults() {
   if (failed(emitTiles(CtaContext(b, results, own), round, *finish)))
     return failure();
   // Before others overwrite what has been read.
-  ptx.syncThreads(1, results.threads);
+  ptx.syncThreads(kWorkersBarrier, results.threads);
   ptx.syncWarp();
   whereLaterRound(round, config.getPartialSets(), [&] {
     Value later = a.add(round, config.getPartialSets());
@@ -359,7 +353,7 @@ Value StreamKernel::isCopier() {
 /// anyone goes on.
 LogicalResult StreamKernel::emitStart(Value early) {
   where(isCopier(), [&] {
-    where(elect(b), [&] {
+    where(ptx.electThread(), [&] {
       emitBarriers();
       Fill first{a.i32(0), a.i32(0), a.i32(0), a.i32(1)};
       emitFills(a.i32(0), early, first, /*isEarly=*/true);

@@ -49,8 +49,7 @@ static constexpr int64_t kAddressSlot = kSumsBarriers + 4 * kBarrierSize;
 static constexpr int64_t kPartsBarriers = kAddressSlot + 16;
 static constexpr int64_t kTable = kPartsBarriers + 2 * kBarrierSize;
 
-/// The barrier of threads that give out results, and their first warp.
-static constexpr int64_t kWorkersBarrier = 1;
+/// The first warp that gives out results.
 static constexpr int64_t kFirstWorker = MatmulConfig::kCopiers / 32;
 
 namespace {
@@ -266,8 +265,9 @@ LogicalResult TensorKernel::emitTile(const CtaContext &cta,
     else
       ptx.arriveIf(getFreeBarrier(freed), arrives);
   };
-  return epilogue.emitSlices(kernel, cta, atom, address, parts.extents, tile,
-                             *parts.finish, getStaging(), isReversed, giveBack);
+  return epilogue.emitSlices(
+      {kernel, cta, parts.extents, tile, *parts.finish, getStaging()}, atom,
+      address, isReversed, giveBack);
 }
 
 //===----------------------------------------------------------------------===//
@@ -321,8 +321,9 @@ LogicalResult TensorKernel::emitParts(const CtaContext &cta,
   b.setInsertionPointToStart(branch.thenBlock());
   ElementEvaluator::Scope scope(evaluator);
   ptx.waitForCluster(getArrivedBarrier(), sums[0]);
-  if (failed(epilogue.emitStaged(kernel, cta, parts.extents, tile,
-                                 *parts.finish, getStaging(), getNumParts())))
+  if (failed(epilogue.emitStaged(
+          {kernel, cta, parts.extents, tile, *parts.finish, getStaging()},
+          getNumParts())))
     return failure();
   ptx.syncThreads(kWorkersBarrier, config.getWorkers());
   // Of a rank that the cluster does not have there is no address.
@@ -355,7 +356,7 @@ void TensorKernel::emitSetup(Value warp) {
   {
     OpBuilder::InsertionGuard guard(b);
     enterIf(a.equal(warp, 0));
-    enterIf(tensor.electThread());
+    enterIf(ptx.electThread());
     for (int64_t which = 0; which < 2; ++which) {
       ptx.initBarrier(getCompleteBarrier(a.i32(which)), 1);
       ptx.initBarrier(getFreeBarrier(a.i32(which)), config.getTilesAtOnce());
@@ -399,7 +400,7 @@ LogicalResult TensorKernel::emit() {
     ElementEvaluator::Scope scope(evaluator);
     if (!filler.copiesByThreads()) {
       enterIf(a.equal(warp, 0));
-      enterIf(tensor.electThread());
+      enterIf(ptx.electThread());
     }
     filler.emit(thread, numTilesOfK, tiles, firstTileOfK);
   }
@@ -424,7 +425,7 @@ LogicalResult TensorKernel::emit() {
   ElementEvaluator::Scope scope(evaluator);
   if (config.isPair())
     enterIf(a.equal(tiles.getRank(), 0));
-  enterIf(tensor.electThread());
+  enterIf(ptx.electThread());
   emitProducts();
   return success();
 }

@@ -16,10 +16,6 @@ using namespace nvfp4;
 /// Most columns that one instruction loads here.
 static constexpr int64_t kMaxLoadColumns = 32;
 
-Value TensorMemoryPTX::electThread() {
-  return NVVM::ElectSyncOp::create(b, b.getI1Type(), /*membermask=*/Value());
-}
-
 std::string TensorMemoryPTX::getGroup() const {
   return isPair ? ".cta_group::2" : ".cta_group::1";
 }

@@ -34,10 +34,6 @@ struct TensorMemoryPTX {
                            bool isPair = false)
       : b(builder), ptx(builder), isPair(isPair) {}
 
-  /// i1: whether this is the thread of its whole warp that stands for it. In a
-  /// branch on it ptxas keeps operands in registers of the warp.
-  mlir::Value electThread();
-
   /// All columns; the address is stored at `slot`. No other CTA of the
   /// multiprocessor gets any until they are free.
   void allocateAll(mlir::Value slot);

@@ -11,8 +11,8 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Rows of 128 that share the tiles of B: 8 x 128 rows of NVFP4 with K = 4096
-/// are 2 MiB of L2.
+/// Tiles of M that share the tiles of N: with 128 rows of NVFP4 each and K =
+/// 4096 they are 2 MiB of L2.
 static constexpr int64_t kGroup = 8;
 
 AffineExpr TileScheduler::getNumTiles() const {
@@ -39,11 +39,6 @@ AffineMap TileScheduler::getPersistentGrid(KernelBuilder &kernel,
     blocks = std::min(blocks, tiles.getValue());
   return kernel.getGrid(b.getAffineConstantExpr(blocks * config.clusters), one,
                         one);
-}
-
-Value TileScheduler::emitRank(KernelBuilder &kernel) const {
-  return Arithmetic(kernel.getBuilder())
-      .rem(kernel.getBlockId(0), config.clusters);
 }
 
 Value TileScheduler::emitNumTiles(KernelBuilder &kernel) const {
@@ -83,7 +78,7 @@ MatmulTile TileScheduler::emitTile(KernelBuilder &kernel, Value id) const {
   Value height = a.min(a.sub(tilesM, first), group);
   Value m = a.add(first, a.rem(inGroup, height));
   if (config.isPair())
-    m = a.add(a.mul(m, config.clusters), emitRank(kernel));
+    m = a.add(a.mul(m, config.clusters), emitClusterRank(kernel, config));
   Value n = a.div(inGroup, height);
   tile.m = a.mul(a.toIndex(m), config.tileM);
   // The last CTA of a pair may have no rows.

@@ -58,9 +58,7 @@ public:
   mlir::Value emitNumTiles(KernelBuilder &kernel) const;
   /// `id` is the block in x, or its cluster.
   MatmulTile emitTile(KernelBuilder &kernel, mlir::Value id) const;
-  int64_t getClusters() const { return config.clusters; }
-  /// i32: which block of its cluster this is.
-  mlir::Value emitRank(KernelBuilder &kernel) const;
+  const MatmulConfig &getConfig() const { return config; }
 
 private:
   /// Of all matrices.

@@ -115,8 +115,9 @@ LogicalResult WarpgroupKernel::emitProducts(Value thread) {
                                     parts.rhsIsBatched ? tile.slice : Value()});
         Step last = rows.stagesRegisters() ? multiplyStaged(cta, state)
                                            : multiplyShared(cta, state);
-        if (failed(epilogue.emit(kernel, cta, *parts.atom, last.sums, extents,
-                                 tile, *parts.finish, staging)))
+        if (failed(epilogue.emit(
+                {kernel, cta, extents, tile, *parts.finish, staging},
+                *parts.atom, last.sums)))
           return failure();
         // What lanes stored is behind the next arrival of their warp.
         ptx.syncWarp();
@@ -205,9 +206,8 @@ WarpgroupKernel::Step WarpgroupKernel::multiplyStaged(const CtaContext &cta,
     SmallVector<Value> handles =
         rows.stageTile(b, ring.getImage(loaded), ahead);
     sums = parts.atom->wait(b, sums, 0);
-    // All lanes have read their part of the stage. racecheck of
-    // compute-sanitizer does not count this barrier, and reports what they
-    // read; arrivals of all lanes take 1 to 2 % of a product of 4096 rows.
+    // All lanes have read their part of the stage. racecheck does not count
+    // this barrier (docs/Targets.md); all lanes' arrivals would cost time.
     ptx.syncWarp();
     giveBackIf(cta, a.constant(b.getI1Type(), 1), step.stage);
     return Step{sums, next, handles};

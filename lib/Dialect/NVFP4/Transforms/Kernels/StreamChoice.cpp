@@ -45,7 +45,6 @@ constexpr StreamShape kStreamShapes[] = {
 // clang-format on
 /// Rows of kernels whose activations stay.
 static constexpr int64_t kResidentRows[] = {2, 8};
-static constexpr int64_t kWarpsPerGroup = 4;
 /// CTAs of the smallest cluster.
 static constexpr int64_t kLeastClusters = 2;
 
