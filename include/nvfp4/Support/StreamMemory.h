@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What a CTA of a `stream` keeps in shared memory: a ring of stages, sums on
-// their way, barriers, and activations that stay. Those who choose kernels and
-// those who generate them must agree on it.
+// their way, barriers, and activations that stay; and what else those who
+// choose kernels and those who generate them must agree on.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,11 +13,21 @@
 
 #include "nvfp4/Support/RegisterLayout.h"
 #include "nvfp4/Support/ScaleLayout.h"
+#include "nvfp4/Support/SumsMemory.h"
 
 namespace nvfp4 {
 
-/// Warps that multiply one tile of weights.
+/// Warps that multiply one tile of weights, and their threads.
 constexpr int64_t kWarpsPerGroup = 4;
+constexpr int64_t kGroupThreads = 32 * kWarpsPerGroup;
+/// CTAs that a multiprocessor is to hold, if memory lets it.
+constexpr int64_t kResident = 2;
+/// CTAs of a cluster: one alone is none, in which `st.async` is an illegal
+/// instruction of an H200, and chips run eight.
+constexpr int64_t kLeastClusters = 2, kMostClusters = 8;
+/// Rows of activations: they come in eights, columns of an instruction of
+/// warps, and up to as many as stages have room for.
+constexpr int64_t kOctet = 8, kMostStreamRows = 64;
 
 struct StreamMemory {
   /// Rows that accumulators are made for, and that activations may have.
@@ -40,6 +50,15 @@ struct StreamMemory {
   static constexpr int64_t kTileBytes =
       kRegisterTileCodeBytes + kRegisterTileScaleBytes;
 
+  /// What each CTA of a cluster but the last has of so many tiles of K, and
+  /// whether that leaves something to the last.
+  static int64_t getTilesPerRank(int64_t tiles, int64_t clusters) {
+    return ceilDiv(tiles, clusters);
+  }
+  static bool sharesDepth(int64_t tiles, int64_t clusters) {
+    return getTilesPerRank(tiles, clusters) * (clusters - 1) < tiles;
+  }
+
   int64_t getTilesOfStage() const { return rowTilesAtOnce * stageTiles; }
   int64_t getImageBytes() const { return tileM * 128; }
   int64_t getStagedActivationBytes() const {
@@ -51,10 +70,9 @@ struct StreamMemory {
   }
   int64_t getRingBytes() const { return stages * getStageBytes(); }
 
-  /// Sums of a CTA's columns of a tile: f32, rows some words longer than
-  /// columns; a slab from each group of the cluster.
+  /// Sums of a CTA's columns of a tile; a slab from each group of the cluster.
   int64_t getSlabBytes() const {
-    return tileM * (kRegisterTileRows / clusters + 4) * 4;
+    return 4 * tileM * getSumsPitch(kRegisterTileRows / clusters);
   }
   int64_t getSlabs() const { return groups * clusters; }
   /// Of a tile, and of a round. One set is read while the next is filled, where

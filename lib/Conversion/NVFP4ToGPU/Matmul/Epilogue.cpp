@@ -2,12 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Staging: f32 [warps along K][M][pitch], pitch = N and a few words, so
-// that the lanes of a store meet in no bank. With g = lane / 4, t = lane mod 4:
-//
-//   a pair along n at (row g, columns 2t, 2t + 1):    pitch = 8 mod 32
-//   swapped, single words at (row 2t, column g):      pitch = 4 mod 32
-//   four along n at (row lane, columns 0 … 3):        pitch = 4 mod 32
+// Staging: f32 [warps along K][M][pitch], with the pitch of SumsMemory.h.
 //
 // Neighbouring threads take neighbouring runs of a row, then the next rows.
 // Blocks of 16 are runs that half of the banks hold: four threads take one row,
@@ -21,7 +16,7 @@
 #include "Arithmetic.h"
 #include "HopperPTX.h"
 
-#include "nvfp4/Support/ScaleLayout.h"
+#include "nvfp4/Support/SumsMemory.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -36,8 +31,6 @@ using namespace nvfp4;
 
 /// Bytes of the longest load or store.
 static constexpr int64_t kVectorBytes = 16;
-/// Of a slice, beside stages: 128 x 64 sums are 36 KiB.
-static constexpr int64_t kSliceColumns = 64;
 /// Elements of long runs, of which so many are taken by neighbouring threads
 /// before those of the next row.
 static constexpr int64_t kLongRun = 16, kNeighbours = 4;
@@ -119,11 +112,9 @@ int64_t Epilogue::getSliceN() const {
 }
 
 int64_t Epilogue::getPitch() const {
-  int64_t columns = getSliceN();
   // Threads of tensor memory have a row each.
-  bool isInPairs = !config.swapped && !config.hasIssuer();
-  return roundUpTo(columns, std::min<int64_t>(columns, 32)) +
-         (isInPairs ? 8 : 4);
+  return getSumsPitch(getSliceN(),
+                      /*isInPairs=*/!config.swapped && !config.hasIssuer());
 }
 
 //===----------------------------------------------------------------------===//

@@ -9,6 +9,7 @@
 #include "Arithmetic.h"
 
 #include "nvfp4/Support/ScaleLayout.h"
+#include "nvfp4/Support/SumsMemory.h"
 
 using namespace mlir;
 using namespace nvfp4;
@@ -17,8 +18,6 @@ using namespace nvfp4;
 static constexpr int64_t kUnitRows = 16, kUnitColumns = 8;
 /// K of a step of block-scaled operands; of 16 bits it is 16.
 static constexpr int64_t kScaledStep = 64;
-/// Rows of a product whose sums cross shared memory at once.
-static constexpr int64_t kMostSharedRows = 64;
 
 /// Of warpgroups: lines of 128 bytes, the unit's rows, and what accumulators
 /// there is room for.
@@ -69,9 +68,10 @@ verifyTensorMemory(Operation *root, const MatmulConfig &config, int64_t stepK) {
                            "holds all rows of a swapped, block-scaled product, "
                            "but got ")
            << columns;
-  if (config.sharesK() && (!isScaled || columns > kMostSharedRows))
+  // CTAs exchange sums once: a slice of all that they have.
+  if (config.sharesK() && (!isScaled || columns > kSliceColumns))
     return root->emitError("expected block-scaled operands and tiles of up to ")
-           << kMostSharedRows << " rows where CTAs share K, but got a step of "
+           << kSliceColumns << " rows where CTAs share K, but got a step of "
            << stepK << " and " << columns << " rows";
   // Each of a pair has whole panels.
   if (config.isPair() && !isScaled && columns % (2 * kPanelColumns) != 0)

@@ -26,6 +26,8 @@
 
 #include "MatmulConfig.h"
 
+#include "nvfp4/Support/SumsMemory.h"
+
 namespace nvfp4 {
 
 class StageRing {
@@ -70,7 +72,7 @@ private:
 class BarrierRing {
 public:
   /// Of memory that the barriers take, aligned like an image.
-  static constexpr int64_t kBarrierBytes = 1024;
+  static constexpr int64_t kBarrierBytes = kRingBarrierBytes;
 
   /// `base` is shared memory of getBytes() bytes: barriers, then stages.
   BarrierRing(mlir::ImplicitLocOpBuilder &builder, mlir::Value base,

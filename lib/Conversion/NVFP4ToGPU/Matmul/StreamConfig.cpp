@@ -13,10 +13,9 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// Columns of a warp-level instruction.
-static constexpr int64_t kOctet = 8;
 /// Of a multiprocessor.
 static constexpr int64_t kRegisters = 65536, kSchedulers = 4;
+
 MatmulConfig StreamConfig::getUnit() const {
   return {tileM,
           kRegisterTileRows * groupsN,
@@ -57,10 +56,10 @@ static LogicalResult verifyOperands(ScaledMatmulOp root) {
 
 static LogicalResult verifyTile(ScaledMatmulOp root, KernelAttr attr) {
   ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
-  if (tile[0] % 8 != 0 || tile[0] > 64 || tile[1] % kRegisterTileRows != 0 ||
-      tile[2] % kRegisterTileCols != 0)
-    return root.emitOpError("expected a tile of up to 64 rows, in eights, of a "
-                            "multiple of ")
+  if (tile[0] % kOctet != 0 || tile[0] > kMostStreamRows ||
+      tile[1] % kRegisterTileRows != 0 || tile[2] % kRegisterTileCols != 0)
+    return root.emitOpError("expected a tile of up to ")
+           << kMostStreamRows << " rows, in eights, of a multiple of "
            << kRegisterTileRows << " columns, and of a multiple of "
            << kRegisterTileCols << " of K, but got " << attr;
   int64_t tiles = tile[1] / kRegisterTileRows;
@@ -81,8 +80,12 @@ static LogicalResult verifyAttr(ScaledMatmulOp root, KernelAttr attr) {
     return failure();
   ArrayRef<int64_t> tile = attr.getTile(), warps = attr.getWarps();
   int64_t clusters = attr.getClusters();
-  // One CTA is no cluster, in which nothing can be sent.
-  if (!llvm::isPowerOf2_64(clusters) || clusters < 2 || clusters > 8)
+  if (!attr.getSwapped())
+    return root.emitOpError("expected weights in the unit's rows, that is "
+                            "'swapped', but got ")
+           << attr;
+  if (!llvm::isPowerOf2_64(clusters) || clusters < kLeastClusters ||
+      clusters > kMostClusters)
     return root.emitOpError("expected clusters of 2, 4 or 8, but got ")
            << clusters;
   if (attr.getStages() < 2 || attr.getStages() % warps[2] != 0)
@@ -108,9 +111,9 @@ static bool isStaged(KernelAttr attr) {
 /// Whether registers are enough for kResident CTAs: so many does a thread need,
 /// which ptxas does not spill.
 static bool haveRegisters(const StreamConfig &config) {
-  int64_t needed = config.isStaged ? 64 + config.tileM / 2
-                                   : 32 + config.rowTilesAtOnce * 8 +
-                                         std::max<int64_t>(config.tileM, 8);
+  int64_t needed = config.isStaged
+                       ? 64 + config.tileM / 2
+                       : 32 + config.rowTilesAtOnce * 8 + config.tileM;
   // Registers come in eights; four schedulers have a quarter each.
   int64_t warps = ceilDiv(kResident * config.threads / 32, kSchedulers);
   return 32 * warps * roundUpTo(needed, 8) <= kRegisters / kSchedulers;
@@ -167,9 +170,9 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
   config.tiles = ceilDiv(config.k, kRegisterTileCols);
   config.rowTiles = ceilDiv(config.n, kRegisterTileRows);
   config.rowTilesAtOnce = attr.getTile()[1] / kRegisterTileRows;
-  config.tilesPerRank = ceilDiv(config.tiles, config.clusters);
+  config.tilesPerRank = getTilesPerRank(config.tiles, config.clusters);
   config.stageTiles = attr.getTile()[2] / kRegisterTileCols;
-  if (config.tilesPerRank * (config.clusters - 1) >= config.tiles)
+  if (!sharesDepth(config.tiles, config.clusters))
     return root.emitOpError("expected a part of K for each CTA of a cluster, "
                             "but got ")
            << config.tiles << " tiles of " << kRegisterTileCols << " for "

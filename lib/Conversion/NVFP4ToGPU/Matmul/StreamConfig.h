@@ -16,12 +16,6 @@
 
 namespace nvfp4 {
 
-/// Threads that multiply one tile of weights.
-constexpr int64_t kGroupThreads = 32 * kWarpsPerGroup;
-
-/// CTAs that a multiprocessor is to hold, if memory lets it.
-constexpr int64_t kResident = 2;
-
 struct StreamConfig : StreamMemory {
   int64_t threads;
   /// Groups of warps that share the tiles of a stage; warps that finish

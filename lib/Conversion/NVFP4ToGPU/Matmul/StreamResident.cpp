@@ -28,6 +28,7 @@ namespace nvfp4 {
 static constexpr int64_t kChunk = 8;
 /// Of one row, for one half of a tile; a lane's part of it for two steps.
 static constexpr int64_t kLineBytes = 128, kPieceBytes = 16;
+static constexpr int64_t kLineChunks = kLineBytes / (2 * kChunk);
 
 namespace {
 class ResidentStream final : public StreamKernel {
@@ -69,17 +70,17 @@ private:
 /// whole sectors.
 LogicalResult ResidentStream::emitActivations() {
   Value chunks = a.mul(numTiles, kRegisterTileCols / kChunk);
-  bool isOctets = unit.tileM > kChunk;
+  bool isOctets = unit.tileM > kOctet;
   Value count =
-      a.mul(chunks, isOctets ? a.mul(a.ceilDiv(rows, kChunk), kChunk) : rows);
+      a.mul(chunks, isOctets ? a.mul(a.ceilDiv(rows, kOctet), kOctet) : rows);
   auto loop = scf::ForOp::create(b, thread, count, a.i32(config.threads));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value i = loop.getInductionVar();
   if (!isOctets)
     return emitChunk(a.rem(i, rows), a.div(i, rows));
-  Value octets = a.div(i, kChunk);
-  Value row = a.add(a.mul(a.div(octets, chunks), kChunk), a.rem(i, kChunk));
+  Value octets = a.div(i, kOctet);
+  Value row = a.add(a.mul(a.div(octets, chunks), kOctet), a.rem(i, kOctet));
   LogicalResult result = success();
   where(a.less(row, rows),
         [&] { result = emitChunk(row, a.rem(octets, chunks)); });
@@ -122,12 +123,12 @@ LogicalResult ResidentStream::emitChunk(Value row, Value chunk) {
 /// of odd rows swap halves of the line, so that neighbouring rows share no
 /// bank.
 void ResidentStream::storeChunk(Value row, Value chunk, Value values) {
-  Value line = a.add(a.mul(a.div(chunk, 8), rows), row);
-  Value inLine = a.rem(chunk, 8);
-  Value half = a.bitXor(a.div(inLine, 4), a.rem(row, 2));
-  Value first =
-      a.add(a.mul(line, kLineBytes),
-            a.add(a.mul(half, kLineBytes / 2), a.mul(a.rem(inLine, 4), 4)));
+  Value line = a.add(a.mul(a.div(chunk, kLineChunks), rows), row);
+  Value inLine = a.rem(chunk, kLineChunks);
+  Value half = a.bitXor(a.div(inLine, kLineChunks / 2), a.rem(row, 2));
+  Value first = a.add(a.mul(line, kLineBytes),
+                      a.add(a.mul(half, kLineBytes / 2),
+                            a.mul(a.rem(inLine, kLineChunks / 2), 4)));
   Value words =
       LLVM::BitcastOp::create(b, VectorType::get(4, b.getI32Type()), values);
   Value target = a.offset(shared, a.add(first, config.getActivationsOffset()));
@@ -211,7 +212,7 @@ SmallVector<Value> ResidentStream::emitTile(Value round, Value image,
   std::array<SmallVector<SmallVector<Value>>, 2> columns;
   auto loadColumns = [&](int64_t half) {
     columns[half].resize(kDecodeSteps);
-    for (int64_t octet = 0; octet < unit.tileM / kChunk; ++octet) {
+    for (int64_t octet = 0; octet < unit.tileM / kOctet; ++octet) {
       SmallVector<Value> registers = loadActivations(tile, half, octet);
       for (int64_t step = 0; step < kDecodeSteps; ++step)
         llvm::append_range(columns[half][step],
@@ -254,15 +255,16 @@ ResidentStream::multiply(const Weights &weights, int64_t half,
 /// Eight columns of activations for 64 of K: of each step two registers.
 SmallVector<Value> ResidentStream::loadActivations(Value tile, int64_t half,
                                                    int64_t octet) {
-  Value row = a.min(a.add(a.div(lane, 4), octet * 8), a.sub(rows, a.i32(1)));
-  Value place =
-      a.add(a.mul(row, kLineBytes), a.add(a.mul(a.rem(lane, 4), kPieceBytes),
-                                          a.mul(a.rem(row, 2), 64)));
+  Value row =
+      a.min(a.add(a.div(lane, 4), octet * kOctet), a.sub(rows, a.i32(1)));
+  Value place = a.add(a.mul(row, kLineBytes),
+                      a.add(a.mul(a.rem(lane, 4), kPieceBytes),
+                            a.mul(a.rem(row, 2), kLineBytes / 2)));
   Value line = a.mul(a.mul(a.add(a.mul(tile, 2), half), rows), kLineBytes);
   auto type = VectorType::get(4, b.getI32Type());
   SmallVector<Value> registers;
   for (int64_t piece = 0; piece < 2; ++piece) {
-    Value offset = a.add(line, a.bitXor(place, piece * 64));
+    Value offset = a.add(line, a.bitXor(place, piece * (kLineBytes / 2)));
     Value words = LLVM::LoadOp::create(
         b, type, a.offset(shared, a.add(offset, config.getActivationsOffset())),
         /*alignment=*/kPieceBytes);

@@ -6,6 +6,8 @@
 
 #include "KernelChoice.h"
 
+#include "nvfp4/Support/SumsMemory.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -198,9 +200,6 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
 /// Of a warpgroup: rows of the unit, which hold columns of the result, K of a
 /// tile, and threads.
 static constexpr int64_t kGroupRows = 64, kGroupDepth = 64, kGroupThreads = 128;
-/// Beside stages: their barriers, and a slice of 64 rows of sums, of 4 bytes,
-/// with a pitch of four more.
-static constexpr int64_t kBarrierBytes = 1024, kSliceRows = 64;
 static constexpr int64_t kMaxGroupStages = 6;
 /// 16-bit elements in 16 bytes.
 static constexpr int64_t kRun = 8;
@@ -221,8 +220,9 @@ static KernelAttr chooseForWarpgroups(MLIRContext *context,
                                       const Product &product, int64_t rows,
                                       const ChipModel &chip) {
   const ResultTile &tile = chooseTile(kGroupTiles, rows, product.columns, chip);
-  int64_t slice = 4 * kSliceRows * (roundUpTo(tile.n, 32) + 4);
-  int64_t room = (chip.sharedBytes - kBarrierBytes - slice) /
+  // Beside stages: their barriers, and a slice of sums.
+  int64_t slice = 4 * kSliceColumns * getSumsPitch(tile.n);
+  int64_t room = (chip.sharedBytes - kRingBarrierBytes - slice) /
                  nvfp4::getStageBytes(product, tile.m, tile.n, kGroupDepth);
   if (room < 2)
     return {};

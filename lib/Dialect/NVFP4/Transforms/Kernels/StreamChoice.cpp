@@ -44,9 +44,7 @@ constexpr StreamShape kStreamShapes[] = {
 };
 // clang-format on
 /// Rows of kernels whose activations stay.
-static constexpr int64_t kResidentRows[] = {2, 8};
-/// CTAs of the smallest cluster.
-static constexpr int64_t kLeastClusters = 2;
+static constexpr int64_t kResidentRows[] = {2, kOctet};
 
 /// Tiles of the result of a cluster, where multiprocessors have one CTA each.
 static int64_t getTilesOfCluster(const Product &product, int64_t clusters,
@@ -57,15 +55,6 @@ static int64_t getTilesOfCluster(const Product &product, int64_t clusters,
 
 static int64_t getDepthTiles(const Product &product) {
   return ceilDiv(product.depth, kRegisterTileCols);
-}
-static int64_t getTilesPerRank(const Product &product, int64_t clusters) {
-  return ceilDiv(getDepthTiles(product), clusters);
-}
-
-/// Whether each CTA of a cluster has a part of K.
-static bool sharesDepth(const Product &product, int64_t clusters) {
-  return getTilesPerRank(product, clusters) * (clusters - 1) <
-         getDepthTiles(product);
 }
 
 static KernelAttr getAttr(MLIRContext *context, const StreamMemory &memory,
@@ -81,26 +70,27 @@ static KernelAttr getAttr(MLIRContext *context, const StreamMemory &memory,
 }
 
 /// Two CTAs share K where they can: so there are enough for small layers, and
-/// larger clusters leave multiprocessors idle. One alone is no cluster, in
-/// which `st.async` is an illegal instruction of an H200.
+/// larger clusters leave multiprocessors idle.
 static KernelAttr chooseStream(MLIRContext *context, const Product &product,
                                const ChipModel &chip, int64_t rows) {
-  for (int64_t clusters : {kLeastClusters, int64_t(4), int64_t(8)}) {
-    if (!sharesDepth(product, clusters))
+  int64_t depth = getDepthTiles(product);
+  for (int64_t clusters = kLeastClusters; clusters <= kMostClusters;
+       clusters *= 2) {
+    if (!StreamMemory::sharesDepth(depth, clusters))
       continue;
     int64_t tiles = getTilesOfCluster(product, clusters, chip);
     for (const StreamShape &shape : kStreamShapes) {
       bool isLimited = !ShapedType::isDynamic(shape.mostTiles);
       if (tiles < shape.leastTiles || (isLimited && tiles > shape.mostTiles))
         continue;
-      StreamMemory memory{std::max<int64_t>(rows, 8),
+      StreamMemory memory{std::max(rows, kOctet),
                           rows,
                           /*rowTilesAtOnce=*/1,
                           shape.groups,
                           clusters,
                           shape.stages,
                           shape.stageTiles,
-                          getTilesPerRank(product, clusters),
+                          StreamMemory::getTilesPerRank(depth, clusters),
                           /*isStaged=*/false};
       if (memory.getBytes() <=
           StreamMemory::getShare(chip.sharedBytes, shape.ctas))
@@ -116,7 +106,8 @@ static KernelAttr chooseStream(MLIRContext *context, const Product &product,
 
 /// Rows of such kernels, and up to which those of all groups leave room for two
 /// on a multiprocessor; CTAs that share K, and tiles at once.
-static constexpr int64_t kStagedRows[] = {16, 32, 64}, kSharingRows = 32;
+static constexpr int64_t kStagedRows[] = {16, 32, kMostStreamRows},
+                         kSharingRows = 32;
 static constexpr int64_t kStagedClusters = 2, kMostRowTiles = 4;
 static constexpr int64_t kMostStages = 12;
 
@@ -139,7 +130,7 @@ static bool fitStages(StreamMemory &stream, int64_t bytes, int64_t least) {
 static bool chooseStages(StreamMemory &stream, bool hasPairs,
                          const ChipModel &chip) {
   constexpr int64_t kLeast = 3;
-  int64_t half = StreamMemory::getShare(chip.sharedBytes, 2);
+  int64_t half = StreamMemory::getShare(chip.sharedBytes, kResident);
   for (int64_t bytes : {half, chip.sharedBytes})
     for (int64_t tiles : {2, 1}) {
       if (bytes == half && (stream.rowTilesAtOnce * stream.groups > 2 ||
@@ -156,10 +147,10 @@ static bool chooseStages(StreamMemory &stream, bool hasPairs,
 
 static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
                                const ChipModel &chip, int64_t rows) {
-  if (!sharesDepth(product, kStagedClusters))
+  int64_t depth = getDepthTiles(product);
+  if (!StreamMemory::sharesDepth(depth, kStagedClusters))
     return {};
   int64_t ofCluster = getTilesOfCluster(product, kStagedClusters, chip);
-  int64_t depth = getDepthTiles(product);
   bool hasPairs = depth % (2 * kStagedClusters) == 0;
   StreamMemory stream{rows,
                       rows,
@@ -168,7 +159,7 @@ static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
                       kStagedClusters,
                       /*stages=*/0,
                       /*stageTiles=*/0,
-                      getTilesPerRank(product, kStagedClusters),
+                      StreamMemory::getTilesPerRank(depth, kStagedClusters),
                       /*isStaged=*/true};
   // One tile does not keep a multiprocessor busy, nor do two of few rows.
   bool isShort = stream.rowTilesAtOnce == 1 ||
@@ -200,7 +191,7 @@ static std::string whyNoStream(const Product &product, const ChipModel &chip) {
     os << "operands have batch dimensions";
   else if (!product.isPacked)
     os << "weights are not the package's, and may not be there before the run";
-  else if (!sharesDepth(product, kLeastClusters))
+  else if (!StreamMemory::sharesDepth(getDepthTiles(product), kLeastClusters))
     os << "K of " << product.depth << " has no part of " << kRegisterTileCols
        << " for each of " << kLeastClusters << " CTAs";
   else
@@ -235,13 +226,13 @@ SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
   for (int64_t rows : kStagedRows)
     add(rows, [&] { return chooseStaged(context, product, chip, rows); });
   bool isServed = !isDynamic && !kernels.empty();
-  // Larger streams serve fewer rows, too.
-  llvm::erase_if(without, [&](int64_t rows) { return rows <= served; });
   if (!without.empty()) {
     llvm::raw_string_ostream os(missed);
     os << "no stream for up to ";
     llvm::interleaveComma(without, os);
     os << " rows: " << whyNoStream(product, chip);
+    if (without.back() < served)
+      os << "; the one for more rows serves them";
   }
   if (!isServed)
     llvm::append_range(kernels,

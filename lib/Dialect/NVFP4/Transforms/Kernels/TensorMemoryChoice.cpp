@@ -14,6 +14,8 @@
 
 #include "KernelChoice.h"
 
+#include "nvfp4/Support/SumsMemory.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -26,12 +28,10 @@ static constexpr int64_t kUnitRows = 128, kLineBytes = 128;
 static constexpr int64_t kLeastColumns = 16, kLeastPlainColumns = 64;
 /// Rows up to which a product is swapped: half of the unit's rows.
 static constexpr int64_t kMaxSwapped = 64;
+static_assert(kMaxSwapped <= kSliceColumns,
+              "CTAs that share K exchange their sums at once");
 /// Warps that give out results, those that copy, and the one that multiplies.
 static constexpr int64_t kWorkers = 4, kOthers = 4 + 1;
-/// Beside stages: barriers, and 64 of the unit's columns of sums, of 4 bytes,
-/// in rows with four more.
-static constexpr int64_t kBarrierBytes = 1024, kSliceColumns = 64,
-                         kSlicePad = 4;
 static constexpr int64_t kMaxStages = 6;
 /// CTAs that share K, and stages of each.
 static constexpr int64_t kMostSharers = 4, kLeastSharedStages = 4;
@@ -90,14 +90,15 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
   auto [m, n, clusters, cost] = tile;
   int64_t widest = std::max(product.lhs.bits, product.rhs.bits);
   int64_t k = kLineBytes * 8 / widest;
-  // Where CTAs share K, one of them has the slices of all.
+  // Beside stages: their barriers, and a slice of sums; where CTAs share K, one
+  // of them has the slices of all.
   int64_t slice =
-      4 * (isSwapped ? std::min(m, kSliceColumns) * (n + kSlicePad) * clusters
-                     : m * (std::min(n, kSliceColumns) + kSlicePad));
+      4 * (isSwapped ? std::min(m, kSliceColumns) * getSumsPitch(n) * clusters
+                     : m * getSumsPitch(std::min(n, kSliceColumns)));
   int64_t stage = getStageBytes(product, m, n, k) -
                   getSavedBytes(product, n, k, isSwapped ? 1 : clusters) +
                   (decodesWeights(product) ? n * kLineBytes : 0);
-  int64_t room = (chip.sharedBytes - kBarrierBytes - slice) / stage;
+  int64_t room = (chip.sharedBytes - kRingBarrierBytes - slice) / stage;
   if (room < 2)
     return {};
   SmallVector<int64_t> warps = {isSwapped ? 1 : kWorkers,

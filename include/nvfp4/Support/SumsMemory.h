@@ -1,0 +1,44 @@
+//===- SumsMemory.h - Sums of a product in shared memory --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Sums cross shared memory as f32, row by row, on their way to results; rings
+// of stages have barriers beside them. Those who choose kernels and those who
+// generate them must agree on both.
+//
+// From row to row are the columns and a few words, so that the lanes of a store
+// meet in no bank. With g = lane / 4, t = lane mod 4:
+//
+//   a pair along n at (row g, columns 2t, 2t + 1):    pitch = 8 mod 32
+//   swapped, single words at (row 2t, column g):      pitch = 4 mod 32
+//   four along n at (row lane, columns 0 … 3):        pitch = 4 mod 32
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVFP4_SUPPORT_SUMSMEMORY_H
+#define NVFP4_SUPPORT_SUMSMEMORY_H
+
+#include "nvfp4/Support/ScaleLayout.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace nvfp4 {
+
+/// Of the unit's columns, how many cross at once where other warps fill stages
+/// meanwhile: 128 x 64 sums are 36 KiB.
+constexpr int64_t kSliceColumns = 64;
+
+/// Words from row to row of so many columns, which threads store in pairs or
+/// otherwise.
+constexpr int64_t getSumsPitch(int64_t columns, bool isInPairs = false) {
+  return roundUpTo(columns, std::min<int64_t>(columns, 32)) +
+         (isInPairs ? 8 : 4);
+}
+
+/// What the barriers of a ring take, before its stages.
+constexpr int64_t kRingBarrierBytes = 1024;
+
+} // namespace nvfp4
+
+#endif // NVFP4_SUPPORT_SUMSMEMORY_H
