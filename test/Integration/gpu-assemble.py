@@ -21,6 +21,7 @@ from math import ceil
 from pathlib import Path
 
 from attention_layers import Attention
+from gpu_layers import Layer, write_layer
 from harness import call, expect, finish, group, inputs_folder, temporary
 
 sys.path.append(str(inputs_folder().parent / "Conversion" / "NVFP4ToGPU"))
@@ -56,6 +57,17 @@ LONG = (
 )
 # Sums of larger heads take more registers.
 ATTENTIONS = (Attention(32, 512, 128, 128, distance=0, sharing=4), Attention(32, 512, 256, 256, distance=0, sharing=4))
+# Layers, N x K, whose streams have another shape than those of the models: threads of their first two, which keep up to 2
+# and 8 rows, and how many streams there are.
+STREAMS_CHIP = "sm_90a"
+STREAMS = {
+    (28672, 8192): (704, 704, 5),
+    (8192, 8192): (576, 576, 5),
+    (4096, 8192): (576, 576, 5),
+    (4096, 14336): (576, 576, 5),
+    # Eight rows of it do not stay.
+    (200, 131072): (576, 384, 4),
+}
 
 
 def is_product(text: str) -> bool:
@@ -168,6 +180,21 @@ def check_attention(attention: Attention, chip: str, assemble: bool) -> None:
             check_code(what, chip, ptx, is_long=False)
 
 
+def check_streams(n: int, k: int, first: int, second: int, count: int, assemble: bool) -> None:
+    what = f"streams of {n} x {k}, {STREAMS_CHIP}"
+    with group(what):
+        source, ptx = temporary(".mlir"), temporary(".ptx")
+        source.write_text(write_layer(Layer("nvfp4-weight-only", n, k, element="bf16")))
+        call("nvfp4-compile", source, "--policy=weight-only", f"--target={STREAMS_CHIP}", "--quiet", "--emit=ptx", "-o", ptx)
+        kernels = ptx.read_text().split(".visible .entry ")[1:]
+        # Sums that cross a cluster.
+        streams = [kernel for kernel in kernels if "st.async" in kernel]
+        threads = [int(re.search(r"\.reqntid (\d+)", kernel)[1]) for kernel in streams]
+        expect(f"{what}: kernels", [*threads[:2], len(threads)] == [first, second, count], threads)
+        if assemble:
+            check_code(what, STREAMS_CHIP, ptx, is_long=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--assemble", action="store_true", help="with ptxas")
@@ -186,6 +213,8 @@ def main() -> None:
     for attention in ATTENTIONS:
         for chip in CHIPS:
             check_attention(attention, chip, options.assemble)
+    for (n, k), expected in STREAMS.items():
+        check_streams(n, k, *expected, options.assemble)
     finish()
 
 

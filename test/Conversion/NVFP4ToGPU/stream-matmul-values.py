@@ -156,6 +156,13 @@ CASES = [
     Stream(64 * 133 * 2 + 8, 272, m=13, tile=(16, 192, 128), finishers=2, stages=2, groups=1, groups_n=3, activations="bf16", element="bf16"),
     Stream(64 * 133 + 8, 1024, m=21, tile=(32, 256, 256), finishers=1, stages=2, groups=1, groups_n=4, activations="bf16"),
     Stream(200, 1424, m=40, tile=(64, 128, 128), clusters=4, finishers=2, stages=3, groups=1, groups_n=2, activations="bf16"),
+    # The compiler's own: five groups, sixteen and twelve stages, which are used more than once; rounds of fewer stages than groups.
+    Stream(64, 8400, m=2, groups=5, stages=15, max_rows=2, activations="bf16"),
+    Stream(64 * 67 + 8, 1424, m=2, groups=5, stages=15, max_rows=2, activations="bf16", element="bf16"),
+    Stream(72, 4624, m=8, tile=(8, 64, 128), groups=4, stages=16, activations="bf16"),
+    Stream(136, 4624, m=2, tile=(8, 64, 128), groups=4, stages=16, max_rows=2, activations="bf16", computed=True, dynamic=True),
+    Stream(64, 3472, m=7, tile=(8, 64, 128), groups=4, stages=12, activations="bf16"),
+    Stream(64, 8400, form="mxfp4", m=5, tile=(8, 64, 512), groups=4, stages=8, max_rows=5, activations="bf16"),
     # Activations that warps write to the stages, and rows that are known late.
     Stream(64 * 5, 640, m=16, tile=(16, 128, 128), groups=2, groups_n=2, finishers=2, activations="bf16", computed=True),
     Stream(136, 272, m=64, tile=(64, 192, 128), groups=1, groups_n=3, finishers=3, stages=2, activations="bf16", computed=True, dynamic=True),
