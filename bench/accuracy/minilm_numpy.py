@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Accuracy of all-MiniLM-L6-v2 with NVFP4 linear layers, computed in NumPy.
 
-    minilm_numpy.py [--weights PATH] [--mode MODE ...] [--write FILE] [--compare FILE]
+    minilm_numpy.py [--weights PATH] [--mode MODE ...] [--write FILE] [--compare FILE] [--rounding]
 
 Runs the 64 test sentences in FP32 and in each mode, and prints the mean cosine of the
 sentence embeddings to those of FP32. `--compare` takes the output of `nvfp4-run` for
 the same sentences and holds its mean cosine against that of one mode: they must agree
-within 1e-3. Needs numpy and safetensors only.
+within 1e-3. `--rounding` runs each mode with attention in bf16, too, whose probabilities are
+rounded before or after they are divided by their sum, and prints how far that moves
+embeddings: 1 - cosine of the two runs, on average and at worst. Needs numpy and safetensors
+only.
 
 Modes: `fp32`; `w4a4-tensor`, weights and activations quantized, one global scale per
 activation tensor; `w4a4-row`, one per row of an activation; `weight-only`.
@@ -54,6 +57,23 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def to_bf16(x: np.ndarray) -> np.ndarray:
+    """To the nearest bf16, ties to even, as f32."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def attend(scores: np.ndarray, value: np.ndarray, rounding: str) -> np.ndarray:
+    """Attention's result: of f32, or of bf16 with probabilities rounded `before` or `after` the division."""
+    if not rounding:
+        return softmax(scores) @ value
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    total = exponentials.sum(axis=-1, keepdims=True)
+    if rounding == "after":
+        return to_bf16(to_bf16(exponentials / total) @ value)
+    return to_bf16(to_bf16(exponentials) @ value / total)
+
+
 def make_matmul(tensors: Tensors, mode: str) -> Matmul:
     """Return a function (x f32 [M, K], weight name [N, K]) -> x times weight transposed, f32 [M, N]."""
     packed = {}
@@ -74,8 +94,8 @@ def make_matmul(tensors: Tensors, mode: str) -> Matmul:
     return matmul
 
 
-def encode(tensors: Tensors, ids: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
-    """Return the last hidden state, f32 [batch, sequence, 384]; only encoder linears obey `mode`."""
+def encode(tensors: Tensors, ids: np.ndarray, mask: np.ndarray, mode: str, rounding: str = "") -> np.ndarray:
+    """Return the last hidden state, f32 [batch, sequence, 384]; only encoder linears obey `mode`, and attention `rounding`."""
     matmul = make_matmul(tensors, mode)
 
     def linear(x: np.ndarray, name: str) -> np.ndarray:
@@ -95,8 +115,10 @@ def encode(tensors: Tensors, ids: np.ndarray, mask: np.ndarray, mode: str) -> np
     for index in range(LAYERS):
         layer = f"encoder.layer.{index}"
         query, key, value = (split(linear(x, f"{layer}.attention.self.{n}")) for n in ("query", "key", "value"))
+        if rounding:
+            query, key, value = to_bf16(query), to_bf16(key), to_bf16(value)
         scores = query @ key.swapaxes(2, 3) * np.float32(query.shape[-1] ** -0.5) + bias
-        mixed = (softmax(scores) @ value).transpose(0, 2, 1, 3).reshape(x.shape)
+        mixed = attend(scores, value, rounding).transpose(0, 2, 1, 3).reshape(x.shape)
         attended = linear(mixed, f"{layer}.attention.output.dense")
         x = layer_norm(attended + x, tensors, f"{layer}.attention.output.LayerNorm")
         hidden = linear(x, f"{layer}.intermediate.dense")
@@ -144,6 +166,15 @@ def compare(file: Path, mode: str, mask: np.ndarray, exact: np.ndarray, ours: np
     return agrees
 
 
+def print_rounding(tensors: Tensors, ids: np.ndarray, mask: np.ndarray, exact: np.ndarray, modes: list[str]) -> None:
+    print("attention      mean loss  worst loss  mean cosine before, after")
+    for mode in modes:
+        before, after = (embed(encode(tensors, ids, mask, mode, rounding), mask) for rounding in ("before", "after"))
+        loss = 1 - (before.astype(np.float64) * after).sum(axis=1)
+        cosines = [(rows * exact).sum(axis=1).mean() for rows in (before, after)]
+        print(f"{mode:14} {loss.mean():9.2e} {loss.max():11.2e}  {cosines[0]:.5f}, {cosines[1]:.5f}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, help="model.safetensors of all-MiniLM-L6-v2, or its directory")
@@ -151,6 +182,7 @@ def main() -> int:
     parser.add_argument("--input", type=Path, default=INPUTS / "minilm_input.safetensors", help="ids and mask")
     parser.add_argument("--write", type=Path, help="write each mode's embeddings to this safetensors file")
     parser.add_argument("--compare", type=Path, help="output of nvfp4-run, held against the mode given by --mode")
+    parser.add_argument("--rounding", action="store_true", help="also say what the rounding of attention in bf16 moves")
     options = parser.parse_args()
     if options.compare and len(options.mode or ()) != 1:
         parser.error("--compare needs exactly one --mode")
@@ -164,6 +196,8 @@ def main() -> int:
         results[mode] = embed(encode(tensors, ids, mask, mode), mask)
         cosine = (results[mode] * results["fp32"]).sum(axis=1)
         print(f"{mode:14} {cosine.mean():11.5f} {cosine.min():9.5f}")
+    if options.rounding:
+        print_rounding(tensors, ids, mask, results["fp32"], options.mode or list(MODES[1:]))
     if options.write:
         save_file(results, options.write)
     if options.compare:

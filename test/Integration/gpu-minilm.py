@@ -38,9 +38,10 @@ def load_model() -> ModuleType:
 minilm_numpy = load_model()
 from gpu_layers import CHIPS, Compiled, Layer  # noqa: E402
 
-# docs/Accuracy.md: 1 - cosine of a sentence's embeddings in two right runs, on average and at worst, and what their mean
-# cosine to FP32 differs by over 64 sentences.
-BAND_MEAN, BAND_WORST, FIDELITY = 2.52e-3, 1.52e-2, 1e-3
+# docs/Accuracy.md: 1 - cosine of a sentence's embeddings in two right runs that round probabilities of attention before
+# and after they are divided, on average and at worst, and what the mean cosine to FP32 differs by over 64 sentences, and in
+# one where sums have another order.
+BAND_MEAN, BAND_WORST, FIDELITY, FIDELITY_OF_ONE = 1.51e-2, 2.72e-2, 1e-3, 1.52e-2
 SLACK = 1.25
 # Weights alone in 4 bits: the largest error, as a share of the largest value, and the worst cosine of a token.
 ERROR, COSINE = 2e-2, 0.9999
@@ -67,9 +68,9 @@ def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray,
     print(f"mean cosine to FP32 {fidelity['sim'].mean():.5f}, the CPU's {fidelity['cpu'].mean():.5f}")
     # The mean of a few sentences may be as bad as the worst of many.
     bound = BAND_MEAN if count == 64 else BAND_WORST
-    expect(f"{policy}, {chip}: end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= 2 * BAND_WORST, loss)
+    expect(f"{policy}, {chip}: end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= SLACK * BAND_WORST, loss)
     apart = abs(fidelity["sim"].mean() - fidelity["cpu"].mean())
-    expect(f"{policy}, {chip}: end to end, to FP32", apart <= (FIDELITY if count == 64 else BAND_WORST), apart)
+    expect(f"{policy}, {chip}: end to end, to FP32", apart <= (FIDELITY if count == 64 else FIDELITY_OF_ONE), apart)
 
 
 def check_weight_only(weights: Path, inputs: dict[str, np.ndarray], target: str) -> None:
