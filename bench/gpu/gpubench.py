@@ -13,14 +13,14 @@ host is not. Launchers take turns over buffers that the second-level cache canno
 from __future__ import annotations
 
 import ctypes
+import json
 import statistics
+from functools import cache
 from pathlib import Path
 from typing import Callable, Sequence
 
 import numpy as np
 import torch
-
-_cuda = ctypes.CDLL("libcuda.so.1")
 
 # CUfunction_attribute and CUlaunchAttributeID of cuda.h.
 _MAX_DYNAMIC_SHARED = 8
@@ -33,10 +33,32 @@ ROTATED_BYTES = 512 << 20
 MIN_GRAPH_US, MIN_LAUNCHES, REPLAYS = 2000.0, 20, 9
 
 
+def require_gpu() -> None:
+    """Ends the program where kernels of sm_90a cannot run."""
+    if not torch.cuda.is_available():
+        raise SystemExit(f"expected a GPU and a PyTorch for CUDA, but PyTorch {torch.__version__} finds none")
+    major, minor = torch.cuda.get_device_capability()
+    if (major, minor) != (9, 0):
+        raise SystemExit(f"expected a GPU of compute capability 9.0, but got {torch.cuda.get_device_name()}, {major}.{minor}")
+
+
+def read_launches(folder: Path) -> dict[str, dict]:
+    """How to launch the kernels that a program make_*_kernels.py has left in a folder, by name."""
+    file = folder / "kernels.json"
+    if not file.exists():
+        raise SystemExit(f"expected the kernels of a make_*_kernels.py in {folder}, but got no {file.name}")
+    return json.loads(file.read_text())
+
+
+@cache
+def _driver() -> ctypes.CDLL:
+    return ctypes.CDLL("libcuda.so.1")
+
+
 def _check(result: int, what: str) -> None:
     if result:
         text = ctypes.c_char_p()
-        _cuda.cuGetErrorString(result, ctypes.byref(text))
+        _driver().cuGetErrorString(result, ctypes.byref(text))
         raise RuntimeError(f"{what}: {(text.value or b'?').decode()} ({result})")
 
 
@@ -77,9 +99,9 @@ class Kernel:
     def __init__(self, function: ctypes.c_void_p, shared: int, max_cluster: int):
         self.function, self.shared = function, shared
         if shared > 48 << 10:
-            _check(_cuda.cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, shared), "shared memory")
+            _check(_driver().cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, shared), "shared memory")
         if max_cluster > 8:
-            _check(_cuda.cuFuncSetAttribute(function, _NON_PORTABLE_CLUSTER, 1), "cluster")
+            _check(_driver().cuFuncSetAttribute(function, _NON_PORTABLE_CLUSTER, 1), "cluster")
 
     def __call__(self, grid, block, args, cluster=None, programmatic: bool = False, stream=None) -> None:
         attributes = (_Attribute * 2)()
@@ -96,7 +118,7 @@ class Kernel:
         config = _Config((ctypes.c_uint * 3)(*_triple(grid)), (ctypes.c_uint * 3)(*_triple(block)), self.shared, handle, attributes, count)
         buffers = [_argument(value) for value in args]
         pointers = (ctypes.c_void_p * max(len(buffers), 1))(*(ctypes.addressof(buffer) for buffer in buffers))
-        _check(_cuda.cuLaunchKernelEx(ctypes.byref(config), self.function, pointers, None), "launch")
+        _check(_driver().cuLaunchKernelEx(ctypes.byref(config), self.function, pointers, None), "launch")
 
 
 class Module:
@@ -106,7 +128,7 @@ class Module:
         torch.cuda.current_stream().synchronize()  # makes the context that modules are loaded into
         self.handle = ctypes.c_void_p()
         self.image = image + b"\0"
-        _check(_cuda.cuModuleLoadData(ctypes.byref(self.handle), self.image), "module")
+        _check(_driver().cuModuleLoadData(ctypes.byref(self.handle), self.image), "module")
 
     @staticmethod
     def load(path: str | Path) -> Module:
@@ -114,7 +136,7 @@ class Module:
 
     def kernel(self, name: str, shared: int = 0, max_cluster: int = 1) -> Kernel:
         function = ctypes.c_void_p()
-        _check(_cuda.cuModuleGetFunction(ctypes.byref(function), self.handle, name.encode()), name)
+        _check(_driver().cuModuleGetFunction(ctypes.byref(function), self.handle, name.encode()), name)
         return Kernel(function, shared, max_cluster)
 
 
@@ -125,7 +147,7 @@ def tensor_map(tensor: torch.Tensor, dims, strides_bytes, box, swizzle: int = 0,
     storage = ctypes.create_string_buffer(192)
     address = (ctypes.addressof(storage) + 63) // 64 * 64
     _check(
-        _cuda.cuTensorMapEncodeTiled(
+        _driver().cuTensorMapEncodeTiled(
             ctypes.c_void_p(address),
             ctypes.c_int(_DATA_TYPES[dtype]),
             ctypes.c_uint(rank),

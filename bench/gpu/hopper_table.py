@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """One table of an H200: ours beside what the memory permits, cuBLAS, and a naive Triton kernel.
 
-    hopper_table.py [--only TEXT] [--ours FILE.py …] [--no-peers] [--csv FILE]
+    hopper_table.py [--only TEXT] [--ours FILE.py …] [--no-peers] [--csv FILE] [--commit TEXT]
+
+Needs a GPU of sm_90a, nvcc, PyTorch for CUDA and Triton, and of the repository this folder alone.
 
 A file of --ours defines `cases()`, a list of dictionaries: `what` (a row of WHAT), `shape`
 (N x K, or rows x columns of a source), `m`, and `make`, which gets both and returns the launchers
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +31,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import peers
-from gpubench import Module, rotation, time_launches
+from gpubench import Module, require_gpu, rotation, time_launches
 
 LARGE, SQUARE, SMALL = (28672, 8192), (8192, 8192), (4096, 4096)
 # what -> figure's unit, and (shape, reach, then)
@@ -280,7 +283,7 @@ def text_of(row: dict) -> str:
     )
 
 
-COLUMNS = ["what", "shape", "ours_us", "floor_us", "figure", "reach", "then", "cublas_us", "triton_us", "ahead", "dequantize_us", "unit", "floor", "error"]
+COLUMNS = ["what", "shape", "ours_us", "floor_us", "figure", "reach", "then", "cublas_us", "triton_us", "ahead", "dequantize_us", "unit", "floor", "error", "commit"]
 
 
 def main() -> None:
@@ -289,15 +292,19 @@ def main() -> None:
     parser.add_argument("--ours", action="append", default=[], metavar="FILE", help="a file with cases()")
     parser.add_argument("--no-peers", action="store_true", help="leave out Triton and dequantize-then-cuBLAS")
     parser.add_argument("--csv", metavar="FILE")
+    parser.add_argument("--commit", default="", help="that our kernels are of, for --csv")
     arguments = parser.parse_args()
-    torch.manual_seed(1)
     cases = load_cases(arguments.ours)
+    require_gpu()
+    if not shutil.which("nvcc"):
+        sys.exit("expected nvcc in PATH, which compiles roofs.cu, but got none")
+    torch.manual_seed(1)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; microseconds")
     print(f"{'':28}{'':>12} {'ours':>9} {'floor':>9} {'share':>6} {'reach':>6} {'then':>6} {'cuBLAS':>9} {'Triton':>9} {'ahead':>6} {'deq+mm':>9} {'error':>6}")
     rows = []
     for row in rows_of(arguments.only, cases, not arguments.no_peers):
         print(text_of(row), flush=True)
-        rows.append(row)
+        rows.append(row | {"commit": arguments.commit})
     print(f"cudaMemcpyAsync: {memcpy_rate() / 1e6:.2f} TB/s read and written")
     for read, kernels in [(128 << 20, ("copy_1_1", "copy_2_2", "copy_4_4")), (512 << 20, ("copy_4_1", "copy_8_2"))]:
         time, name = copy_us(read, kernels)

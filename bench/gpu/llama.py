@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=2048, help="of prefill")
     parser.add_argument("--ours", action="store_true", help="without PyTorch's side")
     parser.add_argument("--name", default="", help="what the packages are, in the file of --csv")
+    parser.add_argument("--commit", default="", help="that the packages are of, in the file of --csv")
     parser.add_argument("--csv", type=Path, help="file to append rows to")
     options = parser.parse_args()
     rows = sorted(compare(path, options) for path in options.packages)
@@ -156,9 +157,9 @@ def main() -> None:
         with options.csv.open("a", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             if is_new:
-                writer.writerow(("model", "what", "ours_us", "pytorch_us", "ratio"))
+                writer.writerow(("model", "what", "ours_us", "pytorch_us", "ratio", "commit"))
             for what, ours, theirs in table:
-                writer.writerow((options.name, what, f"{ours:.1f}", f"{theirs:.1f}", f"{theirs / ours:.2f}"))
+                writer.writerow((options.name, what, f"{ours:.1f}", f"{theirs:.1f}", f"{theirs / ours:.2f}", options.commit))
 
 
 main()

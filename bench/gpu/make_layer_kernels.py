@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles the row and element kernels that layer_cases.py times: PTX, and how to launch it.
+"""Compiles the row and element kernels that time_layers.py times: PTX, and how to launch it.
 
     PATH=build/bin:$PATH make_layer_kernels.py FOLDER [--threads N …]
 

@@ -7,17 +7,16 @@ weights, decoded from the layout of registers (include/nvfp4/Support/RegisterLay
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import torch
-from gpubench import Module, rotation, tensor_map
+from gpubench import Module, read_launches, rotation, tensor_map
 
 FOLDER = Path(os.environ.get("MATMUL_KERNELS", Path(__file__).resolve().parent / "matmul_kernels"))
 MASK = 0x81C081C0
 # The tile that nvfp4-select-kernels chooses for the rows.
-ROWS = {(28672, 64): 64, (8192, 64): 64, (28672, 256): 256, (8192, 256): 128, (28672, 4096): 256, (8192, 4096): 256}
+ROWS = {(28672, 256): 256, (8192, 256): 128, (28672, 4096): 256, (8192, 4096): 256}
 
 
 def decode(codes: torch.Tensor, scales: torch.Tensor, n: int, k: int) -> torch.Tensor:
@@ -37,7 +36,7 @@ def decode(codes: torch.Tensor, scales: torch.Tensor, n: int, k: int) -> torch.T
 
 def load(kind: str, n: int, m: int):
     rows = ROWS[n, m]
-    launch = json.loads((FOLDER / "kernels.json").read_text())[f"{kind}_{n}_{rows}"]
+    launch = read_launches(FOLDER)[f"{kind}_{n}_{rows}"]
     kernel = Module.load(FOLDER / f"{kind}_{n}_{rows}.ptx").kernel(launch["entry"], shared=launch["shared"])
     return rows, lambda *arguments: kernel(launch["grid"], launch["threads"], arguments)
 
@@ -102,6 +101,7 @@ def bf16(n: int, k: int, m: int):
 
 
 def cases() -> list[dict]:
+    read_launches(FOLDER)
     shapes = [(28672, 8192), (8192, 8192)]
-    found = [{"what": f"W4A16 M={m}", "shape": shape, "m": m, "make": weight_only} for m in (64, 256, 4096) for shape in shapes]
+    found = [{"what": f"W4A16 M={m}", "shape": shape, "m": m, "make": weight_only} for m in (256, 4096) for shape in shapes]
     return found + [{"what": "BF16 M=4096", "shape": shape, "m": 4096, "make": bf16} for shape in shapes]

@@ -7,13 +7,12 @@ that PyTorch computes by the same formula: the error is the share of bytes that 
 
 from __future__ import annotations
 
-import json
 import os
 from functools import partial
 from pathlib import Path
 
 import torch
-from gpubench import Module, rotation
+from gpubench import Module, read_launches, rotation
 
 FOLDER = Path(os.environ.get("QUANTIZE_KERNELS", Path(__file__).resolve().parent / "quantize_kernels"))
 SQUARE = (8192, 8192)
@@ -23,7 +22,7 @@ FLT_MAX = torch.finfo(torch.float32).max
 
 def load(name: str):
     """A function of the kernel's arguments."""
-    launch = json.loads((FOLDER / "kernels.json").read_text())[name]
+    launch = read_launches(FOLDER)[name]
     kernel = Module.load(FOLDER / f"{name}.ptx").kernel(launch["entry"], shared=launch["shared"])
     return lambda *arguments: kernel(launch["grid"], launch["threads"], arguments)
 
@@ -128,6 +127,7 @@ def both_ways(rows: int, columns: int, _):
 
 
 def cases() -> list[dict]:
+    read_launches(FOLDER)
     makers = {
         "one pass": one_pass,
         "two passes": two_passes,

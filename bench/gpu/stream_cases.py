@@ -7,19 +7,18 @@ one fetches its weights while the one before ends.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import torch
-from gpubench import Module
+from gpubench import Module, read_launches
 from matmul_cases import decode, draw_weights, error, lines
 
 FOLDER = Path(os.environ.get("STREAM_KERNELS", Path(__file__).resolve().parent / "stream_kernels"))
 
 
 def stream(n: int, k: int, m: int):
-    launch = json.loads((FOLDER / "kernels.json").read_text())[f"{n}_{m}"]
+    launch = read_launches(FOLDER)[f"{n}_{m}"]
     kernel = Module.load(FOLDER / f"{n}_{m}.ptx").kernel(launch["entry"], shared=launch["shared"])
     codes, scales = draw_weights(n, k)
     a = torch.randn(m, k, device="cuda").to(torch.bfloat16)
@@ -41,6 +40,6 @@ def stream(n: int, k: int, m: int):
 
 def cases() -> list[dict]:
     shapes = [(28672, 8192), (8192, 8192), (4096, 4096)]
-    made = json.loads((FOLDER / "kernels.json").read_text())
+    made = read_launches(FOLDER)
     every = [{"what": f"W4A16 M={m}", "shape": shape, "m": m, "make": stream} for m in (1, 16, 64) for shape in shapes]
     return [case for case in every if f"{case['shape'][0]}_{case['m']}" in made]

@@ -11,13 +11,12 @@ buffers that the L2 cache does not hold. Shapes that fit into it are timed on on
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from gpubench import Module, rotation, time_launches
+from gpubench import Module, read_launches, require_gpu, rotation, time_launches
 from hopper_table import vector_launchers
 
 TYPES = {"bf16": torch.bfloat16, "f32": torch.float32}
@@ -57,8 +56,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a regular expression for names of kernels")
     parser.add_argument("--once", action="store_true", help="launch each kernel once, for a profiler")
     arguments = parser.parse_args()
+    require_gpu()
     copies = {}
-    for name, launch in json.loads((arguments.folder / "kernels.json").read_text()).items():
+    for name, launch in read_launches(arguments.folder).items():
         if not re.search(arguments.only, name):
             continue
         *ins, out = launch["types"]
