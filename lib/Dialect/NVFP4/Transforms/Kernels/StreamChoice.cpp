@@ -130,19 +130,27 @@ static bool fitStages(StreamMemory &stream, int64_t bytes, int64_t least) {
 static bool chooseStages(StreamMemory &stream, bool hasPairs,
                          const ChipModel &chip) {
   constexpr int64_t kLeast = 3;
-  int64_t half = StreamMemory::getShare(chip.sharedBytes, kResident);
-  for (int64_t bytes : {half, chip.sharedBytes})
-    for (int64_t tiles : {2, 1}) {
-      if (bytes == half && (stream.rowTilesAtOnce * stream.groups > 2 ||
-                            stream.groups * stream.tileM > kSharingRows))
-        continue;
-      if (tiles == 2 && (!hasPairs || stream.rowTilesAtOnce == 1))
-        continue;
-      stream.stageTiles = tiles;
+  bool mayPair = hasPairs && stream.rowTilesAtOnce != 1;
+  auto fits = [&](int64_t bytes) {
+    for (stream.stageTiles = mayPair ? 2 : 1; stream.stageTiles != 0;
+         --stream.stageTiles)
       if (fitStages(stream, bytes, kLeast))
         return true;
-    }
-  return false;
+    return false;
+  };
+  bool mayShare = stream.rowTilesAtOnce * stream.groups <= 2 &&
+                  stream.groups * stream.tileM <= kSharingRows;
+  return (mayShare &&
+          fits(StreamMemory::getShare(chip.sharedBytes, kResident))) ||
+         fits(chip.sharedBytes);
+}
+
+/// Warps that finish results: whole fours with those that multiply and the one
+/// that copies, or not many more, because ptxas counts registers so.
+static int64_t getFinishers(int64_t multipliers, const StreamMemory &stream) {
+  if (multipliers == 16)
+    return 2;
+  return stream.tileM == kStagedRows[0] && stream.rowTilesAtOnce == 2 ? 1 : 3;
 }
 
 static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
@@ -171,12 +179,9 @@ static KernelAttr chooseStaged(MLIRContext *context, const Product &product,
       break;
   if (stream.groups == 0)
     return {};
-  int64_t warps = kWarpsPerGroup * stream.rowTilesAtOnce;
-  // Whole fours of warps, or not many more: ptxas counts registers so.
-  int64_t finishers = warps * stream.groups == 16 ? 2
-                      : rows == 16 && warps == 8  ? 1
-                                                  : 3;
-  return getAttr(context, stream, stream.rowTilesAtOnce, finishers);
+  int64_t multipliers = kWarpsPerGroup * stream.rowTilesAtOnce * stream.groups;
+  return getAttr(context, stream, stream.rowTilesAtOnce,
+                 getFinishers(multipliers, stream));
 }
 
 //===----------------------------------------------------------------------===//
