@@ -247,21 +247,32 @@ LogicalResult verifyMatmul(MatmulOp op, const ChipModel &chip) {
   return success();
 }
 
-/// A kernel that a user wrote, or nothing after an error.
+/// Reports kernels that a user wrote and the product cannot have. A stream
+/// reads weights before the kernel in front of it has ended; what it needs
+/// besides is known where it is generated.
 LogicalResult verifyWritten(Operation *op, const Product &product,
                             const ChipModel &chip) {
   Attribute attr = op->getAttr(kKernelAttrName);
   auto kernels = dyn_cast<ArrayAttr>(attr);
+  auto isStream = [](KernelAttr kernel) {
+    return kernel.getSchedule() == KernelSchedule::Stream;
+  };
+  bool canStream =
+      product.isInRegisters && product.isPacked && !product.isBatched;
   bool isWellFormed =
       kernels && !kernels.empty() &&
-      llvm::all_of(kernels, [](Attribute element) {
+      llvm::all_of(kernels, [&](Attribute element) {
         auto kernel = dyn_cast<KernelAttr>(element);
-        return kernel && kernel.getSchedule() == KernelSchedule::Matmul;
+        return kernel && (kernel.getSchedule() == KernelSchedule::Matmul ||
+                          (canStream && isStream(kernel)));
       });
   if (!isWellFormed)
-    return op->emitOpError("expected an array of #nvfp4.kernel<matmul, …> as ")
-           << kKernelAttrName << ", but got " << attr;
+    return op->emitOpError("expected an array of #nvfp4.kernel<matmul, …> ")
+           << (canStream ? "or <stream, …> " : "") << "as " << kKernelAttrName
+           << ", but got " << attr;
   for (auto kernel : kernels.getAsRange<KernelAttr>()) {
+    if (isStream(kernel))
+      continue;
     int64_t bytes = getSharedBytes(product, kernel);
     if (bytes > chip.sharedBytes)
       return op->emitOpError("expected stages of at most ")

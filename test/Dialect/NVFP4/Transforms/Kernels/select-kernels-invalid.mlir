@@ -3,6 +3,8 @@
 // RUN: not nvfp4-opt %s --nvfp4-select-kernels=chip=sm_120 --split-input-file 2>&1 | FileCheck %s --check-prefix=SUFFIX
 
 // HOPPER: error: 'nvfp4.matmul' op expected a linear left operand, which is decoded for sm_90a, but got '!nvfp4.tensor<4x64, nvfp4, layout = tiled>'
+// HOPPER: error: 'nvfp4.matmul' op expected an array of #nvfp4.kernel<matmul, …> as nvfp4.kernel, but got [#nvfp4.kernel<stream,
+// HOPPER: error: 'nvfp4.matmul' op expected an array of #nvfp4.kernel<matmul, …> or <stream, …> as nvfp4.kernel, but got [#nvfp4.kernel<row, threads = 128>]
 // SUFFIX: error: expected one of the chips sm_90a{{.*}}, but got 'sm_120'; write 'sm_120a': only with that suffix
 
 func.func @linear(%a: tensor<4x16xf32>, %b: !nvfp4.tensor<8x16, nvfp4>) -> tensor<4x8xf32> {
@@ -88,4 +90,25 @@ func.func @plain_right(%a: !a, %b: tensor<8x16xf32>) -> tensor<4x8xf32> {
 func.func @block_scaled(%a: !a, %b: !b) -> tensor<4x8xf32> {
   %d = nvfp4.matmul %a, %b : !a, !b -> tensor<4x8xf32>
   return %d : tensor<4x8xf32>
+}
+
+// -----
+
+// Weights that a kernel writes are not there when a stream begins to read.
+!w = !nvfp4.tensor<64x256, nvfp4, layout = registers>
+func.func @stream_of_unpacked(%x: tensor<4x256xbf16>, %w: !w) -> tensor<4x64xf32> {
+  // expected-error@below {{expected tiled operands, but got}}
+  %d = nvfp4.matmul %x, %w {nvfp4.kernel = [
+      #nvfp4.kernel<stream, threads = 192, tile = 8x64x128, warps = 1x4x1, stages = 2, swapped = true, max_rows = 8, clusters = 2>]}
+      : tensor<4x256xbf16>, !w -> tensor<4x64xf32>
+  return %d : tensor<4x64xf32>
+}
+
+// -----
+
+!w = !nvfp4.tensor<64x256, nvfp4, layout = registers>
+func.func @row_of_packed(%x: tensor<4x256xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> tensor<4x64xf32> {
+  // expected-error@below {{expected tiled operands, but got}}
+  %d = nvfp4.matmul %x, %w {nvfp4.kernel = [#nvfp4.kernel<row, threads = 128>]} : tensor<4x256xbf16>, !w -> tensor<4x64xf32>
+  return %d : tensor<4x64xf32>
 }

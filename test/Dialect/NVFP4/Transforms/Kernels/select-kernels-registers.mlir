@@ -27,6 +27,17 @@ func.func @five(%x: tensor<5x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> ten
   return %d : tensor<5x384xbf16>
 }
 
+// A stream that is there wins.
+
+// CHECK-LABEL: func @written
+// CHECK: nvfp4.kernel = [#nvfp4.kernel<stream, threads = 192, tile = 8x64x128, warps = 1x4x1, stages = 2, swapped = true, max_rows = 8, clusters = 2>]}
+func.func @written(%x: tensor<5x384xbf16>, %w: !w {nvfp4.packed = @pack.fc}) -> tensor<5x384xbf16> {
+  %d = nvfp4.matmul %x, %w {nvfp4.kernel = [
+      #nvfp4.kernel<stream, threads = 192, tile = 8x64x128, warps = 1x4x1, stages = 2, swapped = true, max_rows = 8, clusters = 2>]}
+      : tensor<5x384xbf16>, !w -> tensor<5x384xbf16>
+  return %d : tensor<5x384xbf16>
+}
+
 // Without rows there is a kernel too, which nobody launches.
 
 // CHECK-LABEL: func @none
