@@ -42,7 +42,8 @@ def check(layer: Attention, chip: str, batch: int, keys: int, order: str, packag
     if layer.distance is not None:
         last = np.arange(layer.rows) + layer.distance
         if layer.bits is not None:
-            last %= 2**layer.bits
+            lowest = -(2 ** (layer.bits - 1)) if layer.is_signed else 0
+            last = (last - lowest) % 2**layer.bits + lowest
         scores[:, :, np.arange(keys) > last[:, None]] = -np.inf
     with np.errstate(invalid="ignore"):
         weights = np.exp(scores - scores.max(-1, keepdims=True, initial=-np.inf))
@@ -177,6 +178,8 @@ def main() -> None:
         Attention(1, 33, 48, 256, distance=70): (chips, ((1, 120),)),
         # Numbers that wrap: the first two rows see all keys.
         Attention(1, 9, 16, 16, distance=-2, bits=32): (chips[:1], ((1, 130),)),
+        # Rows from 3 on see none.
+        Attention(1, 9, 16, 16, distance=2**31 - 3, bits=32, is_signed=True): (chips[:1], ((1, 130),)),
         # Rows from 156 on see few.
         Attention(1, 160, 16, 16, distance=100, bits=8): (chips[:1], ((1, 270),)),
         Attention(2, 20, 256, 256, distance=0, sharing=2): ((*chips, "sm_100a"), ((1, 70),)),

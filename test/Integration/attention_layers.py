@@ -19,8 +19,9 @@ class Attention:
     scaled: bool = False
     # Rows see no key beyond their own number plus this,
     distance: int | None = None
-    # which is an unsigned number of so many bits, if any.
+    # which is a number of so many bits, if any, read as unsigned or signed.
     bits: int | None = None
+    is_signed: bool = False
     # So many heads share keys and values.
     sharing: int = 1
 
@@ -41,7 +42,7 @@ class Attention:
         if self.bits is not None:
             return f"""%row_bits = arith.index_cast %row : index to i{self.bits}
       %last_bits = arith.addi %row_bits, %distance : i{self.bits}
-      %last = arith.extui %last_bits : i{self.bits} to i64
+      %last = arith.{"extsi" if self.is_signed else "extui"} %last_bits : i{self.bits} to i64
       %key_bits = arith.index_cast %key : index to i64
       %r = arith.cmpi sgt, %key_bits, %last : i64"""
         return """%last = arith.addi %row, %distance : index

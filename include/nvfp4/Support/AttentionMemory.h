@@ -12,7 +12,8 @@
 #ifndef NVFP4_SUPPORT_ATTENTIONMEMORY_H
 #define NVFP4_SUPPORT_ATTENTIONMEMORY_H
 
-#include <cstdint>
+#include "nvfp4/Support/ScaleLayout.h"
+#include "nvfp4/Support/SumsMemory.h"
 
 namespace nvfp4 {
 
@@ -31,8 +32,6 @@ struct AttentionMemory {
   static constexpr int64_t kElementBytes = 2;
   /// Elements of a panel of a tile, at most.
   static constexpr int64_t kPanelElements = 64;
-  /// Of images that units read.
-  static constexpr int64_t kImageAlignment = 1024;
 
   static constexpr bool isWholeUnits(int64_t extent) {
     return extent % kUnit == 0 && extent >= kUnit && extent <= kMaxExtent;
@@ -47,26 +46,21 @@ struct AttentionMemory {
     return elements;
   }
   static int64_t getTileBytes(int64_t rows, int64_t size) {
-    return rows * alignTo(size, getPanelElements(size)) * kElementBytes;
+    return rows * roundUpTo(size, getPanelElements(size)) * kElementBytes;
   }
 
   /// Values are behind the keys of a stage.
   int64_t getValuesOffset() const { return getTileBytes(keys, depth); }
   int64_t getStageBytes() const {
-    return alignTo(getValuesOffset() + getTileBytes(keys, columns),
-                   kImageAlignment);
+    return roundUpTo(getValuesOffset() + getTileBytes(keys, columns),
+                     kImageAlignment);
   }
   /// Stages are behind the queries.
   int64_t getStagesOffset() const {
-    return alignTo(getTileBytes(rows, depth), kImageAlignment);
+    return roundUpTo(getTileBytes(rows, depth), kImageAlignment);
   }
   int64_t getBytes() const {
     return getStagesOffset() + kStages * getStageBytes();
-  }
-
-private:
-  static int64_t alignTo(int64_t bytes, int64_t alignment) {
-    return (bytes + alignment - 1) / alignment * alignment;
   }
 };
 

@@ -21,7 +21,7 @@ namespace nvfp4 {
 constexpr int64_t kWarpsPerGroup = 4;
 constexpr int64_t kGroupThreads = 32 * kWarpsPerGroup;
 /// CTAs that a multiprocessor is to hold, if memory lets it.
-constexpr int64_t kResident = 2;
+constexpr int64_t kResidentStreams = 2;
 /// CTAs of a cluster: one alone is none, in which `st.async` is an illegal
 /// instruction of an H200, and chips run eight.
 constexpr int64_t kLeastClusters = 2, kMostClusters = 8;
@@ -41,11 +41,7 @@ struct StreamMemory {
   /// of 128 bytes.
   bool isStaged;
 
-  /// Of a stage, for the swizzle of its images.
-  static constexpr int64_t kStageAlignment = 1024;
   static constexpr int64_t kBarrierBytes = 8;
-  /// What a CTA takes beside its own.
-  static constexpr int64_t kSystemBytes = 1024;
   /// Of a tile of weights.
   static constexpr int64_t kTileBytes =
       kRegisterTileCodeBytes + kRegisterTileScaleBytes;
@@ -66,7 +62,7 @@ struct StreamMemory {
   }
   int64_t getStageBytes() const {
     int64_t bytes = getStagedActivationBytes() + getTilesOfStage() * kTileBytes;
-    return isStaged ? roundUpTo(bytes, kStageAlignment) : bytes;
+    return isStaged ? roundUpTo(bytes, kImageAlignment) : bytes;
   }
   int64_t getRingBytes() const { return stages * getStageBytes(); }
 
@@ -95,12 +91,6 @@ struct StreamMemory {
   }
   int64_t getBytes() const {
     return getActivationsOffset() + getActivationBytes();
-  }
-
-  /// What each of so many CTAs of a multiprocessor may have, where one may have
-  /// `ofOne`.
-  static int64_t getShare(int64_t ofOne, int64_t ctas) {
-    return (ofOne + kSystemBytes) / ctas - kSystemBytes;
   }
 };
 

@@ -39,6 +39,16 @@ constexpr int64_t getSumsPitch(int64_t columns, bool isInPairs = false) {
 /// What the barriers of a ring take, before its stages.
 constexpr int64_t kRingBarrierBytes = 1024;
 
+/// To which images of operands are aligned, for their swizzle.
+constexpr int64_t kImageAlignment = 1024;
+
+/// Bytes that each of so many CTAs of a multiprocessor may have, where one may
+/// have `ofOne`: the system takes some for each.
+constexpr int64_t getSharedBytesOfEach(int64_t ofOne, int64_t ctas) {
+  constexpr int64_t kSystemBytes = 1024;
+  return (ofOne + kSystemBytes) / ctas - kSystemBytes;
+}
+
 } // namespace nvfp4
 
 #endif // NVFP4_SUPPORT_SUMSMEMORY_H

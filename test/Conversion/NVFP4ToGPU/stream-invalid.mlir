@@ -8,7 +8,7 @@
 module @kernels {
   func.func @alone(%a: !a, %bc: !c, %bs: !s, %bg: tensor<f32>, %d: !d) -> !d
       attributes {nvfp4.kernel = [#nvfp4.kernel<stream, threads = 320, tile = 16x64x256, warps = 1x4x2, stages = 4, swapped = true, max_rows = 16>]} {
-    // expected-error @+1 {{expected clusters of 2, 4 or 8, but got 1}}
+    // expected-error @+1 {{expected a power of two from 2 to 8 as 'clusters', but got 1}}
     %r = nvfp4.scaled_matmul rhs !nvfp4.tensor<128x512, nvfp4, layout = registers> ins(%a, %bc, %bs, %bg : !a, !c, !s, tensor<f32>) outs(%d : !d) -> !d
     return %r : !d
   }

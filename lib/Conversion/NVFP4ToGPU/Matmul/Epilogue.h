@@ -25,7 +25,7 @@
 namespace nvfp4 {
 
 /// An element of the product from its sum (f32): scales, conversion to the
-/// product's element type. Called with one row at a time: `prepareRow` emits
+/// product's element type. Called with one row at a time: `beginRow` emits
 /// what depends on the row only.
 class ProductFinish {
 public:

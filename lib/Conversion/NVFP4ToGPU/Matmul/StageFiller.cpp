@@ -14,9 +14,6 @@
 using namespace mlir;
 using namespace nvfp4;
 
-/// To which images are aligned, for their swizzle.
-static constexpr int64_t kImageAlignment = 1024;
-
 int64_t nvfp4::getColumnsOffset(const MatmulConfig &config,
                                 const MatmulParts &parts) {
   const OperandPath &rows = config.swapped ? *parts.rhs : *parts.lhs;

@@ -86,8 +86,9 @@ static LogicalResult verifyAttr(ScaledMatmulOp root, KernelAttr attr) {
            << attr;
   if (!llvm::isPowerOf2_64(clusters) || clusters < kLeastClusters ||
       clusters > kMostClusters)
-    return root.emitOpError("expected clusters of 2, 4 or 8, but got ")
-           << clusters;
+    return root.emitOpError("expected a power of two from ")
+           << kLeastClusters << " to " << kMostClusters
+           << " as 'clusters', but got " << clusters;
   if (attr.getStages() < 2 || attr.getStages() % warps[2] != 0)
     return root.emitOpError("expected at least 2 stages, a multiple of the ")
            << warps[2] << " groups of warps along K, but got "
@@ -108,14 +109,14 @@ static bool isStaged(KernelAttr attr) {
          (groups > 1 || tile[2] == kRegisterTileCols);
 }
 
-/// Whether registers are enough for kResident CTAs: so many does a thread need,
-/// which ptxas does not spill.
+/// Whether registers are enough for kResidentStreams CTAs: so many does a
+/// thread need, which ptxas does not spill.
 static bool haveRegisters(const StreamConfig &config) {
   int64_t needed = config.isStaged
                        ? 64 + config.tileM / 2
                        : 32 + config.rowTilesAtOnce * 8 + config.tileM;
   // Registers come in eights; four schedulers have a quarter each.
-  int64_t warps = ceilDiv(kResident * config.threads / 32, kSchedulers);
+  int64_t warps = ceilDiv(kResidentStreams * config.threads / 32, kSchedulers);
   return 32 * warps * roundUpTo(needed, 8) <= kRegisters / kSchedulers;
 }
 
@@ -146,7 +147,7 @@ static int64_t getNumClusters(ScaledMatmulOp root, const StreamConfig &config,
   if (!config.sharesMultiprocessor)
     return std::min(config.rowTiles, getClusters(1));
   int64_t least = getClusters(1);
-  int64_t most = config.isStaged ? least : getClusters(kResident);
+  int64_t most = config.isStaged ? least : getClusters(kResidentStreams);
   return std::clamp(config.rowTiles, least, most);
 }
 
@@ -191,7 +192,8 @@ FailureOr<StreamConfig> StreamConfig::get(ScaledMatmulOp root, KernelAttr attr,
            << attr;
   config.sharesMultiprocessor =
       haveRegisters(config) &&
-      config.getBytes() <= StreamMemory::getShare(chip.sharedBytes, kResident);
+      config.getBytes() <=
+          getSharedBytesOfEach(chip.sharedBytes, kResidentStreams);
   config.numClusters = getNumClusters(root, config, chip);
   return config;
 }

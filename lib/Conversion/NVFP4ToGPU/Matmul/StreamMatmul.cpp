@@ -389,7 +389,7 @@ LogicalResult StreamKernel::emit() {
   // Registers for as many CTAs as a multiprocessor is to hold.
   kernel.getFunction()->setAttr(
       NVVM::NVVMDialect::getMinctasmAttrName(),
-      b.getI32IntegerAttr(config.sharesMultiprocessor ? kResident : 1));
+      b.getI32IntegerAttr(config.sharesMultiprocessor ? kResidentStreams : 1));
   // Weights are fetched before that.
   deferGridWait(kernel.getFunction());
   emitPlace();

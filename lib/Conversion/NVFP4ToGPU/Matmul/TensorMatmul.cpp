@@ -76,8 +76,8 @@ public:
     // memory of the other, which waits for the first one's cluster: clusters
     // would wait for each other, or for themselves. So there is no room for
     // two.
-    return config.clusters == 1 ? bytes
-                                : std::max(bytes, chip.sharedBytes / 2 + 1);
+    int64_t half = getSharedBytesOfEach(chip.sharedBytes, 2);
+    return config.clusters == 1 ? bytes : std::max(bytes, half + 1);
   }
   const TileScheduler &getScheduler() const { return scheduler; }
 

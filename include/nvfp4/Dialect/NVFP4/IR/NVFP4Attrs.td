@@ -198,12 +198,13 @@ def NVFP4_KernelAttr : NVFP4_Attr<"Kernel", "kernel"> {
     reads half of the unit's columns; if `swapped`, `clusters` is how many CTAs
     share K, up to eight.
 
-    Of a `stream`, `tile` is the rows that accumulators are made for (a multiple
-    of 8), the columns of the result that warps compute together (64 to 256), and
-    K of a stage; `warps` has the groups of four that share K, and `clusters` is how
-    many CTAs share K, as one cluster. Activations of few rows stay in each CTA's
-    shared memory for its part of K; those of more rows come in stages, as weights
-    do.
+    Of a `stream`, which is `swapped`, `tile` is the rows that accumulators are
+    made for (8 to 64, a multiple of 8), the columns of the result that warps
+    compute together (a multiple of 64), and K of a stage (a multiple of 128);
+    `max_rows` is at most the tile's rows. `warps` has the groups of four that
+    share K, and `clusters` is how many CTAs share K, as one cluster: 2, 4 or 8.
+    Activations of few rows stay in each CTA's shared memory for its part of K;
+    those of more rows come in stages, as weights do.
 
     Of an `attention`, `tile` is CTAs x keys: how many CTAs share the keys of a
     row, as one cluster, and of how many keys each keeps the scores at once. With

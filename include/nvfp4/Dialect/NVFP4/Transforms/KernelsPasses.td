@@ -129,13 +129,15 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
 
     A tile of K is 128 bytes of the wider operand's elements, up to 128 elements for
     warps, and one to four times 128 in a stream. There are as many stages as shared
-    memory has room for, up to a limit. Weights of a stream that has no room get the
-    warpgroups' kernel, with a missed remark.
+    memory has room for, up to a limit. Rows whose stream has no room get the stream
+    for more rows, or else the warpgroups' kernel, with a missed remark.
 
-    An attribute that is there wins; one that does not fit the chip's shared
-    memory is an error, as is an operand in a layout that the chip's unit does not
-    read. Other contractions (f32) get no kernel, with a missed remark: a thread
-    computes each of their sums.
+    An attribute that is there wins: kernels of `matmul`, and of `stream` where
+    weights are packed in `layout = registers` and operands have no batch. A
+    `matmul` that does not fit the chip's shared memory is an error here, a
+    `stream` where it is generated. So is an operand in a layout that the chip's
+    unit does not read. Other contractions (f32) get no kernel, with a missed
+    remark: a thread computes each of their sums.
 
     The second product of an attention with up to eight rows per head, of any type,
     or with more of bf16 or f16, gets `attention`, which computes scores, what

@@ -6,7 +6,7 @@
 
 #include "KernelChoice.h"
 
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/StreamMemory.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -22,8 +22,6 @@ static constexpr int64_t kMaxTile = 128;
 static constexpr int64_t kWarpTile = 16;
 /// More stages than this hide no more latency.
 static constexpr int64_t kMaxStages = 4;
-/// To which the image of an operand in a stage is aligned.
-static constexpr int64_t kImageAlignment = 1024;
 
 namespace {
 struct Tile {
@@ -197,9 +195,9 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
 // Warpgroups
 //===----------------------------------------------------------------------===//
 
-/// Of a warpgroup: rows of the unit, which hold columns of the result, K of a
-/// tile, and threads.
-static constexpr int64_t kGroupRows = 64, kGroupDepth = 64, kGroupThreads = 128;
+/// Of a warpgroup: rows of the unit, which hold columns of the result, and K of
+/// a tile.
+static constexpr int64_t kGroupRows = 64, kGroupDepth = 64;
 static constexpr int64_t kMaxGroupStages = 6;
 /// 16-bit elements in 16 bytes.
 static constexpr int64_t kRun = 8;

@@ -360,9 +360,10 @@ static bool getPosition(Element element, unsigned &dim, int64_t &offset) {
       element = getOperand(element, 0);
     } else if (auto add = dyn_cast_or_null<arith::AddIOp>(op);
                add && matchPattern(add.getRhs(), m_ConstantInt(&value))) {
-      if (isUnsigned && value.isNegative())
-        return false;
       offset += value.getSExtValue();
+      // The sum may not wrap.
+      if (!llvm::isInt<31>(offset) || (isUnsigned && value.isNegative()))
+        return false;
       element = getOperand(element, 0);
     } else if (auto index = dyn_cast_or_null<linalg::IndexOp>(op);
                index && element.op) {

@@ -93,7 +93,7 @@ static KernelAttr chooseStream(MLIRContext *context, const Product &product,
                           StreamMemory::getTilesPerRank(depth, clusters),
                           /*isStaged=*/false};
       if (memory.getBytes() <=
-          StreamMemory::getShare(chip.sharedBytes, shape.ctas))
+          getSharedBytesOfEach(chip.sharedBytes, shape.ctas))
         return getAttr(context, memory, /*groupsN=*/1, /*finishers=*/1);
     }
   }
@@ -141,7 +141,7 @@ static bool chooseStages(StreamMemory &stream, bool hasPairs,
   bool mayShare = stream.rowTilesAtOnce * stream.groups <= 2 &&
                   stream.groups * stream.tileM <= kSharingRows;
   return (mayShare &&
-          fits(StreamMemory::getShare(chip.sharedBytes, kResident))) ||
+          fits(getSharedBytesOfEach(chip.sharedBytes, kResidentStreams))) ||
          fits(chip.sharedBytes);
 }
 
@@ -236,8 +236,8 @@ SmallVector<Attribute> nvfp4::chooseStreams(MLIRContext *context,
     os << "no stream for up to ";
     llvm::interleaveComma(without, os);
     os << " rows: " << whyNoStream(product, chip);
-    if (without.back() < served)
-      os << "; the one for more rows serves them";
+    if (without.front() < served)
+      os << "; the stream for more rows serves them, up to " << served;
   }
   if (!isServed)
     llvm::append_range(kernels,

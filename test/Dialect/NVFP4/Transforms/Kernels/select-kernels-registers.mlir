@@ -119,7 +119,7 @@ func.func @deep(%x: tensor<?x8192xbf16>, %w: !nvfp4.tensor<4096x8192, nvfp4, lay
 // Eight rows of so long a K do not stay in shared memory: they come with the
 // weights, as sixteen do.
 
-// REMARK: remark: [Missed] SelectKernels{{.*}}no stream for up to 8 rows: what K of 131072 needs does not fit 232448 bytes of shared memory; the one for more rows serves them
+// REMARK: remark: [Missed] SelectKernels{{.*}}no stream for up to 8 rows: what K of 131072 needs does not fit 232448 bytes of shared memory; the stream for more rows serves them, up to 64
 
 // CHECK-LABEL: func @long
 // CHECK: nvfp4.kernel = [#nvfp4.kernel<stream, {{.*}} max_rows = 2, clusters = 4>,
