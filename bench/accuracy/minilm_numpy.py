@@ -9,8 +9,8 @@ sentence embeddings to those of FP32. `--compare` takes the output of `nvfp4-run
 the same sentences and holds its mean cosine against that of one mode: they must agree
 within 1e-3. `--rounding` runs each mode with attention in bf16, too, whose probabilities are
 rounded before or after they are divided by their sum, and prints how far that moves
-embeddings: 1 - cosine of the two runs, on average and at worst. Needs numpy and safetensors
-only.
+embeddings: 1 - cosine of the two runs, on average and at worst, and the cosine to FP32 of one
+sentence, at worst. Needs numpy and safetensors only.
 
 Modes: `fp32`; `w4a4-tensor`, weights and activations quantized, one global scale per
 activation tensor; `w4a4-row`, one per row of an activation; `weight-only`.
@@ -167,12 +167,14 @@ def compare(file: Path, mode: str, mask: np.ndarray, exact: np.ndarray, ours: np
 
 
 def print_rounding(tensors: Tensors, ids: np.ndarray, mask: np.ndarray, exact: np.ndarray, modes: list[str]) -> None:
-    print("attention      mean loss  worst loss  mean cosine before, after")
+    print("attention      mean loss  worst loss  mean cosine before, after  of one by")
     for mode in modes:
         before, after = (embed(encode(tensors, ids, mask, mode, rounding), mask) for rounding in ("before", "after"))
         loss = 1 - (before.astype(np.float64) * after).sum(axis=1)
-        cosines = [(rows * exact).sum(axis=1).mean() for rows in (before, after)]
-        print(f"{mode:14} {loss.mean():9.2e} {loss.max():11.2e}  {cosines[0]:.5f}, {cosines[1]:.5f}")
+        cosines = [(rows * exact).sum(axis=1) for rows in (before, after)]
+        apart = np.abs(cosines[0] - cosines[1]).max()
+        means = f"{cosines[0].mean():.5f}, {cosines[1].mean():.5f}"
+        print(f"{mode:14} {loss.mean():9.2e} {loss.max():11.2e}  {means:26} {apart:9.2e}")
 
 
 def main() -> int:

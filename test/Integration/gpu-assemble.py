@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every model compiles with every policy for every chip that has the products, and ptxas needs neither spills nor local
-memory, nor does it for attention with large heads. Where nvdisasm is, too: the thread that multiplies in tensor memory has
+memory, nor does it for attention with large heads, or for kernels that stream weights of layers unlike those of the models,
+which are as many, of as many threads, as expected. Where nvdisasm is, too: the thread that multiplies in tensor memory has
 its operands in registers of the warp, and few other instructions for each product in a loop over K that is long.
 
     gpu-assemble.py --assemble           what no other combination of model, policy and chip is much like
@@ -25,7 +26,7 @@ from gpu_layers import Layer, write_layer
 from harness import call, expect, finish, group, inputs_folder, temporary
 
 sys.path.append(str(inputs_folder().parent / "Conversion" / "NVFP4ToGPU"))
-from float_cases import FloatMatmul, WeightOnly
+from float_cases import TENSOR_DECODED, TENSOR_FEW, TENSOR_WIDE, FloatMatmul, WeightOnly
 from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, Matmul
 
 MODELS = ("llama", "llama_dynamic", "llama_bf16", "minilm")
@@ -45,15 +46,12 @@ PRODUCTS = ("UTCOMMA", "UTCHMMA")
 MOST_OTHERS = {0: 8, 1: 12, 2: 12, 3: 14}
 # What a thread that multiplies runs for each tile of K, where K is long enough for a loop over nothing else.
 LONG_CHIPS = ("sm_100a", "sm_103a", "sm_110a")
-WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
-WIDE_PAIRS = WIDE + ", clusters = 2"
-NARROW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
-DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
 BLOCKS = (OVERLAPPED, MIDDLE, SEPARATE, SWAPPED, SHARED, PAIRS, MIDDLE_PAIRS)
+PLAIN = (TENSOR_WIDE, TENSOR_WIDE + ", clusters = 2", TENSOR_FEW)
 LONG = (
     *(Matmul(4096, 4096, form, schedule=tile) for form in ("nvfp4", "mxfp4") for tile in BLOCKS),
-    *(FloatMatmul(4096, 4096, schedule=tile, rhs=rhs) for rhs in ("nk", "kn") for tile in (WIDE, WIDE_PAIRS, NARROW)),
-    *(WeightOnly(4096, 4096, form, schedule=DECODED, activations="bf16") for form in ("nvfp4", "mxfp4")),
+    *(FloatMatmul(4096, 4096, schedule=tile, rhs=rhs) for rhs in ("nk", "kn") for tile in PLAIN),
+    *(WeightOnly(4096, 4096, form, schedule=TENSOR_DECODED, activations="bf16") for form in ("nvfp4", "mxfp4")),
 )
 # Sums of larger heads take more registers.
 ATTENTIONS = (Attention(32, 512, 128, 128, distance=0, sharing=4), Attention(32, 512, 256, 256, distance=0, sharing=4))

@@ -4,7 +4,7 @@ by layer, given the same activations, it is right. Weights alone in 4 bits, it a
 order and activations of bf16 do, for any number of sentences.
 
     gpu-minilm.py WEIGHTS                      two sentences end to end, and the linear layers of one block
-    gpu-minilm.py WEIGHTS --sentences 64       more of them; about 10 s each
+    gpu-minilm.py WEIGHTS --sentences 64       more of them
     gpu-minilm.py WEIGHTS --blocks 6           the linear layers of all blocks
     gpu-minilm.py WEIGHTS --policies inference weight-only mlp-only
 
@@ -20,6 +20,7 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 from harness import call, expect, finish, group, inputs_folder, read_safetensors, run, temporary
@@ -38,11 +39,29 @@ def load_model() -> ModuleType:
 minilm_numpy = load_model()
 from gpu_layers import CHIPS, Compiled, Layer  # noqa: E402
 
-# docs/Accuracy.md: 1 - cosine of a sentence's embeddings in two right runs that round probabilities of attention before
-# and after they are divided, on average and at worst, and what the mean cosine to FP32 differs by over 64 sentences, and in
-# one where sums have another order.
-BAND_MEAN, BAND_WORST, FIDELITY, FIDELITY_OF_ONE = 1.51e-2, 2.72e-2, 1e-3, 1.52e-2
+
+class Band(NamedTuple):
+    """What two right runs may differ by: 1 - cosine of a sentence's embeddings, on average over all sentences and at worst,
+    and the cosine to FP32 of one sentence."""
+
+    mean: float
+    worst: float
+    fidelity: float
+
+
+# docs/Accuracy.md. With activations of 4 bits, two runs in NumPy that round probabilities of attention before and after they
+# are divided. Without, a chip beside the CPU; two orders of sums, where they are further apart for one sentence; and the
+# cosine to FP32 of those runs in NumPy with weights of 4 bits.
+W4A4 = Band(1.51e-2, 2.72e-2, 1.63e-2)
+BANDS = {
+    "inference": W4A4,
+    "mlp-only": W4A4,
+    "weight-only": Band(6.6e-6, 1.1e-5, 1.26e-4),
+    "none": Band(1.6e-8, 1.24e-7, 1.26e-4),
+}
 SLACK = 1.25
+# All sentences: how many they are, and what their mean cosine to FP32 may differ by.
+ALL, FIDELITY = 64, 1e-3
 # Weights alone in 4 bits: the largest error, as a share of the largest value, and the worst cosine of a token.
 ERROR, COSINE = 2e-2, 0.9999
 # Chips that multiply 16-bit operands in warpgroups, or in tensor memory, and numbers of sentences: of the first, there are
@@ -66,11 +85,12 @@ def check_model(weights: Path, inputs: dict[str, np.ndarray], exact: np.ndarray,
     loss = 1 - (embeddings["cpu"].astype(np.float64) * embeddings["sim"]).sum(axis=1)
     print(f"{policy}, {chip}: {count} sentences in {time.monotonic() - begin:.1f} s; 1 - cosine to the CPU's: {loss.mean():.2e}, worst {loss.max():.2e};", end=" ")
     print(f"mean cosine to FP32 {fidelity['sim'].mean():.5f}, the CPU's {fidelity['cpu'].mean():.5f}")
-    # The mean of a few sentences may be as bad as the worst of many.
-    bound = BAND_MEAN if count == 64 else BAND_WORST
-    expect(f"{policy}, {chip}: end to end, to the CPU", loss.mean() <= SLACK * bound and loss.max() <= SLACK * BAND_WORST, loss)
+    band = BANDS[policy]
+    expect(f"{policy}, {chip}: worst sentence, to the CPU", loss.max() <= SLACK * band.worst, loss)
+    if count == ALL:
+        expect(f"{policy}, {chip}: mean, to the CPU", loss.mean() <= SLACK * band.mean, loss.mean())
     apart = abs(fidelity["sim"].mean() - fidelity["cpu"].mean())
-    expect(f"{policy}, {chip}: end to end, to FP32", apart <= (FIDELITY if count == 64 else FIDELITY_OF_ONE), apart)
+    expect(f"{policy}, {chip}: end to end, to FP32", apart <= (FIDELITY if count == ALL else band.fidelity), apart)
 
 
 def check_weight_only(weights: Path, inputs: dict[str, np.ndarray], target: str) -> None:
@@ -125,7 +145,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=2)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--chips", nargs="+", default=list(CHIPS))
-    parser.add_argument("--policies", nargs="+", default=["inference"])
+    parser.add_argument("--policies", nargs="+", choices=BANDS, default=["inference"])
     options = parser.parse_args()
     inputs = read_safetensors(inputs_folder() / "minilm_input.safetensors")
     exact = read_safetensors(inputs_folder() / "minilm_embeddings.safetensors")["embeddings"][: options.sentences]

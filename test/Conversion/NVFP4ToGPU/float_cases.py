@@ -21,8 +21,10 @@ WARPGROUPS_SMALL = "threads = 256, tile = 64x128x64, warps = 4x1x1, stages = 4"
 # e8m0: a tile of scales covers K = 128.
 MX_WEIGHTS = "threads = 128, tile = 64x64x128, warps = 2x2x1, stages = 2"
 MX_WEIGHTS_SMALL = "threads = 128, tile = 16x64x512, warps = 1x1x4, stages = 2, swapped = true"
-# In tensor memory: operands of 16 bits, and weights that are decoded to shared memory, on the unit's rows.
+# In tensor memory: operands of 16 bits, few rows of them in the unit's columns, and weights that are decoded to shared
+# memory, on the unit's rows.
 TENSOR_WIDE = "threads = 288, tile = 128x256x64, warps = 4x1x1, stages = 3"
+TENSOR_FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 TENSOR_DECODED = "threads = 288, tile = 256x128x64, warps = 1x4x1, stages = 3, swapped = true"
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from float_cases import TENSOR_DECODED, TENSOR_WIDE, FloatMatmul, WeightOnly
+from float_cases import TENSOR_DECODED, TENSOR_FEW, TENSOR_WIDE, FloatMatmul, WeightOnly
 from matmul_cases import MIDDLE, MIDDLE_PAIRS, OVERLAPPED, PAIRS, SEPARATE, SHARED, SWAPPED, SWAPPED_MANY, Matmul, Runner
 
 CASES = [
@@ -49,7 +49,6 @@ CASES = [
 # of tiles.
 MEDIUM = TENSOR_WIDE.replace("256", "192")
 WIDE_PAIRS = TENSOR_WIDE + ", clusters = 2"
-FEW = "threads = 288, tile = 64x128x64, warps = 1x4x1, stages = 4, swapped = true"
 PLAIN = [
     (FloatMatmul(264, 384, schedule=TENSOR_WIDE, chip="sm_100a"), [130]),
     (FloatMatmul(136, 80, schedule=TENSOR_WIDE, chip="sm_100a", element="f16", rhs="kn", batch=3), [33]),
@@ -62,8 +61,8 @@ PLAIN = [
     (FloatMatmul(136, 144, schedule=WIDE_PAIRS.replace("256", "128"), chip="sm_103a", lhs="km", rhs="kn", has_init=True), [256]),
     (FloatMatmul(390, 130, schedule=WIDE_PAIRS, chip="sm_100a", source="f32", dynamic="mnk"), [129]),
     (FloatMatmul(384, 208, schedule=WIDE_PAIRS, chip="sm_110a", rhs="kn", dynamic="mn"), [260]),
-    (FloatMatmul(200, 336, schedule=FEW, chip="sm_100a", result="bf16"), [1, 64]),
-    (FloatMatmul(72, 72, schedule=FEW, chip="sm_100a", lhs="km", batch=2), [64]),
+    (FloatMatmul(200, 336, schedule=TENSOR_FEW, chip="sm_100a", result="bf16"), [1, 64]),
+    (FloatMatmul(72, 72, schedule=TENSOR_FEW, chip="sm_100a", lhs="km", batch=2), [64]),
 ]
 # Weights that are decoded to shared memory: on the unit's rows, and on its columns. Activations by tensor maps, rounded by
 # threads, and with a batch.
