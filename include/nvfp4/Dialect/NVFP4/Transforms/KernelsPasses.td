@@ -123,7 +123,7 @@ def SelectKernelsPass : Pass<"nvfp4-select-kernels", "::mlir::ModuleOp"> {
 
     | unit of the chip | few rows | more |
     | --- | --- | --- |
-    | warps | up to 16: `swapped`, the unit's M side holds columns of the result, tile of 16 x 64, up to four warps share K | 2 x 2 warps, up to 128 x 128; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
+    | warps | up to 16: `swapped`, the unit's M side holds columns of the result, tile of 16 x 64, or 16 x 32 where weights alone are block-scaled, up to four warps share K | 2 x 2 warps, up to 128 x 128; 4 x 2, and half as many columns, where weights alone are block-scaled, because decoding takes registers |
     | warpgroups | up to 64 of weights in `layout = registers`: `stream` for 2, 8, 16, 32 and 64 rows; other products as for warps | a warpgroup copies, one or two multiply up to 128 x 256 |
     | tensor memory | up to 64: `swapped`, with as many rows as a power of two has, from 16, and up to four CTAs share K where there are few tiles; of 16-bit activations 64 rows, and up to 16 as for warps | 128 x 256, 128 x 192 or 128 x 128, in pairs of CTAs where there is work for some rounds |
 

@@ -145,10 +145,13 @@ static KernelAttr chooseForFewRows(MLIRContext *context, const Product &product,
          sharers * product.stepDepth > product.depth)
     sharers /= 2;
   int64_t warpsN = kWarps / sharers;
-  // At least 32 columns: around loops over fewer, ptxas spills.
+  // At least 32 columns: around loops over fewer, ptxas spills, and so it does
+  // where a warp decodes more of them while it multiplies others.
+  bool isDecoded = !product.lhs.blockColumns && product.rhs.blockColumns;
+  int64_t leastColumns = kWarpTile * std::max<int64_t>(warpsN, 2);
   Tile tile = {
       kSmallRows,
-      cover(product.columns, kWarpTile * std::max<int64_t>(warpsN, 2), 64),
+      cover(product.columns, leastColumns, isDecoded ? leastColumns : 64),
       std::max(sharers * product.stepDepth,
                cover(product.depth, product.stepDepth, 128))};
   int64_t stages = chooseStages(product, tile, chip);

@@ -41,12 +41,12 @@ func.func @small(%a: !nvfp4.tensor<5x16, nvfp4, layout = tiled>, %b: !nvfp4.tens
 
 // -----
 
-// Weight-only: activations are 16 bits wide in shared memory, and twice as many
-// warps share the registers that decoding takes.
+// Weight-only: activations are 16 bits wide in shared memory. Decoding takes
+// registers, so few rows have half as many columns, and more twice as many warps.
 
 // CHECK-LABEL: func @weight_only
 // REMARK: remark: [Missed] SelectKernels{{.*}}activations of f32 are rounded to bf16, too
-// CHECK: #nvfp4.kernel<matmul, threads = 128, tile = 16x64x256, warps = 1x1x4, stages = 2, swapped = true, max_rows = 16>
+// CHECK: #nvfp4.kernel<matmul, threads = 128, tile = 16x32x256, warps = 1x1x4, stages = 2, swapped = true, max_rows = 16>
 // CHECK-SAME: #nvfp4.kernel<matmul, threads = 256, tile = 128x64x64, warps = 4x2x1, stages = 4>
 func.func @weight_only(%a: tensor<?x384xf32>, %b: !nvfp4.tensor<384x384, nvfp4, layout = tiled>) -> tensor<?x384xf32> {
   %d = nvfp4.matmul %a, %b : tensor<?x384xf32>, !nvfp4.tensor<384x384, nvfp4, layout = tiled> -> tensor<?x384xf32>
