@@ -109,6 +109,21 @@ class CommandError(Exception):
     """A command that ended in another way than expected, with what it wrote."""
 
 
+# Behind a policy's name: with products of attention in f32.
+F32_ATTENTION = "-f32-attention"
+
+
+def find_policy(name: str) -> str | Path:
+    """The policy of that name, as --policy takes it."""
+    base = name.removesuffix(F32_ATTENTION)
+    if base == name:
+        return name
+    policy = temporary(".json")
+    rule = {"match": {"class": "attention"}, "precision": "f32"}
+    policy.write_text(json.dumps({"version": 1, "name": name, "extends": base, "rules": [rule]}))
+    return policy
+
+
 def call(*command: object, fails: bool = False) -> str:
     """Runs a command, that must succeed, or fail if `fails`; what it wrote to stderr."""
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
