@@ -13,7 +13,7 @@
 #define NVFP4_SUPPORT_ATTENTIONMEMORY_H
 
 #include "nvfp4/Support/ScaleLayout.h"
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/SharedMemory.h"
 
 namespace nvfp4 {
 

@@ -13,7 +13,7 @@
 
 #include "nvfp4/Support/RegisterLayout.h"
 #include "nvfp4/Support/ScaleLayout.h"
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/SharedMemory.h"
 
 namespace nvfp4 {
 

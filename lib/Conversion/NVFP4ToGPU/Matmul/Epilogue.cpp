@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Staging: f32 [warps along K][M][pitch], with the pitch of SumsMemory.h.
+// Staging: f32 [warps along K][M][pitch], with the pitch of SharedMemory.h.
 //
 // Neighbouring threads take neighbouring runs of a row, then the next rows.
 // Blocks of 16 are runs that half of the banks hold: four threads take one row,
@@ -16,7 +16,7 @@
 #include "Arithmetic.h"
 #include "HopperPTX.h"
 
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/SharedMemory.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

@@ -9,7 +9,7 @@
 #include "Arithmetic.h"
 
 #include "nvfp4/Support/ScaleLayout.h"
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/SharedMemory.h"
 
 using namespace mlir;
 using namespace nvfp4;

@@ -26,7 +26,7 @@
 
 #include "MatmulConfig.h"
 
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/SharedMemory.h"
 
 namespace nvfp4 {
 

@@ -147,13 +147,12 @@ static KernelAttr chooseForFewRows(MLIRContext *context, const Product &product,
   int64_t warpsN = kWarps / sharers;
   // At least 32 columns: around loops over fewer, ptxas spills, and so it does
   // where a warp decodes more of them while it multiplies others.
-  bool isDecoded = !product.lhs.blockColumns && product.rhs.blockColumns;
   int64_t leastColumns = kWarpTile * std::max<int64_t>(warpsN, 2);
-  Tile tile = {
-      kSmallRows,
-      cover(product.columns, leastColumns, isDecoded ? leastColumns : 64),
-      std::max(sharers * product.stepDepth,
-               cover(product.depth, product.stepDepth, 128))};
+  Tile tile = {kSmallRows,
+               cover(product.columns, leastColumns,
+                     product.decodesWeights() ? leastColumns : 64),
+               std::max(sharers * product.stepDepth,
+                        cover(product.depth, product.stepDepth, 128))};
   int64_t stages = chooseStages(product, tile, chip);
   if (!stages)
     return {};
@@ -170,7 +169,7 @@ static KernelAttr chooseForManyRows(MLIRContext *context,
   // registers that a warp has 32 x 32 results; 16-bit operands, which may have
   // to be read element by element, that it has 32 x 64.
   bool isScaled = product.lhs.blockColumns != 0;
-  bool isDecoded = !isScaled && product.rhs.blockColumns;
+  bool isDecoded = product.decodesWeights();
   bool isTall = cover(product.rows, kWarpTile, kMaxTile) == kMaxTile;
   int64_t warpsM = isDecoded || (!isScaled && isTall) ? 2 * kSide : kSide;
   int64_t mostColumns = isDecoded ? kMaxTile / 2 : kMaxTile;
@@ -266,7 +265,7 @@ SmallVector<Attribute> nvfp4::chooseKernels(MLIRContext *context,
                                             std::string &missed) {
   if (product.isInRegisters)
     return chooseStreams(context, product, chip, missed);
-  bool isScaled = product.lhs.blockColumns && product.rhs.blockColumns;
+  bool isScaled = product.isScaled();
   if (chip.mmaUnit == MmaUnit::TensorMemory && isScaled)
     return chooseTensorMemory(context, product, chip);
   bool isDynamic = ShapedType::isDynamic(product.rows);

@@ -41,6 +41,10 @@ struct Product {
   /// Whether weights are in the registers layout, whether they are the
   /// package's, which no kernel writes, and whether there are batch dimensions.
   bool isInRegisters = false, isPacked = false, isBatched = false;
+
+  bool isScaled() const { return lhs.blockColumns && rhs.blockColumns; }
+  /// Whether weights alone are block-scaled.
+  bool decodesWeights() const { return !lhs.blockColumns && rhs.blockColumns; }
 };
 
 /// Bytes of shared memory that all stages of a kernel hold: tiles of both

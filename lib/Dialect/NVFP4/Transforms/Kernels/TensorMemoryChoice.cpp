@@ -14,7 +14,7 @@
 
 #include "KernelChoice.h"
 
-#include "nvfp4/Support/SumsMemory.h"
+#include "nvfp4/Support/SharedMemory.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -48,20 +48,14 @@ constexpr ResultTile kTiles[] = {
 };
 // clang-format on
 
-/// Whether codes are decoded in shared memory, beside which a stage then has
-/// them.
-static bool decodesWeights(const Product &product) {
-  return !product.lhs.blockColumns && product.rhs.blockColumns;
-}
-
 /// Pairs of CTAs with narrow tiles, or that take more rounds than single ones,
 /// or few, do not pay.
 static bool prefersPairs(const ResultTile &single, const Product &product,
                          int64_t rows, int64_t columns, const ChipModel &chip) {
-  bool isScaled = product.lhs.blockColumns && product.rhs.blockColumns;
+  bool isScaled = product.isScaled();
   ResultTile pair = {single.m, single.n, /*clusters=*/2, single.cost};
   int64_t rounds = getRounds(pair, rows, columns, chip);
-  return !decodesWeights(product) &&
+  return !product.decodesWeights() &&
          single.n >= (isScaled ? kLeastPairColumns : kLeastPlainPairColumns) &&
          rounds >= kLeastPairRounds &&
          rounds <= getRounds(single, rows, columns, chip);
@@ -97,7 +91,7 @@ static KernelAttr getKernel(MLIRContext *context, const Product &product,
                      : m * getSumsPitch(std::min(n, kSliceColumns)));
   int64_t stage = getStageBytes(product, m, n, k) -
                   getSavedBytes(product, n, k, isSwapped ? 1 : clusters) +
-                  (decodesWeights(product) ? n * kLineBytes : 0);
+                  (product.decodesWeights() ? n * kLineBytes : 0);
   int64_t room = (chip.sharedBytes - kRingBarrierBytes - slice) / stage;
   if (room < 2)
     return {};
@@ -122,7 +116,7 @@ static KernelAttr chooseFor(MLIRContext *context, const Product &product,
   }
   int64_t columns =
       ShapedType::isDynamic(product.columns) ? kManyRows : product.columns;
-  bool isSwapped = decodesWeights(product);
+  bool isSwapped = product.decodesWeights();
   if (isSwapped)
     std::swap(rows, columns);
   ResultTile tile = chooseTile(kTiles, rows, columns, chip);

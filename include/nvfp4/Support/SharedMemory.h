@@ -1,13 +1,13 @@
-//===- SumsMemory.h - Sums of a product in shared memory --------*- C++ -*-===//
+//===- SharedMemory.h - How kernels use shared memory ----------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Sums cross shared memory as f32, row by row, on their way to results; rings
-// of stages have barriers beside them. Those who choose kernels and those who
-// generate them must agree on both.
+// What those who choose kernels and those who generate them must agree on, of
+// every schedule: how images of operands lie, what rings of stages have beside
+// them, and how sums cross as f32, row by row, on their way to results.
 //
-// From row to row are the columns and a few words, so that the lanes of a store
-// meet in no bank. With g = lane / 4, t = lane mod 4:
+// From row to row of sums are the columns and a few words, so that the lanes of
+// a store meet in no bank. With g = lane / 4, t = lane mod 4:
 //
 //   a pair along n at (row g, columns 2t, 2t + 1):    pitch = 8 mod 32
 //   swapped, single words at (row 2t, column g):      pitch = 4 mod 32
@@ -15,8 +15,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef NVFP4_SUPPORT_SUMSMEMORY_H
-#define NVFP4_SUPPORT_SUMSMEMORY_H
+#ifndef NVFP4_SUPPORT_SHAREDMEMORY_H
+#define NVFP4_SUPPORT_SHAREDMEMORY_H
 
 #include "nvfp4/Support/ScaleLayout.h"
 
@@ -51,4 +51,4 @@ constexpr int64_t getSharedBytesOfEach(int64_t ofOne, int64_t ctas) {
 
 } // namespace nvfp4
 
-#endif // NVFP4_SUPPORT_SUMSMEMORY_H
+#endif // NVFP4_SUPPORT_SHAREDMEMORY_H
